@@ -1,0 +1,88 @@
+"""Artifacts on disk: written whole or not at all, and saying what made them.
+
+Every Parquet file carries a `made_by` entry in its schema metadata: the settings that shaped it and the
+SHA-256 of each input, by file name. No path, time or host goes in, so two runs give the same bytes.
+"""
+
+import hashlib
+import json
+import os
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import pyarrow as pa
+import pyarrow.parquet as pq
+
+from workflow_scripts.lib.errors import InputError
+
+MADE_BY = b"made_by"
+
+
+@contextmanager
+def replacing(path: Path) -> Iterator[Path]:
+    """Yield a temporary name beside `path`; flush and rename it onto `path` only when the block succeeds."""
+    path = Path(path)
+    path.parent.mkdir(parents=True, exist_ok=True)
+    temporary = path.with_name(f".{path.name}.{os.getpid()}.partial")
+    try:
+        yield temporary
+        with temporary.open("rb") as handle:
+            os.fsync(handle.fileno())
+        temporary.replace(path)
+    finally:
+        temporary.unlink(missing_ok=True)
+
+
+def sha256_of(path: Path) -> str:
+    """Hex SHA-256 of a file's content."""
+    with Path(path).open("rb") as handle:
+        return hashlib.file_digest(handle, "sha256").hexdigest()
+
+
+def made_by(settings: dict, inputs: Iterable[Path] = ()) -> dict:
+    """The provenance entry: JSON-ready `settings`, and the content hash of each input file by its name."""
+    return {"settings": settings, "inputs": {Path(path).name: sha256_of(path) for path in inputs}}
+
+
+@contextmanager
+def parquet_writer(path: Path, schema: pa.Schema, provenance: dict) -> Iterator[pq.ParquetWriter]:
+    """Stream row groups into `path`; `provenance` is what `made_by` returned."""
+    stamped = schema.with_metadata({MADE_BY: json.dumps(provenance, sort_keys=True).encode()})
+    with replacing(path) as temporary, pq.ParquetWriter(temporary, stamped, compression="zstd") as writer:
+        yield writer
+
+
+def write_parquet(table: pa.Table, path: Path, provenance: dict) -> None:
+    """Write one table with its provenance; the row order is kept."""
+    with parquet_writer(path, table.schema, provenance) as writer:
+        writer.write_table(table.replace_schema_metadata(writer.schema.metadata))
+
+
+def read_parquet(path: Path, columns: list[str] | None = None) -> pa.Table:
+    """Read a table; a file that is cut off or no Parquet raises InputError with the remedy."""
+    try:
+        return pq.read_table(path, columns=columns)
+    except (pa.ArrowInvalid, OSError) as error:
+        raise InputError(
+            f"{path} cannot be read as Parquet ({error}); delete it and run the workflow again to rebuild it."
+        ) from error
+
+
+def read_made_by(path: Path) -> dict:
+    """The provenance entry of a Parquet file."""
+    metadata = pq.read_schema(path).metadata or {}
+    if MADE_BY not in metadata:
+        raise InputError(f"{path} does not say what made it; delete it and run the workflow again.")
+    return json.loads(metadata[MADE_BY])
+
+
+def write_text(text: str, path: Path) -> None:
+    """Write UTF-8 text with the line ends as given."""
+    with replacing(path) as temporary:
+        temporary.write_bytes(text.encode())
+
+
+def write_json(content: dict, path: Path) -> None:
+    """Write JSON that a person can read and a diff can follow."""
+    write_text(json.dumps(content, indent=2, sort_keys=True, allow_nan=False) + "\n", path)
