@@ -12,6 +12,7 @@ from contextlib import contextmanager
 from pathlib import Path
 
 import pyarrow as pa
+import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
 from workflow_scripts.lib.errors import InputError
@@ -67,6 +68,15 @@ def read_parquet(path: Path, columns: list[str] | None = None) -> pa.Table:
         raise InputError(
             f"{path} cannot be read as Parquet ({error}); delete it and run the workflow again to rebuild it."
         ) from error
+
+
+def track_rows(track: pa.ChunkedArray) -> Iterator[tuple[str, slice]]:
+    """Each track of a column that holds every track's rows together, and where they are."""
+    runs = pc.run_end_encode(track.combine_chunks())
+    start = 0
+    for name, end in zip(runs.values.to_pylist(), runs.run_ends.to_pylist(), strict=True):
+        yield name, slice(start, end)
+        start = end
 
 
 def read_made_by(path: Path) -> dict:

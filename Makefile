@@ -1,0 +1,41 @@
+# `make submission` runs the whole chain, `make test` passes the tests. Each needs Python 3.11, make and a network
+# that reaches the package registries, the first time only.
+
+PYTHON ?= $(shell command -v python3.11 || command -v python3)
+CORES ?= all
+VENV := .venv
+INSTALLED := $(VENV)/.installed
+RUN := PATH="$(CURDIR)/$(VENV)/bin:$$PATH"
+
+.PHONY: submission test score-demo lint format install
+
+submission: $(INSTALLED)
+	$(RUN) snakemake --cores $(CORES) submission
+
+score-demo: $(INSTALLED)
+	$(RUN) python -m workflow_scripts.lib.demo.score
+
+test: $(INSTALLED) lint
+	$(RUN) python -m pytest
+
+lint: $(INSTALLED)
+	$(RUN) ruff check .
+	$(RUN) ruff format --check .
+	$(RUN) snakefmt --check Snakefile rules
+	$(RUN) snakemake --lint
+
+format: $(INSTALLED)
+	$(RUN) ruff check --fix .
+	$(RUN) ruff format .
+	$(RUN) snakefmt Snakefile rules
+
+install: $(INSTALLED)
+
+# insightface asks for an OpenCV that needs a desktop's libraries; requirements.txt pins the one that does not.
+$(INSTALLED): requirements.txt requirements-no-deps.txt
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info[:2] != (3, 11))' || \
+	  { echo "Python 3.11 is needed, found $$($(PYTHON) --version 2>&1); set PYTHON=/path/to/python3.11"; exit 1; }
+	$(PYTHON) -m venv $(VENV)
+	$(VENV)/bin/pip install --quiet --disable-pip-version-check -r requirements.txt
+	$(VENV)/bin/pip install --quiet --disable-pip-version-check --no-deps -r requirements-no-deps.txt
+	touch $@

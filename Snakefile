@@ -1,0 +1,59 @@
+"""From raw videos to an expression for every frame, and to the challenge's submission file.
+
+Reads  config.yaml, the corpus and the image sets it names
+Writes results/submission/predictions.txt, and every artifact of docs/contracts.md on the way
+"""
+
+import os
+import sys
+
+from snakemake.exceptions import WorkflowError
+from snakemake.utils import min_version
+
+min_version("9.0")
+sys.path.insert(0, workflow.basedir)
+os.environ["PYTHONPATH"] = workflow.basedir  # the scripts import the project by its full name
+
+from workflow_scripts.lib.code_digest import digest_of
+from workflow_scripts.lib.configuration import check_config
+from workflow_scripts.lib.corpora.corpus import read_corpus
+from workflow_scripts.lib.errors import InputError
+from workflow_scripts.lib.given_files import detector_files, encoder_files, image_set_files
+
+
+configfile: os.path.join(workflow.basedir, "config.yaml")
+
+
+try:
+    check_config(config, os.path.join(workflow.basedir, "config.schema.yaml"))
+    corpus = read_corpus(config)
+except InputError as error:
+    raise WorkflowError(str(error))
+
+
+wildcard_constraints:
+    video="[A-Za-z0-9][A-Za-z0-9._-]*",
+    track="[A-Za-z0-9][A-Za-z0-9._-]*",
+    shard="(train|validation|test)-[0-9]+",
+    fold="official",
+    modality="visual|speech",
+
+
+rule submission:
+    default_target: True
+    input:
+        "results/submission/predictions.txt",
+        "results/submission/check.json",
+
+
+include: "rules/demo.smk"
+include: "rules/corpus.smk"
+include: "rules/models.smk"
+include: "rules/frames.smk"
+include: "rules/faces.smk"
+include: "rules/audio.smk"
+include: "rules/stage1.smk"
+include: "rules/features.smk"
+include: "rules/fusion.smk"
+include: "rules/smoothing.smk"
+include: "rules/submission.smk"

@@ -1,0 +1,80 @@
+"""Reads  results/crops/{track}.parquet, results/subjects/{track}.parquet, results/stage1/backbone/
+       results/audio/{video}.flac, results/audio_windows/{video}.parquet, results/models/speech/
+Writes results/features/visual/{shard}.npy, {shard}.parquet
+       results/features/audio/{shard}.npy, {shard}.parquet
+
+A shard is a group of tracks of one split, chosen by a hash of their names: loading an encoder takes longer
+than embedding a short video, and a new video touches one shard only.
+"""
+
+
+rule dump_visual_features:
+    input:
+        encoder=rules.train_stage1.output.weights,
+        crops=lambda wildcards: expand(
+            "results/crops/{track}.parquet", track=corpus.shard(wildcards.shard)
+        ),
+        subjects=lambda wildcards: expand(
+            "results/subjects/{track}.parquet", track=corpus.shard(wildcards.shard)
+        ),
+    output:
+        features="results/features/visual/{shard}.npy",
+        index="results/features/visual/{shard}.parquet",
+    log:
+        "results/logs/dump_visual_features/{shard}.log",
+    benchmark:
+        "results/benchmarks/dump_visual_features/{shard}.tsv"
+    conda:
+        "../envs/torch.yaml"
+    threads: config["compute"]["num_threads"]
+    resources:
+        mem_mb=8000,
+        runtime=480,
+        gpu=config["compute"]["gpus"],
+    params:
+        tracks=lambda wildcards: corpus.shard(wildcards.shard),
+        image_px=config["encoders"]["visual"]["image_px"],
+        batch_size=config["features"]["visual"]["batch_size"],
+        dtype=config["features"]["visual"]["dtype"],
+        device=config["compute"]["device"],
+        num_threads=config["compute"]["num_threads"],
+        code=digest_of("dump_visual_features"),
+    script:
+        "../workflow_scripts/dump_visual_features.py"
+
+
+rule dump_audio_features:
+    input:
+        encoder=encoder_files(config, "speech"),
+        audio=lambda wildcards: expand(
+            "results/audio/{video}.flac", video=corpus.shard_videos(wildcards.shard)
+        ),
+        windows=lambda wildcards: expand(
+            "results/audio_windows/{video}.parquet",
+            video=corpus.shard_videos(wildcards.shard),
+        ),
+    output:
+        features="results/features/audio/{shard}.npy",
+        index="results/features/audio/{shard}.parquet",
+    log:
+        "results/logs/dump_audio_features/{shard}.log",
+    benchmark:
+        "results/benchmarks/dump_audio_features/{shard}.tsv"
+    conda:
+        "../envs/torch.yaml"
+    threads: config["compute"]["num_threads"]
+    resources:
+        mem_mb=8000,
+        runtime=240,
+        gpu=config["compute"]["gpus"],
+    params:
+        tracks=lambda wildcards: corpus.shard(wildcards.shard),
+        layers=config["features"]["audio"]["layers"],
+        mode=config["features"]["audio"]["mode"],
+        chunk_s=config["features"]["audio"]["chunk_s"],
+        dtype=config["features"]["audio"]["dtype"],
+        device=config["compute"]["device"],
+        num_threads=config["compute"]["num_threads"],
+        code=digest_of("dump_audio_features"),
+    script:
+        "../workflow_scripts/dump_audio_features.py"

@@ -1,0 +1,66 @@
+"""Reads  results/features/{modality}/{shard}.npy, {shard}.parquet, the annotations
+Writes results/fusion/{fold}/model.safetensors, val_logits.parquet, history.parquet, metrics.json
+       results/fusion/{fold}/test_logits.parquet
+"""
+
+
+rule train_fusion:
+    input:
+        visual=corpus.shard_files("visual", "npy", ["train", "validation"]),
+        visual_index=corpus.shard_files("visual", "parquet", ["train", "validation"]),
+        audio=corpus.shard_files("audio", "npy", ["train", "validation"]),
+        audio_index=corpus.shard_files("audio", "parquet", ["train", "validation"]),
+        annotations=corpus.annotations,
+    output:
+        model="results/fusion/{fold}/model.safetensors",
+        val_logits="results/fusion/{fold}/val_logits.parquet",
+        history="results/fusion/{fold}/history.parquet",
+        metrics="results/fusion/{fold}/metrics.json",
+    log:
+        "results/logs/train_fusion/{fold}.log",
+    benchmark:
+        "results/benchmarks/train_fusion/{fold}.tsv"
+    conda:
+        "../envs/torch.yaml"
+    threads: config["compute"]["num_threads"]
+    resources:
+        mem_mb=8000,
+        runtime=240,
+        gpu=config["compute"]["gpus"],
+    params:
+        tracks=corpus.labelled_rows,
+        head=config["fusion"]["head"],
+        head_settings=config["fusion"]["head_settings"],
+        training=config["fusion"]["training"],
+        device=config["compute"]["device"],
+        num_threads=config["compute"]["num_threads"],
+        code=digest_of("train_fusion"),
+    script:
+        "../workflow_scripts/train_fusion.py"
+
+
+rule predict_logits:
+    input:
+        model="results/fusion/{fold}/model.safetensors",
+        visual=corpus.shard_files("visual", "npy", ["test"]),
+        visual_index=corpus.shard_files("visual", "parquet", ["test"]),
+        audio=corpus.shard_files("audio", "npy", ["test"]),
+        audio_index=corpus.shard_files("audio", "parquet", ["test"]),
+    output:
+        logits="results/fusion/{fold}/test_logits.parquet",
+    log:
+        "results/logs/predict_logits/{fold}.log",
+    benchmark:
+        "results/benchmarks/predict_logits/{fold}.tsv"
+    conda:
+        "../envs/torch.yaml"
+    threads: config["compute"]["num_threads"]
+    resources:
+        mem_mb=4000,
+        runtime=60,
+    params:
+        tracks=corpus.tracks_in("test"),
+        num_threads=config["compute"]["num_threads"],
+        code=digest_of("predict_logits"),
+    script:
+        "../workflow_scripts/predict_logits.py"

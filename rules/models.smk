@@ -1,0 +1,70 @@
+"""Reads  the hub, or an architecture in config.yaml
+Writes results/models/{modality}/config.json, model.safetensors, source.json
+       results/models/insightface/models/{pack}.json and the pack's .onnx files
+
+`snakemake fetch_models` leaves all weights on disk, so that no later job needs the network.
+"""
+
+
+localrules:
+    fetch_models,
+    prepare_encoder,
+    fetch_detector,
+
+
+rule fetch_models:
+    input:
+        encoder_files(config, "visual"),
+        encoder_files(config, "speech"),
+        detector_files(config),
+
+
+rule prepare_encoder:
+    output:
+        config="results/models/{modality}/config.json",
+        weights="results/models/{modality}/model.safetensors",
+        record="results/models/{modality}/source.json",
+    log:
+        "results/logs/prepare_encoder/{modality}.log",
+    benchmark:
+        "results/benchmarks/prepare_encoder/{modality}.tsv"
+    conda:
+        "../envs/torch.yaml"
+    threads: 1
+    resources:
+        mem_mb=6000,
+        runtime=60,
+    params:
+        source=lambda wildcards: config["encoders"][wildcards.modality]["source"],
+        architecture=lambda wildcards: config["encoders"][wildcards.modality][
+            "architecture"
+        ],
+        feature_extractor=lambda wildcards: config["encoders"][wildcards.modality][
+            "feature_extractor"
+        ],
+        hub=lambda wildcards: config["encoders"][wildcards.modality]["hub"],
+        revision=lambda wildcards: config["encoders"][wildcards.modality]["revision"],
+        sha256=lambda wildcards: config["encoders"][wildcards.modality]["sha256"],
+        seed=lambda wildcards: config["encoders"][wildcards.modality]["seed"],
+        code=digest_of("prepare_encoder"),
+    script:
+        "../workflow_scripts/prepare_encoder.py"
+
+
+rule fetch_detector:
+    output:
+        record="results/models/insightface/models/{pack}.json",
+    log:
+        "results/logs/fetch_detector/{pack}.log",
+    benchmark:
+        "results/benchmarks/fetch_detector/{pack}.tsv"
+    conda:
+        "../envs/faces.yaml"
+    threads: 1
+    resources:
+        mem_mb=2000,
+        runtime=60,
+    params:
+        code=digest_of("fetch_detector"),
+    script:
+        "../workflow_scripts/fetch_detector.py"

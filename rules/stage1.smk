@@ -1,0 +1,44 @@
+"""Reads  the image sets, results/models/visual/
+Writes results/stage1/backbone/config.json, model.safetensors
+       results/stage1/head.safetensors, history.parquet, metrics.json
+"""
+
+
+rule train_stage1:
+    input:
+        encoder=encoder_files(config, "visual"),
+        images=image_set_files(config),
+    output:
+        config="results/stage1/backbone/config.json",
+        weights="results/stage1/backbone/model.safetensors",
+        head="results/stage1/head.safetensors",
+        history="results/stage1/history.parquet",
+        metrics="results/stage1/metrics.json",
+    log:
+        "results/logs/train_stage1.log",
+    benchmark:
+        "results/benchmarks/train_stage1.tsv"
+    conda:
+        "../envs/torch.yaml"
+    threads: config["compute"]["num_threads"]
+    resources:
+        mem_mb=16000,
+        runtime=1440,
+        gpu=config["compute"]["gpus"],
+    params:
+        image_sets=config["stage1"]["image_sets"],
+        holdout=config["stage1"]["holdout"],
+        checkpoint="results/stage1/.checkpoint.pt",
+        stored_px=config["encoders"]["visual"]["resize_px"],
+        image_px=config["encoders"]["visual"]["image_px"],
+        frozen_embeddings=config["stage1"]["frozen_embeddings"],
+        frozen_blocks=config["stage1"]["frozen_blocks"],
+        moe=config["stage1"]["moe"],
+        padaug=config["stage1"]["padaug"],
+        augmentation=config["stage1"]["augmentation"],
+        training=config["stage1"]["training"],
+        device=config["compute"]["device"],
+        num_threads=config["compute"]["num_threads"],
+        code=digest_of("train_stage1"),
+    script:
+        "../workflow_scripts/train_stage1.py"

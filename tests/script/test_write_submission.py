@@ -1,0 +1,140 @@
+"""write_submission on tiny logits."""
+
+import hashlib
+import json
+
+import numpy as np
+import pyarrow as pa
+import pytest
+
+from workflow_scripts.lib.artifacts import made_by, write_json, write_parquet
+from workflow_scripts.lib.errors import InputError
+from workflow_scripts.write_submission import run
+
+HEADER = "image_location,Neutral,Anger,Disgust,Fear,Happiness,Sadness,Surprise,Other\n"
+CLASSES = {"a": [1, 1, 4, 1, 1, 2], "b": [4, 4, 4]}
+
+
+def write_logits(path, classes, scale=1.0):
+    values = [scale * np.eye(8, dtype=np.float32)[numbers] for numbers in classes.values()]
+    table = pa.table(
+        {
+            "track": [track for track, numbers in classes.items() for _ in numbers],
+            "frame": pa.array([k + 1 for numbers in classes.values() for k in range(len(numbers))], pa.int32()),
+            "logits": pa.FixedSizeListArray.from_arrays(pa.array(np.concatenate(values).ravel()), 8),
+        }
+    )
+    write_parquet(table, path, made_by({}))
+    return path
+
+
+def write_timeline(path, num_frames, **settings):
+    table = pa.table({"frame": pa.array(range(1, num_frames + 1), pa.int32())})
+    write_parquet(table, path, made_by(settings))
+    return path
+
+
+@pytest.fixture
+def submit(tmp_path):
+    """Run write_submission on tracks a (6 frames), b (3 frames) and s (skipped); returns lines and check."""
+
+    def call(rows, kind="none", window_frames=1, logits=None, tracks=("a", "b", "s")):
+        template = None
+        if rows is not None:
+            template = tmp_path / "template.txt"
+            template.write_text(HEADER + "".join(f"{row},0\n" for row in rows))
+        write_json({"kind": kind, "window_frames": window_frames, "macro_f1": 0.5}, tmp_path / "best.json")
+        timelines = {
+            "a": write_timeline(tmp_path / "a.parquet", 6),
+            "b": write_timeline(tmp_path / "b.parquet", 3),
+            "s": write_timeline(tmp_path / "s.parquet", 0, skipped="moov atom not found"),
+        }
+        run(
+            logits=logits or [write_logits(tmp_path / "logits.parquet", CLASSES)],
+            best=tmp_path / "best.json",
+            template=template,
+            timelines=[timelines[track] for track in tracks],
+            tracks=list(tracks),
+            predictions=tmp_path / "out" / "predictions.txt",
+            check=tmp_path / "out" / "check.json",
+        )
+        text = (tmp_path / "out" / "predictions.txt").read_text()
+        assert text.startswith(HEADER)
+        return text.splitlines()[1:], json.loads((tmp_path / "out" / "check.json").read_text())
+
+    return call
+
+
+def rows_of(track, count):
+    return [f"{track}/{k:05d}.jpg" for k in range(1, count + 1)]
+
+
+def test_template_order_one_row_more_one_less_and_a_skipped_video(submit, tmp_path):
+    lines, check = submit(rows_of("b", 4) + rows_of("s", 2) + rows_of("a", 5))
+    # Class 1 comes four times in a's five rows, class 4 once there and four times in b's: 4 is the most frequent.
+    assert lines == [
+        *(f"{row},4" for row in rows_of("b", 4)),
+        *(f"{row},4" for row in rows_of("s", 2)),
+        *(f"{row},{number}" for row, number in zip(rows_of("a", 5), [1, 1, 4, 1, 1], strict=True)),
+    ]
+    assert check["rows"] == 11 and check["tracks"] == 3
+    assert {name: count for name, count in check["class_counts"].items() if count} == {"Anger": 4, "Happiness": 7}
+    assert check["row_differences"] == {"a": -1, "b": 1}
+    assert check["skipped"] == {"s": "moov atom not found"}
+    content = (tmp_path / "out" / "predictions.txt").read_bytes()
+    assert check["predictions_sha256"] == hashlib.sha256(content).hexdigest()
+
+
+def test_smoothing_is_applied_within_each_track(submit):
+    lines, _ = submit(rows_of("a", 6) + rows_of("b", 3) + rows_of("s", 1), kind="median", window_frames=3)
+    assert [line[-1] for line in lines] == ["1", "1", "1", "1", "1", "2", "4", "4", "4", "1"]
+
+
+def test_template_rows_in_any_order_take_their_own_frame(submit):
+    lines, _ = submit(["a/00006.jpg", "b/00001.jpg", "a/00003.jpg", "a/00001.jpg"])
+    assert lines == ["a/00006.jpg,2", "b/00001.jpg,4", "a/00003.jpg,4", "a/00001.jpg,1"]
+
+
+def test_without_a_template_every_decoded_frame_gets_a_row(submit):
+    lines, check = submit(None)
+    assert [line.split(",")[0] for line in lines] == rows_of("a", 6) + rows_of("b", 3)
+    assert check["row_differences"] == {} and list(check["skipped"]) == ["s"]
+
+
+def test_folds_are_averaged_before_smoothing(submit, tmp_path):
+    other = {"a": [3] * 6, "b": [5] * 3}
+    folds = [write_logits(tmp_path / "one.parquet", CLASSES), write_logits(tmp_path / "two.parquet", other, 1.5)]
+    lines, _ = submit(rows_of("a", 6), logits=folds)
+    assert [line[-1] for line in lines] == ["3"] * 6
+    folds.append(write_logits(tmp_path / "three.parquet", CLASSES))
+    lines, _ = submit(rows_of("a", 6), logits=folds)
+    assert [line[-1] for line in lines] == ["1", "1", "4", "1", "1", "2"]
+
+
+def test_only_skipped_videos_give_neutral(submit, tmp_path):
+    lines, _ = submit(rows_of("s", 2), tracks=["s"])
+    assert lines == ["s/00001.jpg,0", "s/00002.jpg,0"]
+    with pytest.raises(InputError, match="No test track has a frame"):
+        submit(None, tracks=["s"])
+
+
+def test_what_does_not_belong_together_is_refused(submit, tmp_path):
+    with pytest.raises(InputError, match="asks for z, which is no test track"):
+        submit(["z/00001.jpg"])
+    with pytest.raises(InputError, match="a has 10 rows but its video has 6 frames"):
+        submit(rows_of("a", 10))
+    short = write_logits(tmp_path / "short.parquet", {"a": [1] * 5, "b": [1] * 3})
+    with pytest.raises(InputError, match=r"a\.parquet has 6 frames, but .*short\.parquet has 5 for a"):
+        submit(rows_of("a", 6), logits=[short])
+    full = write_logits(tmp_path / "full.parquet", CLASSES)
+    with pytest.raises(InputError, match="hold different frames"):
+        submit(rows_of("a", 6), logits=[full, short])
+
+
+def test_same_input_gives_the_same_bytes(submit, tmp_path):
+    rows = rows_of("a", 6) + rows_of("b", 3)
+    submit(rows)
+    first = [(tmp_path / "out" / name).read_bytes() for name in ("predictions.txt", "check.json")]
+    submit(rows)
+    assert [(tmp_path / "out" / name).read_bytes() for name in ("predictions.txt", "check.json")] == first
+    assert str(tmp_path).encode() not in b"".join(first)

@@ -1,0 +1,222 @@
+"""The organisers' folders, with the traps that they hold."""
+
+import csv
+from pathlib import Path
+
+import pytest
+
+from workflow_scripts.lib.corpora.affwild2 import find_template, index_affwild2
+from workflow_scripts.lib.errors import InputError
+
+ANNOTATIONS = "10th ABAW Annotations/EXPR_Recognition_Challenge"
+TEMPLATE = "test_set_examples/ABAW_Expr_test_set_example.txt"
+TEST_LIST = "names_of_videos_in_each_test_set/Expression_Recognition_Challenge_test_set_release.txt"
+
+
+def touch(root: Path, *names: str) -> None:
+    for name in names:
+        (root / name).parent.mkdir(parents=True, exist_ok=True)
+        (root / name).touch()
+
+
+def write(root: Path, name: str, text: str) -> None:
+    touch(root, name)
+    (root / name).write_text(text)
+
+
+def small_corpus(root: Path) -> None:
+    touch(root, "batch1/102.avi", "batch1/102-30-640x360.mp4", "batch2/deeper/video2.mp4", "new_vids/7.mp4")
+    for name in ("Train_Set/102", "Train_Set/video2_left", "Validation_Set/102-30-640x360", "Train_Set/video2"):
+        touch(root, f"{ANNOTATIONS}/{name}.txt")
+    write(root, TEMPLATE, "image_location,Neutral\n7/00001.jpg,0\n7/00002.jpg,0\n")
+
+
+def by_name(tracks):
+    return {track.track: track for track in tracks}
+
+
+def test_small_corpus(tmp_path):
+    small_corpus(tmp_path)
+    tracks = index_affwild2(tmp_path)
+    assert [(track.track, track.split) for track in tracks] == [
+        ("102", "train"),
+        ("video2", "train"),
+        ("video2_left", "train"),
+        ("102-30-640x360", "validation"),
+        ("7", "test"),
+    ]
+    found = by_name(tracks)
+    assert found["102"].path == str(tmp_path / "batch1/102.avi")
+    assert found["102-30-640x360"].path == str(tmp_path / "batch1/102-30-640x360.mp4")
+    assert found["video2_left"].annotation == str(tmp_path / ANNOTATIONS / "Train_Set/video2_left.txt")
+    assert found["7"].annotation == found["7"].label == ""
+
+
+def test_unsuffixed_track_of_a_pair_is_auto_and_shares_the_group(tmp_path):
+    small_corpus(tmp_path)
+    found = by_name(index_affwild2(tmp_path))
+    assert [found[name].person for name in ("video2", "video2_left")] == ["auto", "left"]
+    assert {found[name].group for name in ("video2", "video2_left")} == {"video2"}
+    assert {found[name].path for name in ("video2", "video2_left")} == {str(tmp_path / "batch2/deeper/video2.mp4")}
+
+
+def test_a_video_of_exactly_the_tracks_name_comes_first(tmp_path):
+    small_corpus(tmp_path)
+    touch(tmp_path, "batch1/video2_left.mp4")
+    track = by_name(index_affwild2(tmp_path))["video2_left"]
+    assert (track.video, track.person, track.group) == ("video2_left", "auto", "video2_left")
+
+
+def test_videos_are_never_matched_by_prefix(tmp_path):
+    small_corpus(tmp_path)
+    (tmp_path / "batch1/102.avi").unlink()
+    with pytest.raises(InputError, match=r"Track 102 .*no file 102 .*102-30-640x360\.mp4, is another video"):
+        index_affwild2(tmp_path)
+
+
+def test_only_left_and_right_are_stripped(tmp_path):
+    small_corpus(tmp_path)
+    touch(tmp_path, "batch1/video45.mp4", f"{ANNOTATIONS}/Train_Set/video45_3.txt")
+    with pytest.raises(InputError, match=r"Track video45_3 .*no file video45_3 "):
+        index_affwild2(tmp_path)
+
+
+@pytest.mark.parametrize(
+    "folder",
+    [
+        "3rd ABAW Annotations/Third ABAW Annotations/EXPR_Classification_Challenge/Train_Set",
+        "EXPR_Recognition_Challenge/EXPR_Recognition_Challenge/Train_Set",
+        "a/EXPR_Recognition_Challenge/Train_Set/Train_Set",
+    ],
+)
+def test_annotations_at_any_nesting(tmp_path, folder):
+    touch(tmp_path, "batch1/1.MP4", f"{folder}/1.txt", "VA_Estimation_Challenge/Train_Set/2.txt", "readme.txt")
+    tracks = index_affwild2(tmp_path)
+    assert [(track.track, track.split) for track in tracks] == [("1", "train")]
+
+
+def test_cropped_images_and_shadow_files_are_not_walked(tmp_path):
+    small_corpus(tmp_path)
+    touch(tmp_path, "cropped_aligned/102/00001.jpg", "Cropped_new/102.mp4", "__MACOSX/102.mp4", "batch1/._102.avi")
+    assert by_name(index_affwild2(tmp_path))["102"].path.endswith("batch1/102.avi")
+
+
+def test_linked_batches_and_a_loop_of_links(tmp_path):
+    touch(tmp_path / "disk", "1.mp4")
+    root = tmp_path / "root"
+    touch(root, f"{ANNOTATIONS}/Train_Set/1.txt")
+    (root / "batch1").symlink_to(tmp_path / "disk")
+    (tmp_path / "disk" / "up").symlink_to(root)
+    assert index_affwild2(root)[0].path == str(root / "batch1/1.mp4")
+
+
+def test_two_videos_of_one_name_stop_only_where_a_track_needs_them(tmp_path):
+    small_corpus(tmp_path)
+    touch(tmp_path, "batch1/unused.mp4", "batch2/unused.avi")
+    assert len(index_affwild2(tmp_path)) == 5
+    touch(tmp_path, "batch3/102.mp4")
+    with pytest.raises(InputError, match=r"Track 102 has two videos, .*102\.avi and .*102\.mp4"):
+        index_affwild2(tmp_path)
+
+
+def test_a_track_annotated_twice_is_refused(tmp_path):
+    small_corpus(tmp_path)
+    touch(tmp_path, "5th/EXPR_Classification_Challenge/Validation_Set/102.txt")
+    with pytest.raises(InputError, match="102 is annotated twice"):
+        index_affwild2(tmp_path)
+
+
+def test_a_test_track_with_an_annotation_is_refused(tmp_path):
+    small_corpus(tmp_path)
+    touch(tmp_path, f"{ANNOTATIONS}/Train_Set/7.txt")
+    with pytest.raises(InputError, match="7 is both annotated"):
+        index_affwild2(tmp_path)
+
+
+def test_missing_parts_are_named(tmp_path):
+    with pytest.raises(InputError, match="holds no files"):
+        index_affwild2(tmp_path / "nowhere")
+    touch(tmp_path, "batch1/1.mp4")
+    with pytest.raises(InputError, match="holds no annotations"):
+        index_affwild2(tmp_path)
+
+
+@pytest.mark.parametrize(
+    "name",
+    [
+        "CVPR_5th_ABAW_EXPR_test_set_sample.txt",
+        "CVPR_6th_ABAW_Expr_test_set_example.txt",
+        "test_set_examples/ABAW_Expr_test_set_example.txt",
+        "test_set_examples/ABAW_Expr_test_set_sample.txt",
+    ],
+)
+def test_templates_of_every_edition_are_found(tmp_path, name):
+    touch(tmp_path, name, "CVPR_6th_ABAW_VA_test_set_example.txt", "ABAW_AU_test_set_sample.txt")
+    assert find_template(tmp_path) == tmp_path / name
+
+
+def test_two_templates_are_ambiguous_unless_one_is_named(tmp_path):
+    small_corpus(tmp_path)
+    write(tmp_path, "CVPR_6th_ABAW_Expr_test_set_example.txt", "video2_right/00001.jpg,0\n")
+    with pytest.raises(InputError, match="several test templates"):
+        index_affwild2(tmp_path)
+    tracks = index_affwild2(tmp_path, template=tmp_path / "CVPR_6th_ABAW_Expr_test_set_example.txt")
+    last = tracks[-1]
+    assert (last.track, last.video, last.person, last.split) == ("video2_right", "video2", "right", "test")
+
+
+def test_list_of_test_videos_serves_without_a_template(tmp_path):
+    small_corpus(tmp_path)
+    (tmp_path / TEMPLATE).unlink()
+    assert find_template(tmp_path) is None
+    assert {track.split for track in index_affwild2(tmp_path)} == {"train", "validation"}
+    write(tmp_path, TEST_LIST, "7\r\n\r\n")
+    assert index_affwild2(tmp_path)[-1].track == "7"
+
+
+def test_planned_files_give_the_same_tracks_before_and_after_they_exist(tmp_path, monkeypatch):
+    small_corpus(tmp_path / "made")
+    files = [path for path in (tmp_path / "made").rglob("*") if path.is_file()]
+    planned = [path.relative_to(tmp_path / "made") for path in files]
+    monkeypatch.chdir(tmp_path)
+    root = Path("made")
+    after = index_affwild2(root)
+    for path in files:
+        path.unlink()
+    assert index_affwild2(root, planned=planned, planned_test_tracks=["7"]) == after
+    assert index_affwild2(root, planned=files, planned_test_tracks=["7"]) == after
+    assert find_template(root, planned) == root / TEMPLATE
+    small_corpus(tmp_path / "made")
+    assert index_affwild2(root, planned=planned, planned_test_tracks=["7"]) == after
+
+
+def test_the_whole_corpus_at_true_size(tmp_path, shared):
+    with (shared / "affwild2_expr_tracks.csv").open(newline="") as handle:
+        rows = list(csv.DictReader(handle))
+    folders = {"train": "Train_Set", "val": "Validation_Set"}
+    test_rows = []
+    for number, row in enumerate(rows):
+        batch = ("batch1/batch1", "batch2", "new_vids")[number % 3]
+        if not list(tmp_path.glob(f"*/**/{row['video']}.*")):
+            touch(tmp_path, f"{batch}/{row['video']}{('.mp4', '.avi')[number % 5 == 0]}")
+        if row["split"] == "test":
+            test_rows.append(f"{row['track']}/00001.jpg,0\n")
+        else:
+            touch(tmp_path, f"{ANNOTATIONS}/{folders[row['split']]}/{row['track']}.txt")
+    write(tmp_path, TEMPLATE, "".join(test_rows))
+    tracks = index_affwild2(tmp_path)
+    assert [sum(track.split == split for track in tracks) for split in ("train", "validation", "test")] == [
+        247,
+        70,
+        228,
+    ]
+    found = by_name(tracks)
+    assert all(found[row["track"]].video == row["video"] for row in rows)
+    crossing = {"135-24-1920x1080", "6-30-1920x1080", "video49"}
+    splits = {group: {track.split for track in tracks if track.group == group} for group in crossing}
+    assert splits == {
+        "135-24-1920x1080": {"train", "validation"},
+        "6-30-1920x1080": {"train", "validation"},
+        "video49": {"train", "test"},
+    }
+    assert sum(track.person != "auto" for track in tracks) == 12

@@ -1,0 +1,69 @@
+"""Decoded frames against rows, and the challenge's score."""
+
+import logging
+
+import numpy as np
+import pytest
+
+from workflow_scripts.lib.challenge.alignment import labels_for_frames, rows_from_frames
+from workflow_scripts.lib.challenge.scores import class_f1, macro_f1
+from workflow_scripts.lib.errors import InputError
+
+
+def test_labels_are_cut_or_filled_with_unlabelled():
+    rows = np.array([4, -1, 2], dtype=np.int8)
+    assert labels_for_frames(rows, 3, "a").tolist() == [4, -1, 2]
+    assert labels_for_frames(rows, 2, "a").tolist() == [4, -1]
+    assert labels_for_frames(rows, 5, "a").tolist() == [4, -1, 2, -1, -1]
+    assert labels_for_frames(rows, 5, "a").dtype == np.int8
+
+
+def test_rows_take_the_last_prediction_or_are_cut():
+    predictions = np.array([4, 1, 2], dtype=np.int8)
+    assert rows_from_frames(predictions, 3, "a").tolist() == [4, 1, 2]
+    assert rows_from_frames(predictions, 5, "a").tolist() == [4, 1, 2, 2, 2]
+    assert rows_from_frames(predictions, 1, "a").tolist() == [4]
+
+
+@pytest.mark.parametrize("difference", [-3, -1, 0, 1, 2, 3])
+def test_usual_differences_pass_in_silence(difference, caplog):
+    labels_for_frames(np.zeros(1000 + difference, dtype=np.int8), 1000, "a")
+    rows_from_frames(np.zeros(1000, dtype=np.int8), 1000 + difference, "a")
+    assert not caplog.records
+
+
+@pytest.mark.parametrize("difference", [-4, 4, 50])
+def test_larger_differences_are_logged(difference, caplog):
+    with caplog.at_level(logging.WARNING):
+        labels_for_frames(np.zeros(1000 + difference, dtype=np.int8), 1000, "video2_left")
+        rows_from_frames(np.zeros(1000, dtype=np.int8), 1000 + difference, "video2_left")
+    assert [record.getMessage() for record in caplog.records] == [
+        f"video2_left: {1000 + difference} rows, but 1000 decoded frames"
+    ] * 2
+
+
+def test_another_videos_rows_are_refused():
+    with pytest.raises(InputError, match="video2_left has 1000 rows but its video has 949 frames"):
+        labels_for_frames(np.zeros(1000, dtype=np.int8), 949, "video2_left")
+    with pytest.raises(InputError, match="video2_left has 1000 rows but its video has 1051 frames"):
+        rows_from_frames(np.zeros(1051, dtype=np.int8), 1000, "video2_left")
+
+
+def test_a_skipped_video_has_no_labels_and_no_predictions():
+    assert labels_for_frames(np.zeros(100, dtype=np.int8), 0, "a").shape == (0,)
+    with pytest.raises(ValueError, match="a has no frames"):
+        rows_from_frames(np.zeros(0, dtype=np.int8), 2, "a")
+
+
+def test_macro_f1_by_hand():
+    expression = np.array([0, 0, 0, 1, 1, -1, -1])
+    predicted = np.array([0, 0, 1, 1, 2, 1, 0])
+    # Neutral: precision 1, recall 2/3. Anger: 1 of 2 and 1 of 2. Disgust: never right. The others: absent, 0.
+    assert class_f1(expression, predicted) == pytest.approx([0.8, 0.5, 0, 0, 0, 0, 0, 0])
+    assert macro_f1(expression, predicted) == pytest.approx(1.3 / 8)
+    assert macro_f1(np.arange(8), np.arange(8)) == 1.0
+
+
+def test_nothing_to_score_is_refused():
+    with pytest.raises(InputError, match="no labelled frame"):
+        macro_f1(np.array([-1, -1]), np.array([0, 1]))

@@ -1,0 +1,63 @@
+import json
+
+import pyarrow as pa
+import pytest
+
+from workflow_scripts.lib.artifacts import (
+    made_by,
+    read_made_by,
+    read_parquet,
+    replacing,
+    sha256_of,
+    write_json,
+    write_parquet,
+    write_text,
+)
+from workflow_scripts.lib.errors import InputError
+
+
+def test_a_failure_leaves_the_old_file_and_nothing_else(tmp_path):
+    target = tmp_path / "table.txt"
+    write_text("old", target)
+    with pytest.raises(RuntimeError), replacing(target) as temporary:
+        temporary.write_text("half of the new")
+        raise RuntimeError("killed")
+    assert target.read_text() == "old"
+    assert [path.name for path in tmp_path.iterdir()] == ["table.txt"]
+
+
+def test_a_parquet_file_says_what_made_it_without_paths(tmp_path):
+    source = tmp_path / "source.txt"
+    source.write_text("abc")
+    write_parquet(pa.table({"x": [1, 2]}), tmp_path / "a" / "t.parquet", made_by({"scale": 1.2}, [source]))
+    stored = read_made_by(tmp_path / "a" / "t.parquet")
+    abc = "ba7816bf8f01cfea414140de5dae2223b00361a396177a9cb410ff61f20015ad"
+    assert stored == {"settings": {"scale": 1.2}, "inputs": {"source.txt": abc}}
+    assert read_parquet(tmp_path / "a" / "t.parquet").to_pydict() == {"x": [1, 2]}
+
+
+def test_the_same_content_gives_the_same_bytes(tmp_path):
+    for name in ("one", "two"):
+        write_parquet(pa.table({"x": ["a"]}), tmp_path / name / "t.parquet", made_by({}))
+    assert sha256_of(tmp_path / "one" / "t.parquet") == sha256_of(tmp_path / "two" / "t.parquet")
+
+
+def test_damaged_and_foreign_files_are_named(tmp_path):
+    write_parquet(pa.table({"x": [1] * 1000}), tmp_path / "t.parquet", made_by({}))
+    cut = tmp_path / "cut.parquet"
+    cut.write_bytes((tmp_path / "t.parquet").read_bytes()[:-20])
+    with pytest.raises(InputError, match=r"cut\.parquet cannot be read as Parquet"):
+        read_parquet(cut)
+    import pyarrow.parquet as pq
+
+    pq.write_table(pa.table({"x": [1]}), tmp_path / "foreign.parquet")
+    with pytest.raises(InputError, match=r"foreign\.parquet does not say what made it"):
+        read_made_by(tmp_path / "foreign.parquet")
+
+
+def test_json_has_no_nan(tmp_path):
+    write_json({"b": 1, "a": [2]}, tmp_path / "x.json")
+    assert json.loads((tmp_path / "x.json").read_text()) == {"a": [2], "b": 1}
+    with pytest.raises(ValueError, match="JSON"):
+        write_json({"a": float("nan")}, tmp_path / "y.json")
+    assert not (tmp_path / "y.json").exists()

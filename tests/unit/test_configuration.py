@@ -1,0 +1,116 @@
+import copy
+
+import pytest
+import yaml
+
+from tests.conftest import ROOT
+from workflow_scripts.lib.configuration import check_config
+from workflow_scripts.lib.errors import InputError
+
+SCHEMA = ROOT / "config.schema.yaml"
+
+
+@pytest.fixture
+def config():
+    return yaml.safe_load((ROOT / "config.yaml").read_text())
+
+
+def _merged(base, over):
+    merged = copy.deepcopy(base)
+    for key, value in over.items():
+        merged[key] = _merged(merged[key], value) if isinstance(value, dict) else value
+    return merged
+
+
+def _paths_of(node, place=()):
+    if isinstance(node, dict):
+        yield place
+        for key, value in node.items():
+            yield from _paths_of(value, (*place, key))
+
+
+def test_the_defaults_are_valid(config):
+    check_config(config, SCHEMA)
+
+
+def test_an_unknown_key_is_named_at_every_level(config):
+    free = {("encoders", "visual", "architecture"), ("encoders", "speech", "architecture")}
+    free |= {(*path[:2], "feature_extractor") for path in free}
+    tried = 0
+    for path in set(_paths_of(config)) - free:
+        broken = copy.deepcopy(config)
+        node = broken
+        for key in path:
+            node = node[key]
+        node["mistyped"] = 1
+        with pytest.raises(InputError, match=r"unknown key '" + ".".join((*path, "mistyped")) + "'"):
+            check_config(broken, SCHEMA)
+        tried += 1
+    assert tried > 20
+
+
+def test_a_typo_gets_a_suggestion(config):
+    config["crops"]["scals"] = [1.0]
+    with pytest.raises(InputError, match=r"unknown key 'crops.scals'; did you mean 'scales'\?"):
+        check_config(config, SCHEMA)
+
+
+def test_values_out_of_range_are_named(config):
+    for section, key, value in (
+        ("smoothing", "windows", [4]),
+        ("crops", "scales", []),
+        ("corpus", "layout", "afwild2"),
+        ("compute", "num_threads", 0),
+    ):
+        with pytest.raises(InputError, match=rf"configuration: {section}\.{key}"):
+            check_config(_merged(config, {section: {key: value}}), SCHEMA)
+
+
+def test_missing_weights_folder_and_images_are_found_at_once(config, tmp_path):
+    lost = str(tmp_path / "lost")
+    with pytest.raises(InputError, match=rf"encoders.speech.path: {lost} has no config.json"):
+        check_config(_merged(config, {"encoders": {"speech": {"source": "path", "path": lost}}}), SCHEMA)
+    detector = {"name": "insightface", "model": lost + ".onnx"}
+    with pytest.raises(InputError, match=rf"detector.model: {lost}.onnx does not exist"):
+        check_config(_merged(config, {"detector": detector}), SCHEMA)
+    sets = [{"name": "mine", "layout": "table", "root": lost}]
+    over = {"corpus": {"layout": "table"}, "stage1": {"image_sets": sets}}
+    with pytest.raises(InputError, match=rf"stage1.image_sets: {lost} does not exist"):
+        check_config(_merged(config, over), SCHEMA)
+
+
+def test_the_full_size_overlay_holds_the_papers_settings(config, tmp_path):
+    over = yaml.safe_load((ROOT / "config.affwild2.yaml").read_text())
+    for images in over["stage1"]["image_sets"]:
+        images["root"] = str(tmp_path)
+    full = _merged(config, over)
+    check_config(full, SCHEMA)
+    assert full["crops"]["scales"] == [0.9, 1.2, 1.5]
+    assert full["smoothing"]["windows"] == list(range(3, 206, 2))
+    assert (full["encoders"]["visual"]["hub"], full["encoders"]["visual"]["image_px"]) == (
+        "facebook/dinov2-large",
+        224,
+    )
+    # Whatever describes the method stands in the overlay, so that a change of the demo cannot reach the paper's run.
+    for section in ("crops", "audio", "fusion", "smoothing", "detector"):
+        assert over[section] == full[section], section
+    for part in ("moe", "padaug", "augmentation", "training"):
+        assert over["stage1"][part] == full["stage1"][part], part
+
+
+def test_the_environments_pin_the_same_versions_as_the_requirements():
+    pins = {}
+    for name in ("requirements.txt", "requirements-no-deps.txt"):
+        lines = [line.split("#")[0].strip() for line in (ROOT / name).read_text().splitlines()]
+        pins.update(line.split("==") for line in lines if "==" in line)
+    pins["opencv-python"] = pins["opencv-python-headless"]  # conda's environment has the libraries it looks for
+    environments = sorted((ROOT / "envs").glob("*.yaml"))
+    assert environments
+    for path in environments:
+        listed = yaml.safe_load(path.read_text())
+        assert set(listed) == {"channels", "dependencies"}
+        pip = next(entry["pip"] for entry in listed["dependencies"] if isinstance(entry, dict))
+        for entry in pip:
+            if "==" in entry:
+                package, version = entry.split("==")
+                assert pins[package] == version, f"{path.name}: {package}"

@@ -1,0 +1,196 @@
+import io
+from concurrent.futures import ThreadPoolExecutor
+
+import numpy as np
+import pytest
+import torch
+from PIL import Image
+
+from workflow_scripts.lib.encoders.loading import (
+    load_encoder,
+    load_feature_extractor,
+    random_encoder,
+    save_encoder,
+)
+from workflow_scripts.lib.encoders.preprocessing import IMAGENET_MEAN, IMAGENET_STD, centre_crop, to_input
+from workflow_scripts.lib.encoders.speech import (
+    SpeechEncoder,
+    chunked_features,
+    layer_indices,
+    windowed_features,
+)
+from workflow_scripts.lib.encoders.visual import embed_crops, mean_over_scales
+from workflow_scripts.lib.errors import InputError
+
+VISUAL = {
+    "model_type": "dinov2",
+    "hidden_size": 8,
+    "num_hidden_layers": 2,
+    "num_attention_heads": 2,
+    "image_size": 28,
+    "patch_size": 14,
+}
+SPEECH = {
+    "model_type": "wav2vec2",
+    "hidden_size": 16,
+    "num_hidden_layers": 5,
+    "num_attention_heads": 2,
+    "intermediate_size": 16,
+    "conv_dim": [16] * 7,
+    "num_conv_pos_embeddings": 8,
+    "num_conv_pos_embedding_groups": 2,
+    "feat_extract_norm": "layer",
+    "do_stable_layer_norm": True,
+}
+
+
+def test_input_is_the_normalised_middle():
+    images = torch.zeros(1, 4, 4, 3, dtype=torch.uint8)
+    images[0, 1:3, 1:3] = torch.tensor([255, 0, 51], dtype=torch.uint8)
+    expected = [(value - m) / s for value, m, s in zip([1, 0, 0.2], IMAGENET_MEAN, IMAGENET_STD, strict=True)]
+    found = to_input(images, 2)
+    assert found.shape == (1, 3, 2, 2)
+    for channel in range(3):
+        assert found[0, channel].unique().tolist() == pytest.approx([expected[channel]], rel=1e-5)
+    assert centre_crop(torch.arange(5).view(1, 1, 1, 5).expand(1, 1, 5, 5), 3)[0, 0, 0].tolist() == [1, 2, 3]
+
+
+def test_mean_over_scales_by_hand():
+    features = np.array([[1.0], [3.0], [10.0]], np.float32)
+    mean, count = mean_over_scales(features, np.array([1, 1, 3]), 4)
+    assert mean.ravel().tolist() == [2.0, 0.0, 10.0, 0.0]
+    assert count.tolist() == [2, 0, 1, 0]
+
+
+def test_the_same_seed_gives_the_same_weights_and_a_folder_gives_them_back(tmp_path):
+    first, second = random_encoder(VISUAL, seed=1), random_encoder(VISUAL, seed=1)
+    save_encoder(first, tmp_path / "encoder")
+    assert sorted(path.name for path in (tmp_path / "encoder").iterdir()) == ["config.json", "model.safetensors"]
+    loaded = load_encoder(tmp_path / "encoder").state_dict()
+    for name, tensor in second.state_dict().items():
+        assert torch.equal(tensor, loaded[name])
+    other = random_encoder(VISUAL, seed=2).state_dict()
+    assert any(not torch.equal(tensor, other[name]) for name, tensor in loaded.items())
+
+
+def test_missing_weights_are_not_made_up(tmp_path):
+    from safetensors.torch import load_file, save_file
+
+    save_encoder(random_encoder(VISUAL, seed=1), tmp_path)
+    tensors = load_file(tmp_path / "model.safetensors")
+    del tensors["layernorm.weight"]
+    save_file(tensors, tmp_path / "model.safetensors", metadata={"format": "pt"})
+    with pytest.raises(InputError, match=r"lacks 1 weights of its architecture, layernorm\.weight"):
+        load_encoder(tmp_path)
+    with pytest.raises(InputError, match="cannot be loaded as a Hugging Face model"):
+        load_encoder(tmp_path / "nowhere")
+
+
+def test_an_unknown_architecture_is_named():
+    with pytest.raises(InputError, match="dinov9"):
+        random_encoder({"model_type": "dinov9"}, seed=0)
+
+
+def _jpeg(seed, side=32):
+    pixels = np.random.default_rng(seed).integers(0, 256, (side, side, 3), dtype=np.uint8)
+    stream = io.BytesIO()
+    Image.fromarray(pixels).save(stream, "JPEG")
+    return stream.getvalue()
+
+
+def test_crops_are_embedded_in_order_and_alike_in_any_batch():
+    encoder = random_encoder(VISUAL, seed=0).eval()
+    settings = {"image_px": 28, "device": "cpu", "dtype": torch.float32}
+    with ThreadPoolExecutor(2) as decoders:
+        jpegs = [_jpeg(seed) for seed in range(5)]
+        together = embed_crops(encoder, jpegs, decoders=decoders, **settings)
+        alone = [embed_crops(encoder, [jpeg], decoders=decoders, **settings)[0] for jpeg in jpegs]
+        assert together.shape == (5, 8)
+        assert np.allclose(together, alone, atol=1e-5)
+        with pytest.raises(InputError, match="crops are 16 px wide"):
+            embed_crops(encoder, [_jpeg(0, side=16)], decoders=decoders, **settings)
+
+
+def test_layers_from_both_ends():
+    assert layer_indices("last4", 12) == [9, 10, 11, 12]
+    assert layer_indices("first4", 12) == [1, 2, 3, 4]
+    with pytest.raises(InputError, match="4 transformer layers"):
+        layer_indices("last5", 4)
+
+
+@pytest.fixture(scope="module")
+def speech():
+    encoder = random_encoder(SPEECH, seed=0).eval()
+    return SpeechEncoder(
+        encoder=encoder, feature_extractor=None, layers="last2", device="cpu", dtype=torch.float32
+    )
+
+
+def test_receptive_field_and_hidden_rate_of_wav2vec2(speech):
+    assert (speech.stride, speech.receptive_field) == (320, 400)
+    assert len(speech.hidden_states(np.zeros(399, np.float32))) == 0
+    assert len(speech.hidden_states(np.zeros(16_000, np.float32))) == 49
+    assert speech.centres(3).tolist() == [200, 520, 840]
+
+
+def test_chosen_layers_are_averaged(speech):
+    samples = np.random.default_rng(0).normal(size=4000).astype(np.float32)
+    with torch.inference_mode():
+        states = speech.encoder(torch.from_numpy(samples)[None], output_hidden_states=True).hidden_states
+    expected = (states[4] + states[5])[0] / 2
+    assert np.allclose(speech.hidden_states(samples), expected.numpy(), atol=1e-6)
+
+
+def test_chunked_features_average_the_hidden_frames_centred_in_each_window(speech):
+    samples = np.random.default_rng(0).normal(size=20_000).astype(np.float32)
+    chunk = 8000
+    hidden, centres = [], []
+    for start in range(0, len(samples), chunk):
+        part = speech.hidden_states(samples[start : start + chunk])
+        hidden.append(part)
+        centres.append(start + 200 + 320 * np.arange(len(part)))
+    hidden, centres = np.concatenate(hidden), np.concatenate(centres)
+    windows = np.array([[-4000, 4000], [3000, 12_000], [15_000, 30_000], [30_000, 40_000]])
+    found = chunked_features(speech, samples, windows, chunk)
+    for (start, end), feature in zip(windows[:3], found[:3], strict=True):
+        inside = (centres >= start) & (centres < end)
+        assert np.allclose(feature, hidden[inside].mean(axis=0), atol=1e-5)
+    assert not found[3].any()  # the window lies behind the recording
+
+
+def test_windowed_features_forward_each_window_alone_with_silence_outside(speech):
+    samples = np.random.default_rng(0).normal(size=6000).astype(np.float32)
+    windows = np.array([[1000, 5000], [-1000, 3000], [4000, 8000]])
+    found = windowed_features(speech, samples, windows)
+    padded = np.concatenate([np.zeros(1000), samples, np.zeros(2000)]).astype(np.float32)
+    for (start, end), feature in zip(windows, found, strict=True):
+        expected = speech.hidden_states(padded[start + 1000 : end + 1000]).mean(axis=0)
+        assert np.allclose(feature, expected, atol=1e-5)
+
+
+def test_waveforms_are_normalised_as_the_checkpoint_asks(tmp_path, speech):
+    from workflow_scripts.lib.artifacts import write_json
+
+    write_json(
+        {
+            "feature_extractor_type": "Wav2Vec2FeatureExtractor",
+            "feature_size": 1,
+            "sampling_rate": 16000,
+            "padding_value": 0.0,
+            "do_normalize": True,
+            "return_attention_mask": True,
+        },
+        tmp_path / "preprocessor_config.json",
+    )
+    save_encoder(speech.encoder, tmp_path)
+    normalising = SpeechEncoder(
+        encoder=speech.encoder,
+        feature_extractor=load_feature_extractor(tmp_path),
+        layers="last2",
+        device="cpu",
+        dtype=torch.float32,
+    )
+    samples = np.random.default_rng(0).normal(size=4000).astype(np.float32)
+    loud = normalising.hidden_states(samples)
+    assert np.allclose(normalising.hidden_states(0.01 * samples + 0.3), loud, atol=1e-2)
+    assert not np.allclose(speech.hidden_states(0.01 * samples), speech.hidden_states(samples), atol=1e-2)

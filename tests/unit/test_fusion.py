@@ -1,0 +1,155 @@
+import numpy as np
+import pytest
+import torch
+
+from workflow_scripts.lib.errors import InputError
+from workflow_scripts.lib.fusion.heads import GatedFusion
+from workflow_scripts.lib.fusion.model import FusionModel, Normalisation
+from workflow_scripts.lib.fusion.prediction import from_nearest, predict_logits
+from workflow_scripts.lib.fusion.training import Frames, train
+
+HEAD = {"num_fused": 6, "visual_dropout": 0.2, "audio_dropout": 0.25, "dropout": 0.2}
+TRAINING = {
+    "epochs": 15,
+    "batch_size": 32,
+    "lr": 1e-2,
+    "min_lr": 1e-4,
+    "weight_decay": 1e-4,
+    "seed": 0,
+    "device": "cpu",
+}
+
+
+def _head():
+    torch.manual_seed(0)
+    return GatedFusion(5, 3, 8, **HEAD).eval()
+
+
+def test_gate_equals_its_formula_frame_by_frame():
+    head = _head()
+    visual, audio = torch.randn(4, 5), torch.randn(4, 3)
+    there = torch.ones(4, dtype=torch.bool)
+    for row, logits in enumerate(head(visual, audio, there, there)):
+        v, a = visual[row], audio[row]
+        first, _, _, second = head.gate
+        hidden = torch.relu(first.weight @ torch.cat([v, a]) + first.bias)
+        gate = 1 / (1 + torch.exp(-(second.weight @ hidden + second.bias)))
+        projected_v = head.vis_proj.weight @ v + head.vis_proj.bias
+        projected_a = head.aud_proj.weight @ a + head.aud_proj.bias
+        fused = gate * projected_v + (1 - gate) * projected_a
+        norm, _, linear = head.cls
+        centred = (fused - fused.mean()) / torch.sqrt(fused.var(unbiased=False) + norm.eps)
+        assert torch.allclose(logits, linear.weight @ (centred * norm.weight + norm.bias) + linear.bias, atol=1e-5)
+
+
+def test_a_missing_modality_has_no_say():
+    head = _head()
+    visual, audio = torch.randn(2, 5), torch.randn(2, 3)
+    yes, no = torch.tensor([True, True]), torch.tensor([False, False])
+    silent = head(visual, torch.zeros_like(audio), yes, no)
+    assert torch.allclose(silent, head.cls(head.vis_proj(visual)), atol=1e-6)
+    faceless = head(torch.zeros_like(visual), audio, no, yes)
+    assert torch.allclose(faceless, head.cls(head.aud_proj(audio)), atol=1e-6)
+
+
+def test_normalisation_by_hand_and_from_present_rows_only():
+    features = np.array([[3.0, 4.0], [4.0, 3.0], [100.0, 0.0]], np.float16)
+    present = np.array([True, True, False])
+    normalisation = Normalisation(2)
+    normalisation.fit(features, present)
+    # Unit rows are (.6, .8) and (.8, .6): mean .7, standard deviation .1.
+    assert normalisation.mean.tolist() == pytest.approx([0.7, 0.7])
+    assert normalisation.std.tolist() == pytest.approx([0.1, 0.1])
+    found = normalisation(torch.from_numpy(features), torch.from_numpy(present))
+    assert torch.allclose(found, torch.tensor([[-1.0, 1.0], [1.0, -1.0], [0.0, 0.0]]), atol=1e-4)
+
+
+def test_a_constant_feature_stays_finite():
+    normalisation = Normalisation(1)
+    normalisation.fit(np.ones((5, 1), np.float16), np.ones(5, bool))
+    assert normalisation(torch.ones(2, 1), torch.ones(2, dtype=torch.bool)).tolist() == [[0.0], [0.0]]
+
+
+def _model():
+    torch.manual_seed(1)
+    return FusionModel(head="gate", num_visual=5, num_audio=3, num_classes=8, **HEAD)
+
+
+def test_a_saved_model_predicts_the_same_and_is_loaded_strictly(tmp_path):
+    model = _model().eval()
+    model.visual_normalisation.mean.fill_(0.3)
+    model.save(tmp_path / "model.safetensors", {"settings": {}})
+    arrays = (
+        np.random.default_rng(0).normal(size=(7, 5)).astype(np.float16),
+        np.random.default_rng(1).normal(size=(7, 3)).astype(np.float16),
+        np.ones(7, bool),
+        np.ones(7, bool),
+    )
+    again = FusionModel.load(tmp_path / "model.safetensors")
+    assert np.array_equal(predict_logits(again, *arrays), predict_logits(model, *arrays))
+
+    from safetensors.torch import save_file
+
+    save_file({"x": torch.zeros(1)}, tmp_path / "other.safetensors")
+    with pytest.raises(InputError, match=r"other\.safetensors is no fusion model"):
+        FusionModel.load(tmp_path / "other.safetensors")
+
+
+def test_frames_without_anything_take_their_nearest_neighbour():
+    logits = np.arange(6.0)[:, None]
+    known = np.array([False, True, False, False, True, False])
+    assert from_nearest(logits, known).ravel().tolist() == [1, 1, 1, 4, 4, 4]
+    # Equally near on both sides: the earlier.
+    assert from_nearest(logits[:3], np.array([True, False, True])).ravel().tolist() == [0, 0, 2]
+    assert from_nearest(logits, np.zeros(6, bool)).ravel().tolist() == [0, 1, 2, 3, 4, 5]
+
+
+def _frames(rng, count):
+    expression = rng.integers(0, 8, count).astype(np.int8)
+    # The visual feature tells even from odd classes, the audio feature the pairs: neither suffices alone.
+    visual = np.eye(2)[expression % 2] + rng.normal(scale=0.1, size=(count, 2))
+    audio = np.eye(4)[expression // 2] + rng.normal(scale=0.1, size=(count, 4))
+    return Frames(
+        visual=visual.astype(np.float16),
+        audio=audio.astype(np.float16),
+        visual_present=np.ones(count, bool),
+        audio_present=np.ones(count, bool),
+        expression=expression,
+    )
+
+
+def _trained(**changes):
+    rng = np.random.default_rng(0)
+    torch.manual_seed(0)
+    model = FusionModel(head="gate", num_visual=2, num_audio=4, num_classes=8, **(HEAD | {"num_fused": 32}))
+    history = train(model, _frames(rng, 600), _frames(rng, 200), num_classes=8, **(TRAINING | changes))
+    return model, history
+
+
+def test_training_joins_what_neither_modality_knows_alone():
+    _, history = _trained()
+    assert max(row["val_macro_f1"] for row in history) > 0.9
+
+
+def test_training_is_repeatable_and_keeps_the_best_epoch():
+    first, history = _trained()
+    second, _ = _trained()
+    for name, tensor in first.state_dict().items():
+        assert torch.equal(tensor, second.state_dict()[name]), name
+    rng = np.random.default_rng(0)
+    _frames(rng, 600)
+    validation = _frames(rng, 200)
+    from workflow_scripts.lib.challenge.scores import macro_f1
+
+    predicted = predict_logits(first, *validation.features()).argmax(axis=1)
+    assert macro_f1(validation.expression, predicted) == max(row["val_macro_f1"] for row in history)
+
+
+def test_training_without_labels_says_so():
+    frames = _frames(np.random.default_rng(0), 10)
+    unlabelled = Frames(**(vars(frames) | {"expression": np.full(10, -1, np.int8)}))
+    model = FusionModel(head="gate", num_visual=2, num_audio=4, num_classes=8, **HEAD)
+    with pytest.raises(InputError, match="no training frame"):
+        train(model, unlabelled, frames, num_classes=8, **TRAINING)
+    with pytest.raises(InputError, match="no validation frame"):
+        train(model, frames, unlabelled, num_classes=8, **TRAINING)

@@ -1,0 +1,160 @@
+import numpy as np
+import pytest
+import torch
+from PIL import Image
+
+from workflow_scripts.lib.encoders.loading import random_encoder
+from workflow_scripts.lib.encoders.preprocessing import IMAGENET_MEAN, IMAGENET_STD
+from workflow_scripts.lib.errors import InputError
+from workflow_scripts.lib.stage1 import training
+from workflow_scripts.lib.stage1.augmentation import Augmentation
+from workflow_scripts.lib.stage1.moe import MoEHead
+from workflow_scripts.lib.stage1.padaug import PadAug
+
+ARCHITECTURE = {
+    "model_type": "dinov2",
+    "hidden_size": 16,
+    "num_hidden_layers": 2,
+    "num_attention_heads": 2,
+    "image_size": 28,
+    "patch_size": 14,
+}
+SETTINGS = {
+    "num_classes": 8,
+    "image_px": 28,
+    "epochs": 4,
+    "warmup_epochs": 0.5,
+    "batch_size": 16,
+    "head_lr": 3e-3,
+    "backbone_lr": 1e-3,
+    "min_lr": 1e-6,
+    "layer_decay": 0.9,
+    "weight_decay": 0.05,
+    "label_smoothing": 0.1,
+    "mixup_alpha": 0.2,
+    "max_grad_norm": 1.0,
+    "seed": 7,
+    "precision": "no",
+    "num_workers": 0,
+    "device": "cpu",
+}
+
+
+def _augmentation():
+    return Augmentation(
+        image_px=28,
+        mean=IMAGENET_MEAN,
+        std=IMAGENET_STD,
+        padaug=PadAug(probability=0.5),
+        crop_scale=(0.8, 1.0),
+        flip_p=0.5,
+        jitter=(0.25, 0.25, 0.15, 0.02),
+        jitter_p=0.8,
+        gray_p=0.1,
+        blur_sigma=(0.1, 1.5),
+        blur_p=0.1,
+        erase_scale=(0.02, 0.12),
+        erase_p=0.25,
+    )
+
+
+@pytest.fixture(scope="module")
+def images(tmp_path_factory):
+    """Two classes of plain images, dark and bright: (training, validation)."""
+    folder = tmp_path_factory.mktemp("images")
+    rng = np.random.default_rng(0)
+    sets = []
+    for part, count in (("train", 48), ("validation", 16)):
+        paths, expression = [], []
+        for number in range(count):
+            label = number % 2
+            pixels = rng.integers(0, 60, (40, 36, 3)) + 180 * label
+            paths.append(folder / f"{part}{number}.png")
+            Image.fromarray(pixels.astype(np.uint8)).save(paths[-1])
+            expression.append(label)
+        sets.append(training.ImageDataset(paths, np.array(expression), 32))
+    return sets
+
+
+def _train(images, checkpoint, **changes):
+    torch.manual_seed(0)
+    model = training.Classifier(
+        backbone=random_encoder(ARCHITECTURE, seed=0), head=MoEHead(16, 8, num_experts=2, depth=1, dropout=0.1)
+    )
+    state = training.train(
+        model, _augmentation(), *images, **(SETTINGS | {"checkpoint": checkpoint, "fingerprint": "a"} | changes)
+    )
+    return model, state
+
+
+def test_items_are_the_resized_middle_square(images):
+    image, label = images[0][1]
+    assert image.shape == (32, 32, 3) and image.dtype == torch.uint8
+    assert label == 1 and image.float().mean() > 170
+
+
+def test_an_unreadable_image_is_named(tmp_path):
+    bad = tmp_path / "black.jpg"
+    bad.write_bytes(b"no picture")
+    with pytest.raises(InputError, match=r"black\.jpg is no readable image"):
+        training.ImageDataset([bad], np.array([0]), 32)[0]
+
+
+def test_it_learns_and_keeps_its_best_epoch(images, tmp_path):
+    model, state = _train(images, tmp_path / "c.pt")
+    assert state.best_macro_f1 == pytest.approx(0.25)  # two of eight classes, both right
+    assert len(state.history) == 4
+    predicted = training.predict(
+        model, images[1], image_px=28, batch_size=16, num_workers=0, device="cpu"
+    )
+    assert predicted.tolist() == images[1].expression.tolist()
+
+
+def test_an_interrupted_run_ends_like_an_uninterrupted_one(images, tmp_path, monkeypatch):
+    whole, state = _train(images, tmp_path / "whole.pt")
+
+    class Killed(Exception):
+        pass
+
+    real_save = training._save
+
+    def save_then_die(checkpoint, fingerprint, progress, *rest):
+        real_save(checkpoint, fingerprint, progress, *rest)
+        if progress.epoch == 2:
+            raise Killed
+
+    monkeypatch.setattr(training, "_save", save_then_die)
+    with pytest.raises(Killed):
+        _train(images, tmp_path / "part.pt")
+    monkeypatch.undo()
+    resumed, again = _train(images, tmp_path / "part.pt")
+    assert again.history == state.history and again.best_epoch == state.best_epoch
+    for name, tensor in whole.state_dict().items():
+        assert torch.equal(tensor, resumed.state_dict()[name]), name
+
+
+def test_a_checkpoint_of_other_settings_is_not_taken_up(images, tmp_path):
+    _train(images, tmp_path / "c.pt", epochs=1)
+    _, state = _train(images, tmp_path / "c.pt", epochs=2, fingerprint="b")
+    assert [row["epoch"] for row in state.history] == [1, 2]
+
+
+def test_augmentation_is_seeded_by_its_generator_alone():
+    augmentation, images = _augmentation(), torch.rand(8, 3, 32, 32)
+    runs = []
+    for global_seed in (1, 2):
+        torch.manual_seed(global_seed)
+        before = torch.random.get_rng_state()
+        runs.append(augmentation(images, torch.Generator().manual_seed(5)))
+        assert torch.equal(before, torch.random.get_rng_state())
+    assert torch.equal(*runs)
+    assert runs[0].shape == (8, 3, 28, 28)
+
+
+def test_augmentation_keeps_pictures_upright_and_in_range():
+    images = torch.zeros(16, 3, 32, 32)
+    images[:, :, :16] = 0.9  # bright above
+    found = _augmentation()(images, torch.Generator().manual_seed(0))
+    mean, std = torch.tensor(IMAGENET_MEAN).view(3, 1, 1), torch.tensor(IMAGENET_STD).view(3, 1, 1)
+    pictures = found * std + mean
+    assert (pictures[:, :, 6:10].mean(dim=(1, 2, 3)) > pictures[:, :, 20:24].mean(dim=(1, 2, 3))).float().mean() > 0.8

@@ -1,0 +1,66 @@
+"""The table layout."""
+
+import pytest
+
+from workflow_scripts.lib.corpora.table import index_table
+from workflow_scripts.lib.corpora.tracks import Track
+from workflow_scripts.lib.errors import InputError
+
+
+def table(folder, text):
+    for name in ("a.mp4", "te[s]t ' .flv", "a.txt"):
+        (folder / name).touch()
+    (folder / "corpus.tsv").write_text(text)
+    return folder / "corpus.tsv"
+
+
+def test_every_column(tmp_path):
+    tsv = table(
+        tmp_path,
+        "track\tpath\tsplit\tvideo\tannotation\tlabel\tperson\n"
+        "a_left\ta.mp4\ttrain\t\ta.txt\t\tleft\n"
+        "\n"
+        f"odd\t{tmp_path}/te[s]t ' .flv\tvalidation\tclip1\t\tanger\t\n",
+    )
+    assert index_table(tsv) == [
+        Track("a_left", "a", f"{tmp_path}/a.mp4", "train", "left", f"{tmp_path}/a.txt", "", "a"),
+        Track("odd", "clip1", f"{tmp_path}/te[s]t ' .flv", "validation", "auto", "", "Anger", "clip1"),
+    ]
+
+
+def test_smallest_table_and_labels_by_number(tmp_path):
+    assert index_table(table(tmp_path, "track\tpath\tsplit\na\ta.mp4\ttest\n"))[0].person == "auto"
+    labelled = index_table(table(tmp_path, "track\tpath\tsplit\tlabel\na\ta.mp4\ttrain\t0\n"))
+    assert labelled[0].label == "Neutral"
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        ("track,path,split\na,a.mp4,train\n", "line 1 .*unknown .*'track,path,split'"),
+        ("track\tpath\n", "line 1 lacks the column 'split'"),
+        ("track\tpath\tsplit\tsplit\n", "line 1 .*doubled column 'split'"),
+        ("track\tpath\tsplit\tfps\n", "line 1 has an unknown .*'fps'"),
+        ("track\tpath\tsplit\n", "has no rows"),
+        ("track\tpath\tsplit\n\na\tgone.mp4\ttest\n", "line 3 names .*gone.mp4, which does not exist"),
+        ("track\tpath\tsplit\na\ta.mp4\tval\n", "line 2 has the split 'val'"),
+        ("track\tpath\tsplit\na\ta.mp4\ttest\tx\n", "line 2 has more fields"),
+        ("track\tpath\tsplit\na\ta.mp4\n", "line 2 leaves 'split' empty"),
+        ("track\tpath\tsplit\tlabel\na\ta.mp4\ttrain\t8\n", "line 2 has the label '8'"),
+        ("track\tpath\tsplit\tlabel\na\ta.mp4\ttrain\n", "line 2 .* neither annotation nor label"),
+        ("track\tpath\tsplit\tperson\na\ta.mp4\ttest\tmiddle\n", "line 2 has the person 'middle'"),
+        ("track\tpath\tsplit\tannotation\na\ta.mp4\ttest\tb.txt\n", "line 2 names .*b.txt"),
+        ("track\tpath\tsplit\tannotation\tlabel\na\ta.mp4\ttest\ta.txt\t3\n", "line 2 gives both"),
+        ("track\tpath\tsplit\na\ta.mp4\ttest\na\ta.mp4\ttest\n", "a .*is listed twice"),
+        ("track\tpath\tsplit\na\tte[s]t ' .flv\ttest\n", "give it a name in the table layout"),
+    ],
+)
+def test_what_does_not_fit_is_refused_with_its_line(tmp_path, text, message):
+    with pytest.raises(InputError, match=message) as refusal:
+        index_table(table(tmp_path, text))
+    assert "\n" not in str(refusal.value)
+
+
+def test_missing_table_is_named(tmp_path):
+    with pytest.raises(InputError, match=r"corpus\.tsv cannot be read"):
+        index_table(tmp_path / "corpus.tsv")

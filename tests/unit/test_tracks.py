@@ -1,0 +1,60 @@
+"""Tracks, their table, and the shards they fall into."""
+
+import dataclasses
+
+import pytest
+
+from workflow_scripts.lib.corpora.tracks import Track, check_tracks, read_tracks, shard_of, write_tracks
+from workflow_scripts.lib.errors import InputError
+
+
+def a_track(name: str, **changes: str) -> Track:
+    track = Track(name, name, f"data/{name}.mp4", "train", "auto", "", "", name)
+    return dataclasses.replace(track, **changes)
+
+
+def test_table_round_trip_keeps_order_and_odd_paths(tmp_path):
+    tracks = [a_track("b", path="a folder/te[s]t ' \" .flv", label="Anger"), a_track("a", annotation="x/a.txt")]
+    write_tracks(tracks, tmp_path / "tracks.tsv")
+    assert read_tracks(tmp_path / "tracks.tsv") == tracks
+    header = (tmp_path / "tracks.tsv").read_text().splitlines()[0]
+    assert header == "track\tvideo\tpath\tsplit\tperson\tannotation\tlabel\tgroup"
+
+
+def test_another_table_is_refused(tmp_path):
+    (tmp_path / "tracks.tsv").write_text("track\tvideo\na\ta\n")
+    with pytest.raises(InputError, match="no table of tracks"):
+        read_tracks(tmp_path / "tracks.tsv")
+
+
+def test_shard_is_fixed_for_ever_and_names_the_split():
+    # SHA-256 of "abc" begins with ba7816bf8f01cfea.
+    assert shard_of(a_track("abc"), 10) == f"train-{0xBA7816BF8F01CFEA % 10:03d}"
+    assert shard_of(a_track("abc", split="test"), 1) == "test-000"
+
+
+def test_shards_are_used_evenly():
+    numbers = [int(shard_of(a_track(f"video{k}"), 8).split("-")[1]) for k in range(800)]
+    assert min(numbers.count(k) for k in range(8)) > 70
+
+
+@pytest.mark.parametrize("name", ["", "-a", ".a", "a b", "a/b", "a[s]", "é", "a\n"])
+def test_names_that_cannot_be_file_names_are_refused(name):
+    with pytest.raises(InputError, match="rename the file"):
+        check_tracks([a_track("a", track=name)])
+    with pytest.raises(InputError, match="table layout"):
+        check_tracks([a_track("a", video=name)])
+
+
+@pytest.mark.parametrize("name", ["6-30-1920x1080_right", "102", "video45_3", "28-30-1280x720-2", "a.b"])
+def test_names_of_the_challenge_are_taken(name):
+    check_tracks([a_track(name)])
+
+
+def test_doubled_tracks_and_videos_are_refused():
+    with pytest.raises(InputError, match=r"a .* is listed twice"):
+        check_tracks([a_track("a"), a_track("a")])
+    with pytest.raises(InputError, match=r"x/a\.mp4 and y/a\.avi"):
+        check_tracks([a_track("p", video="a", path="x/a.mp4"), a_track("q", video="a", path="y/a.avi")])
+    with pytest.raises(InputError, match="both a and b"):
+        check_tracks([a_track("p", video="a", path="a.mp4"), a_track("q", video="b", path="a.mp4")])

@@ -1,0 +1,35 @@
+"""Download an InsightFace model pack, so that later jobs find it on disk."""
+
+import logging
+import zipfile
+from pathlib import Path
+
+from workflow_scripts.lib.artifacts import sha256_of, write_json
+from workflow_scripts.lib.errors import InputError
+from workflow_scripts.lib.job import log_to
+
+
+def run(*, pack: str, root: Path, record: Path) -> None:
+    """Leave the pack's .onnx files in `root`/models/`pack` and their SHA-256 in `record`."""
+    from insightface.utils import storage  # slow to import, and only this step needs it
+
+    logging.info("fetching the InsightFace pack %s into %s", pack, root)
+    try:
+        folder = Path(storage.ensure_available("models", pack, root=str(root)))
+    except (OSError, RuntimeError, zipfile.BadZipFile) as error:
+        raise InputError(
+            f"the InsightFace pack {pack} cannot be fetched ({error}); connect to the network and run "
+            f"`snakemake fetch_models`, or unpack {pack}.zip into {root}/models/{pack}."
+        ) from error
+    files = {path.name: sha256_of(path) for path in sorted(folder.glob("*.onnx"))}
+    if not files:
+        raise InputError(f"{folder} holds no .onnx file; delete it and run `snakemake fetch_models` again.")
+    write_json({"pack": pack, "sha256": files}, record)
+    logging.info("made %s: %s", record, ", ".join(files))
+
+
+if __name__ == "__main__":
+    job = snakemake  # noqa: F821
+    with log_to(job.log[0]):
+        record = Path(job.output.record)
+        run(pack=job.wildcards.pack, root=record.parents[1], record=record)

@@ -1,0 +1,89 @@
+"""Verify the corpus before any long work and write its table of tracks."""
+
+import logging
+from collections import Counter
+from pathlib import Path
+
+import numpy as np
+
+from workflow_scripts.lib.challenge.annotations import read_annotation
+from workflow_scripts.lib.challenge.expressions import EXPRESSIONS, NUM_CLASSES
+from workflow_scripts.lib.challenge.templates import read_template
+from workflow_scripts.lib.corpora.tracks import SPLITS, Track, check_tracks, write_tracks
+from workflow_scripts.lib.errors import InputError
+from workflow_scripts.lib.job import log_to
+
+
+def run(tracks: list[dict[str, str]], template: Path | None, on_bad_video: str, output: Path) -> None:
+    """Read every annotation and the template, look at every video file, and write `corpus/tracks.tsv`.
+
+    tracks: the fields of each Track, as the Snakefile decided them. on_bad_video: `stop` refuses an empty video
+    file, `skip` leaves it to extract_frames, which lists it. Raises InputError.
+    """
+    corpus = [Track(**fields) for fields in tracks]
+    logging.info("Indexing %d tracks, template %s", len(corpus), template)
+    if not corpus:
+        raise InputError("The corpus has no tracks; check the corpus folder in the configuration.")
+    check_tracks(corpus)
+    _check_videos(corpus, on_bad_video)
+    if template:
+        _check_template(corpus, template)
+    for split in SPLITS:
+        _log_split(split, [track for track in corpus if track.split == split])
+    write_tracks(corpus, output)
+    logging.info("Wrote %d tracks of %d videos to %s", len(corpus), len({track.video for track in corpus}), output)
+
+
+def _check_videos(corpus: list[Track], on_bad_video: str) -> None:
+    for path in sorted({Path(track.path) for track in corpus}):
+        if not path.is_file():
+            raise InputError(f"The video {path} does not exist; add it or remove its tracks from the corpus.")
+        if path.stat().st_size == 0:
+            if on_bad_video == "stop":
+                raise InputError(f"The video {path} is empty; fetch it again, or set on_bad_video to skip.")
+            logging.warning("The video %s is empty and will be skipped", path)
+
+
+def _check_template(corpus: list[Track], template: Path) -> None:
+    wanted = {track for track, _ in read_template(template)}
+    missing = sorted(wanted - {track.track for track in corpus if track.split == "test"})
+    if missing:
+        raise InputError(
+            f"The template {template} asks for {missing[0]}, which is no test track of the corpus; "
+            "add its video as a test track or use the template that belongs to this corpus."
+        )
+
+
+def _log_split(split: str, tracks: list[Track]) -> None:
+    """Log tracks, rows, labelled rows and rows of each class; whole-clip labels are counted as clips."""
+    rows, classes = 0, np.zeros(NUM_CLASSES, dtype=int)
+    for track in tracks:
+        if track.annotation:
+            labels = read_annotation(Path(track.annotation))
+            rows += labels.size
+            classes += np.bincount(labels[labels >= 0], minlength=NUM_CLASSES)
+    clips = Counter(track.label for track in tracks if track.label)
+    logging.info(
+        "%s: %d tracks, %d annotation rows, %d labelled: %s; clips with one label: %s",
+        split,
+        len(tracks),
+        rows,
+        classes.sum(),
+        ", ".join(f"{name} {count}" for name, count in zip(EXPRESSIONS, classes, strict=True)),
+        ", ".join(f"{name} {clips[name]}" for name in EXPRESSIONS if clips[name]) or "none",
+    )
+    absent = [name for name, count in zip(EXPRESSIONS, classes, strict=True) if not count and not clips[name]]
+    if absent and split != "test":
+        logging.warning("%s has no frame of %s", split, ", ".join(absent))
+
+
+if __name__ == "__main__":
+    job = snakemake  # noqa: F821
+    with log_to(job.log[0]):
+        template = job.input.template
+        run(
+            tracks=job.params.tracks,
+            template=Path(template) if template else None,
+            on_bad_video=job.params.on_bad_video,
+            output=Path(job.output.tracks),
+        )

@@ -1,0 +1,113 @@
+"""The challenge's file of predictions: a writer, and a checker that shares nothing with it but the format.
+
+Run the checker on any file: `python -m workflow_scripts.lib.challenge.submission PREDICTIONS TEMPLATE`.
+"""
+
+import argparse
+import json
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+
+import numpy as np
+
+from workflow_scripts.lib.artifacts import write_text
+from workflow_scripts.lib.challenge.expressions import EXPRESSIONS
+from workflow_scripts.lib.challenge.templates import image_location
+from workflow_scripts.lib.errors import InputError
+
+HEADER = ",".join(("image_location", *EXPRESSIONS))
+_CLASSES = {str(number): name for number, name in enumerate(EXPRESSIONS)}
+
+
+def write_predictions(path: Path, rows: Sequence[tuple[str, int]], classes: np.ndarray) -> None:
+    """Write one line per row (track, 1-based frame) with its class, [N] int 0 to 7, below the header."""
+    lines = [
+        f"{image_location(track, frame)},{number}"
+        for (track, frame), number in zip(rows, classes.tolist(), strict=True)
+    ]
+    write_text("\n".join([HEADER, *lines]) + "\n", path)
+
+
+def check_predictions(predictions: Path, template: Path | Sequence[str]) -> dict:
+    """Verify a file of predictions against the template, or against the ordered list of its image locations.
+
+    Returns its number of rows and tracks, and the rows of each class. Raises InputError that names the first
+    offending line: header, line ends, spaces, number of fields, class, order, rows missing, doubled or unknown.
+    """
+    expected = _template_locations(template) if isinstance(template, Path) else list(template)
+    wanted = set(expected)
+    if len(wanted) < len(expected):
+        raise InputError(f"The template of {predictions} lists a row twice; use the organisers' file as it came.")
+    lines = _lines(predictions)
+    if lines[0] != HEADER:
+        raise _offence(predictions, 1, f"is {lines[0][:80]!r} instead of the header {HEADER}")
+    counts = dict.fromkeys(EXPRESSIONS, 0)
+    seen: set[str] = set()
+    for number, line in enumerate(lines[1:], start=2):
+        if " " in line or "\t" in line:
+            raise _offence(predictions, number, f"holds a space: {line[:80]!r}")
+        fields = line.split(",")
+        if len(fields) != 2:
+            raise _offence(predictions, number, f"has {len(fields)} fields instead of 2: {line[:80]!r}")
+        location, value = fields
+        if value not in _CLASSES:
+            raise _offence(predictions, number, f"gives the class {value[:80]!r} instead of one from 0 to 7")
+        if location in seen:
+            raise _offence(predictions, number, f"gives {location} a second time")
+        if location not in wanted:
+            raise _offence(predictions, number, f"gives {location[:80]}, which is not in the template")
+        if location != expected[number - 2]:
+            raise _offence(predictions, number, f"gives {location} where the template has {expected[number - 2]}")
+        seen.add(location)
+        counts[_CLASSES[value]] += 1
+    if len(seen) < len(expected):
+        raise _offence(predictions, len(lines) + 1, f"is missing: the template goes on with {expected[len(seen)]}")
+    tracks = {location.split("/", 1)[0] for location in expected}
+    return {"rows": len(expected), "tracks": len(tracks), "class_counts": counts}
+
+
+def _template_locations(template: Path) -> list[str]:
+    try:
+        lines = template.read_text(encoding="utf-8-sig").split("\n")
+    except (OSError, UnicodeDecodeError) as error:
+        raise InputError(f"The template {template} cannot be read ({error}).") from error
+    locations = [line.split(",", 1)[0].strip() for line in lines]
+    return [location for location in locations if location and location != "image_location"]
+
+
+def _lines(predictions: Path) -> list[str]:
+    try:
+        text = predictions.read_bytes().decode("utf-8")
+    except (OSError, UnicodeDecodeError) as error:
+        raise InputError(f"{predictions} cannot be read ({error}); write it again.") from error
+    if "\r" in text:
+        number = text[: text.index("\r")].count("\n") + 1
+        raise _offence(predictions, number, "ends in a carriage return; only a line feed may end a line")
+    lines = text.split("\n")
+    if lines[-1]:
+        raise _offence(predictions, len(lines), "does not end in a line feed")
+    return lines[:-1] or [""]
+
+
+def _offence(predictions: Path, number: int, what: str) -> InputError:
+    return InputError(f"{predictions} line {number} {what}; correct the file or write it again.")
+
+
+def main() -> int:
+    """Check the two files named on the command line; 0 and a summary when the challenge would take the file."""
+    parser = argparse.ArgumentParser(description="Check an EXPR submission against the organisers' template.")
+    parser.add_argument("predictions", type=Path)
+    parser.add_argument("template", type=Path)
+    arguments = parser.parse_args()
+    try:
+        found = check_predictions(arguments.predictions, arguments.template)
+    except InputError as error:
+        print(f"Error: {error}", file=sys.stderr)
+        return 1
+    print(json.dumps(found, indent=2))
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

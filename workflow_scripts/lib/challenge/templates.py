@@ -1,0 +1,74 @@
+"""The organisers' template of the test set: which rows a submission must hold, in which order.
+
+Rows read `<track>/<frame:05d>.jpg,` (5th edition) or `<track>/<frame:05d>.jpg,0` (6th to 10th); only the part
+before the first comma counts. Frames are 1-based. Light on purpose: imported at every reading of the Snakefile.
+"""
+
+import re
+from collections import Counter
+from pathlib import Path
+
+from workflow_scripts.lib.errors import InputError
+
+_TRACK = re.compile(r"[^/,\s]+")
+_ROW = re.compile(r"^([^/,\s]+)/(\d{5}|[1-9]\d{5,})\.jpg *(?:,.*)?$", re.MULTILINE)
+
+
+def image_location(track: str, frame: int) -> str:
+    """The challenge's name of a frame: `<track>/<frame:05d>.jpg`, frame 1-based."""
+    return f"{track}/{frame:05d}.jpg"
+
+
+def read_template(path: Path) -> list[tuple[str, int]]:
+    """Ordered rows (track, frame) of a template, with or without its header line.
+
+    Raises InputError for a row of another form, a frame 0, or a row that comes twice.
+    """
+    try:
+        text = Path(path).read_text(encoding="utf-8-sig")
+    except (OSError, UnicodeDecodeError) as error:
+        raise _unreadable(path, error) from error
+    lines = text.rstrip().split("\n")
+    first = 1 if lines[0].startswith("image_location") else 0
+    found = _ROW.findall(text)
+    if len(found) != len(lines) - first:
+        _refuse_first_bad_line(path, lines, first)
+    rows = [(track, int(frame)) for track, frame in found]
+    if not rows:
+        raise InputError(f"The template {path} has no rows; give the path of the organisers' file.")
+    if len(set(rows)) < len(rows):
+        row = next(row for row, count in Counter(rows).items() if count > 1)
+        raise InputError(
+            f"The template {path} lists {image_location(*row)} twice; use the organisers' file as it came."
+        )
+    zero = next((row for row in rows if row[1] == 0), None)
+    if zero:
+        raise InputError(f"The template {path} lists {image_location(*zero)}, but frames are counted from 1.")
+    return rows
+
+
+def template_tracks(path: Path) -> dict[str, int]:
+    """Tracks of a template in their order, each with its number of rows.
+
+    Looks at the tracks' names only (0.2 s for a million rows); read_template checks every row.
+    """
+    try:
+        with Path(path).open(encoding="utf-8-sig") as handle:
+            counts = Counter(line.split("/", 1)[0] for line in handle if not line.startswith("image_location"))
+    except (OSError, UnicodeDecodeError) as error:
+        raise _unreadable(path, error) from error
+    if counts and all(_TRACK.fullmatch(name) for name in counts):
+        return dict(counts)
+    return dict(Counter(track for track, _ in read_template(path)))
+
+
+def _unreadable(path: Path, error: Exception) -> InputError:
+    return InputError(f"The template {path} cannot be read ({error}); give the path of the organisers' file.")
+
+
+def _refuse_first_bad_line(path: Path, lines: list[str], first: int) -> None:
+    number = next(k for k in range(first, len(lines)) if not _ROW.fullmatch(lines[k]))
+    raise InputError(
+        f"The template {path} line {number + 1} reads {lines[number][:80]!r} instead of "
+        "<track>/<frame:05d>.jpg,0; use the organisers' file as it came."
+    )

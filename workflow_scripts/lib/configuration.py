@@ -1,0 +1,58 @@
+"""The configuration, checked before anything runs."""
+
+import difflib
+from pathlib import Path
+
+import yaml
+from jsonschema import Draft202012Validator
+from jsonschema.exceptions import ValidationError, best_match
+
+from workflow_scripts.lib.errors import InputError
+
+
+def check_config(config: dict, schema: Path) -> None:
+    """Raise InputError with one sentence that names the first key at fault and what it may be."""
+    rules = yaml.safe_load(Path(schema).read_text())
+    error = best_match(Draft202012Validator(rules).iter_errors(config))
+    if error is not None:
+        raise InputError(f"configuration: {_sentence(error)}")
+    _check_local_files(config)
+
+
+def _sentence(error: ValidationError) -> str:
+    place = ".".join(map(str, error.absolute_path))
+    if error.validator == "additionalProperties":
+        known = list(error.schema["properties"])
+        key = next(key for key in error.instance if key not in known)
+        name = f"{place}.{key}" if place else key
+        close = difflib.get_close_matches(key, known, n=1)
+        hint = f"did you mean {close[0]!r}?" if close else f"known here: {', '.join(known)}."
+        return f"unknown key {name!r}; {hint}"
+    if "description" in error.schema:
+        return f"{place}: {error.instance!r} is not {error.schema['description']}."
+    return f"{place or 'top level'}: {error.message}."
+
+
+def _check_local_files(config: dict) -> None:
+    """Weights and image folders that the run will need and that it does not make itself."""
+    for modality, encoder in config["encoders"].items():
+        if encoder["source"] == "path":
+            for name in ("config.json", "model.safetensors"):
+                if not (Path(encoder["path"] or "") / name).is_file():
+                    raise InputError(
+                        f"encoders.{modality}.path: {encoder['path']} has no {name}; "
+                        "give a folder in Hugging Face layout, or set encoders."
+                        f"{modality}.source to hub."
+                    )
+    detector = config["detector"]
+    if detector["name"] == "insightface" and detector["model"].endswith(".onnx"):
+        if not Path(detector["model"]).is_file():
+            raise InputError(
+                f"detector.model: {detector['model']} does not exist; give an SCRFD .onnx file, or buffalo_l."
+            )
+    if config["corpus"]["layout"] != "demo":
+        for images in config["stage1"]["image_sets"]:
+            if not Path(images["root"]).exists():
+                raise InputError(
+                    f"stage1.image_sets: {images['root']} does not exist; correct the root of {images['name']!r}."
+                )

@@ -1,0 +1,121 @@
+"""The corpus as the rules ask for it: which tracks, videos, shards and files there are.
+
+Decided from names alone while the Snakefile is parsed, so that the whole graph is known at once.
+"""
+
+from collections.abc import Iterable
+from dataclasses import asdict
+from functools import cached_property
+from pathlib import Path
+
+from workflow_scripts.lib.challenge.templates import template_tracks
+from workflow_scripts.lib.corpora.affwild2 import find_template, index_affwild2
+from workflow_scripts.lib.corpora.table import index_table
+from workflow_scripts.lib.corpora.tracks import Track, shard_of
+from workflow_scripts.lib.demo.plan import TEMPLATE, plan_videos, planned_paths, test_track_names
+from workflow_scripts.lib.errors import InputError
+
+DEMO_ROOT = Path("results/demo/affwild2")
+
+
+class Corpus:
+    """Tracks with the look-ups that rules need; `template` is None where every test frame gets a row."""
+
+    def __init__(self, tracks: list[Track], template: Path | None, num_shards: int):
+        self.tracks = tracks
+        self.template = str(template) if template else None
+        self._by_name = {track.track: track for track in tracks}
+        self._path_of = {track.video: track.path for track in tracks}
+        self._shards: dict[str, list[str]] = {}
+        for track in tracks:
+            self._shards.setdefault(shard_of(track, num_shards), []).append(track.track)
+
+    @cached_property
+    def rows(self) -> list[dict[str, str]]:
+        """Every track as a plain row."""
+        return [asdict(track) for track in self.tracks]
+
+    @cached_property
+    def labelled_rows(self) -> list[dict[str, str]]:
+        """Training and validation tracks with what fusion training needs of them."""
+        return [
+            {"track": track.track, "split": track.split, "annotation": track.annotation, "label": track.label}
+            for track in self.tracks
+            if track.split != "test"
+        ]
+
+    @cached_property
+    def video_paths(self) -> list[str]:
+        """Each video file once."""
+        return list(self._path_of.values())
+
+    @cached_property
+    def annotations(self) -> list[str]:
+        """The annotation files."""
+        return [track.annotation for track in self.tracks if track.annotation]
+
+    def track(self, name: str) -> Track:
+        """A track by name; KeyError for one that is not in the corpus."""
+        return self._by_name[name]
+
+    def path_of(self, video: str) -> str:
+        """A video's file."""
+        return self._path_of[video]
+
+    def tracks_in(self, split: str) -> list[str]:
+        """Names of a split's tracks."""
+        return [track.track for track in self.tracks if track.split == split]
+
+    def videos_in(self, split: str) -> list[str]:
+        """The video of each track of a split, in the tracks' order."""
+        return [track.video for track in self.tracks if track.split == split]
+
+    def shard(self, shard: str) -> list[str]:
+        """Names of a shard's tracks."""
+        return self._shards[shard]
+
+    def shard_videos(self, shard: str) -> list[str]:
+        """The video of each track of a shard, in the tracks' order."""
+        return [self._by_name[track].video for track in self._shards[shard]]
+
+    def shard_files(self, modality: str, suffix: str, splits: Iterable[str]) -> list[str]:
+        """Feature files of all shards of some splits."""
+        wanted = tuple(f"{split}-" for split in splits)
+        return [
+            f"results/features/{modality}/{shard}.{suffix}"
+            for shard in sorted(self._shards)
+            if shard.startswith(wanted)
+        ]
+
+
+def read_corpus(config: dict) -> Corpus:
+    """The corpus that the configuration names; raises InputError for what is missing or ambiguous."""
+    settings, num_shards = config["corpus"], config["features"]["num_shards"]
+    template = Path(settings["template"]) if settings["template"] else None
+    if settings["layout"] == "table":
+        return Corpus(index_table(_given(settings, "table")), template, num_shards)
+    if settings["layout"] == "affwild2":
+        root = _given(settings, "root")
+        template = template or find_template(root)
+        if template is None:
+            raise InputError(
+                f"corpus.root: {root} holds no test template (ABAW_Expr_test_set_sample.txt or alike); "
+                "unpack the organisers' test set lists below it, or set corpus.template."
+            )
+        return Corpus(index_affwild2(root, template), template, num_shards)
+    videos = plan_videos(**config["demo"]["videos"])
+    planned = [DEMO_ROOT / path for path in planned_paths(videos)]
+    template = DEMO_ROOT / TEMPLATE
+    test_tracks = test_track_names(videos)
+    if template.exists():  # it may hold tracks that a user added
+        test_tracks = list(dict.fromkeys([*test_tracks, *template_tracks(template)]))
+    return Corpus(index_affwild2(DEMO_ROOT, None, planned, test_tracks), template, num_shards)
+
+
+def _given(settings: dict, key: str) -> Path:
+    if settings[key] is None or not Path(settings[key]).exists():
+        raise InputError(
+            f"corpus.{key}: {settings[key]} does not exist; "
+            f"corpus.layout {settings['layout']} needs it (docs/contracts.md)."
+        )
+    return Path(settings[key])

@@ -1,0 +1,90 @@
+"""The `table` layout: any corpus, described by one tab-separated file with a header.
+
+Columns: track, path, split, and where wanted video (default: the path's stem), annotation (file in the
+challenge's format), label (one class for the whole clip, by name or number), person (default: auto). Paths are
+absolute or relative to the table's folder.
+"""
+
+import csv
+from pathlib import Path
+
+from workflow_scripts.lib.challenge.expressions import EXPRESSIONS, expression_number
+from workflow_scripts.lib.corpora.tracks import PERSONS, SPLITS, Track, check_tracks
+from workflow_scripts.lib.errors import InputError
+
+REQUIRED = ("track", "path", "split")
+OPTIONAL = ("video", "annotation", "label", "person")
+
+
+def index_table(tsv: Path) -> list[Track]:
+    """Tracks of a table, in its order; raises InputError with file and line for anything that does not fit."""
+    tsv = Path(tsv)
+    try:
+        with tsv.open(newline="", encoding="utf-8-sig") as handle:
+            reader = csv.DictReader(handle, delimiter="\t", strict=True)
+            columns = reader.fieldnames or []
+            rows = [(reader.line_num, row) for row in reader]
+    except (OSError, UnicodeDecodeError, csv.Error) as error:
+        raise InputError(f"The table {tsv} cannot be read ({error}); give a tab-separated UTF-8 file.") from error
+    _check_columns(tsv, columns)
+    tracks = [_track(tsv, line, row) for line, row in rows]
+    if not tracks:
+        raise InputError(f"The table {tsv} has no rows; add one line per track.")
+    check_tracks(tracks)
+    return tracks
+
+
+def _check_columns(tsv: Path, columns: list[str]) -> None:
+    known = ", ".join(REQUIRED + OPTIONAL)
+    for column in columns:
+        if column not in REQUIRED + OPTIONAL or columns.count(column) > 1:
+            raise InputError(
+                f"The table {tsv} line 1 has an unknown or doubled column {column!r}; "
+                f"the columns, separated by tabs, are {known}."
+            )
+    for column in REQUIRED:
+        if column not in columns:
+            raise InputError(
+                f"The table {tsv} line 1 lacks the column {column!r}; the columns, separated by tabs, are {known}."
+            )
+
+
+def _track(tsv: Path, line: int, row: dict[str | None, str | None]) -> Track:
+    where = f"The table {tsv} line {line}"
+    if None in row:
+        raise InputError(f"{where} has more fields than the header; separate fields by one tab.")
+    values = {column: (text or "").strip() for column, text in row.items()}
+    for column in REQUIRED:
+        if not values[column]:
+            raise InputError(f"{where} leaves {column!r} empty; fill it in.")
+    split, person = values["split"], values.get("person") or "auto"
+    label, annotation = values.get("label", ""), values.get("annotation", "")
+    if split not in SPLITS:
+        raise InputError(f"{where} has the split {split!r}; choose one of {', '.join(SPLITS)}.")
+    if person not in PERSONS:
+        raise InputError(f"{where} has the person {person!r}; choose one of {', '.join(PERSONS)}.")
+    if label and expression_number(label) is None:
+        raise InputError(f"{where} has the label {label!r}; choose one of {', '.join(EXPRESSIONS)} or 0 to 7.")
+    if label and annotation:
+        raise InputError(f"{where} gives both an annotation and a label; keep one of them.")
+    if split != "test" and not (label or annotation):
+        raise InputError(f"{where} gives a {split} track neither annotation nor label; give one of them.")
+    path = _existing(where, tsv, values["path"])
+    video = values.get("video") or path.stem
+    return Track(
+        track=values["track"],
+        video=video,
+        path=str(path),
+        split=split,
+        person=person,
+        annotation=str(_existing(where, tsv, annotation)) if annotation else "",
+        label=EXPRESSIONS[expression_number(label)] if label else "",
+        group=video,
+    )
+
+
+def _existing(where: str, tsv: Path, name: str) -> Path:
+    path = tsv.parent / name
+    if not path.is_file():
+        raise InputError(f"{where} names {path}, which does not exist; correct the path or add the file.")
+    return path

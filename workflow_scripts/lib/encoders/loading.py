@@ -1,0 +1,68 @@
+"""Encoders in Hugging Face layout: made at random, fetched from the hub, or read from a local folder."""
+
+import json
+import tempfile
+from pathlib import Path
+
+import torch
+from transformers import AutoConfig, AutoFeatureExtractor, AutoModel, PreTrainedModel
+
+from workflow_scripts.lib.errors import InputError
+
+# Masks a share of the input while pre-training; some checkpoints leave them out and inference ignores them.
+_PRETRAINING_ONLY = ("masked_spec_embed", "mask_token")
+
+
+def random_encoder(architecture: dict, seed: int) -> PreTrainedModel:
+    """An encoder with random weights from a Hugging Face configuration; `model_type` names its family."""
+    settings = dict(architecture)
+    try:
+        config = AutoConfig.for_model(settings.pop("model_type"), **settings)
+    except (KeyError, ValueError) as error:
+        raise InputError(f"encoder architecture: {error}; name a `model_type` that transformers knows.") from error
+    with torch.random.fork_rng(devices=[]):
+        torch.manual_seed(seed)
+        return AutoModel.from_config(config)
+
+
+def load_encoder(folder: Path | str, revision: str | None = None) -> PreTrainedModel:
+    """Load an encoder from a local folder (or hub id), every weight accounted for; it is in eval mode.
+
+    Raises InputError when the folder is no Hugging Face model or lacks weights that the architecture has.
+    """
+    try:
+        model, report = AutoModel.from_pretrained(folder, revision=revision, output_loading_info=True)
+    except (OSError, ValueError) as error:
+        raise InputError(
+            f"{folder} cannot be loaded as a Hugging Face model ({str(error).splitlines()[0]}); "
+            "it needs config.json and model.safetensors."
+        ) from error
+    missing = sorted(key for key in report["missing_keys"] if not key.endswith(_PRETRAINING_ONLY))
+    if missing:
+        raise InputError(
+            f"{folder} lacks {len(missing)} weights of its architecture, {missing[0]} among them; "
+            "its config.json and its weights do not belong together."
+        )
+    return model.eval()
+
+
+def save_encoder(model: PreTrainedModel, folder: Path) -> None:
+    """Write config.json and model.safetensors into `folder`, each whole or not at all."""
+    folder.mkdir(parents=True, exist_ok=True)
+    with tempfile.TemporaryDirectory(dir=folder, prefix=".partial-") as temporary:
+        model.save_pretrained(temporary)
+        for path in sorted(Path(temporary).iterdir()):
+            path.replace(folder / path.name)
+
+
+def load_feature_extractor(folder: Path | str, revision: str | None = None):
+    """The waveform normalisation that a speech checkpoint asks for, or None when it ships none."""
+    try:
+        return AutoFeatureExtractor.from_pretrained(folder, revision=revision)
+    except OSError:
+        return None
+
+
+def hidden_size(folder: Path) -> int:
+    """Width D of an encoder's features, from its config.json, without loading weights."""
+    return int(json.loads((Path(folder) / "config.json").read_text())["hidden_size"])

@@ -1,0 +1,43 @@
+"""The one way from an image to the vision encoder's input, for training, validation and extraction alike.
+
+Shapes: B images, S stored side, P input side; RGB throughout.
+"""
+
+import io
+from pathlib import Path
+
+import numpy as np
+import torch
+from PIL import Image
+
+IMAGENET_MEAN = [0.485, 0.456, 0.406]
+IMAGENET_STD = [0.229, 0.224, 0.225]
+
+
+def decode(image: bytes | Path) -> np.ndarray:
+    """Decode an encoded image or image file to uint8 [H, W, 3]; grey images get three equal channels."""
+    with Image.open(io.BytesIO(image) if isinstance(image, bytes) else image) as opened:
+        return np.asarray(opened.convert("RGB"))
+
+
+def to_input(images: torch.Tensor, image_px: int) -> torch.Tensor:
+    """Centre-crop uint8 [B, S, S, 3] to P and normalise by ImageNet's statistics: float32 [B, 3, P, P]."""
+    return normalise(centre_crop(to_unit(images), image_px))
+
+
+def to_unit(images: torch.Tensor) -> torch.Tensor:
+    """uint8 [B, S, S, 3] -> float32 [B, 3, S, S] in [0, 1]."""
+    return images.permute(0, 3, 1, 2).float() / 255.0
+
+
+def centre_crop(images: torch.Tensor, image_px: int) -> torch.Tensor:
+    """Cut the middle P x P of [B, 3, S, S]; S must be at least P."""
+    start = (images.shape[-1] - image_px) // 2
+    return images[..., start : start + image_px, start : start + image_px]
+
+
+def normalise(images: torch.Tensor) -> torch.Tensor:
+    """Subtract ImageNet's mean and divide by its standard deviation, per channel of [B, 3, P, P]."""
+    mean = torch.tensor(IMAGENET_MEAN, device=images.device).view(1, 3, 1, 1)
+    std = torch.tensor(IMAGENET_STD, device=images.device).view(1, 3, 1, 1)
+    return (images - mean) / std

@@ -1,0 +1,100 @@
+"""The fusion model as it is trained, saved and applied: normalisation and head in one.
+
+Shapes: N or B frames, D features of one modality, C classes.
+"""
+
+import json
+from pathlib import Path
+
+import numpy as np
+import torch
+import torch.nn.functional as F
+from safetensors import safe_open
+from safetensors.torch import save_file
+from torch import nn
+
+from workflow_scripts.lib.artifacts import replacing
+from workflow_scripts.lib.errors import InputError
+from workflow_scripts.lib.fusion.heads import HEADS
+
+
+class Normalisation(nn.Module):
+    """L2-normalise each row [B, D], then z-score by training statistics; rows that are not there become 0."""
+
+    def __init__(self, num_features: int):
+        super().__init__()
+        self.register_buffer("mean", torch.zeros(num_features))
+        self.register_buffer("std", torch.ones(num_features))
+
+    @torch.no_grad()
+    def fit(self, features: np.ndarray, present: np.ndarray, chunk: int = 65_536) -> None:
+        """Take mean and standard deviation from the present rows of training features [N, D]; a constant
+        feature keeps standard deviation 1."""
+        rows = np.flatnonzero(present)
+        if len(rows) == 0:
+            return
+        total, squares = torch.zeros(2, features.shape[1], dtype=torch.float64)
+        for start in range(0, len(rows), chunk):
+            block = torch.from_numpy(features[rows[start : start + chunk]].astype(np.float32))
+            unit = F.normalize(block, dim=-1).double()
+            total += unit.sum(dim=0)
+            squares += unit.square().sum(dim=0)
+        mean = total / len(rows)
+        std = (squares / len(rows) - mean.square()).clamp(min=0).sqrt()
+        self.mean.copy_(mean)
+        self.std.copy_(torch.where(std > 1e-8, std, 1.0))
+
+    def forward(self, features: torch.Tensor, present: torch.Tensor) -> torch.Tensor:
+        unit = F.normalize(features.float(), dim=-1)
+        return torch.where(present[:, None], (unit - self.mean) / self.std, 0.0)
+
+
+class FusionModel(nn.Module):
+    """Normalisation of both modalities, then a fusion head; `settings` rebuild it."""
+
+    def __init__(self, *, head: str, num_visual: int, num_audio: int, num_classes: int, **head_settings):
+        super().__init__()
+        self.settings = {
+            "head": head,
+            "num_visual": num_visual,
+            "num_audio": num_audio,
+            "num_classes": num_classes,
+            **head_settings,
+        }
+        self.visual_normalisation = Normalisation(num_visual)
+        self.audio_normalisation = Normalisation(num_audio)
+        self.head = HEADS[head](num_visual, num_audio, num_classes, **head_settings)
+
+    def forward(
+        self,
+        visual: torch.Tensor,
+        audio: torch.Tensor,
+        visual_present: torch.Tensor,
+        audio_present: torch.Tensor,
+    ) -> torch.Tensor:
+        """Raw features and presence flags -> logits [B, C]."""
+        return self.head(
+            self.visual_normalisation(visual, visual_present),
+            self.audio_normalisation(audio, audio_present),
+            visual_present,
+            audio_present,
+        )
+
+    def save(self, path: Path, provenance: dict) -> None:
+        """Write weights and statistics as safetensors, settings and provenance in its metadata."""
+        metadata = {"settings": json.dumps(self.settings), "made_by": json.dumps(provenance, sort_keys=True)}
+        tensors = {name: tensor.contiguous() for name, tensor in self.state_dict().items()}
+        with replacing(path) as temporary:
+            save_file(tensors, temporary, metadata=metadata)
+
+    @classmethod
+    def load(cls, path: Path) -> "FusionModel":
+        """Rebuild a saved model, strict about every weight, in eval mode."""
+        with safe_open(path, framework="pt") as stored:
+            metadata = stored.metadata() or {}
+            tensors = {name: stored.get_tensor(name) for name in stored.keys()}
+        if "settings" not in metadata:
+            raise InputError(f"{path} is no fusion model of this workflow; run train_fusion to make one.")
+        model = cls(**json.loads(metadata["settings"]))
+        model.load_state_dict(tensors, strict=True)
+        return model.eval()

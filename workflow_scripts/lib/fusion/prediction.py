@@ -1,0 +1,56 @@
+"""Applying a fusion model to whole tracks.
+
+Shapes: T frames of a track, C classes.
+"""
+
+from collections.abc import Iterable
+
+import numpy as np
+import torch
+
+from workflow_scripts.lib.feature_shards import FeatureShards
+from workflow_scripts.lib.fusion.model import FusionModel
+
+
+@torch.inference_mode()
+def predict_logits(
+    model: FusionModel,
+    visual: np.ndarray,
+    audio: np.ndarray,
+    visual_present: np.ndarray,
+    audio_present: np.ndarray,
+    batch_size: int = 8192,
+) -> np.ndarray:
+    """Logits [T, C] float32 of features [T, D] and presence [T]."""
+    device = next(model.parameters()).device
+    batches = [torch.zeros(0, model.settings["num_classes"])]
+    for start in range(0, len(visual), batch_size):
+        rows = slice(start, start + batch_size)
+        parts = (visual[rows], audio[rows], visual_present[rows], audio_present[rows])
+        batches.append(model(*(torch.from_numpy(np.array(part)).to(device) for part in parts)).cpu())
+    return torch.cat(batches).numpy()
+
+
+def track_logits(
+    model: FusionModel, shards: dict[str, FeatureShards], tracks: Iterable[str]
+) -> dict[str, np.ndarray]:
+    """Logits [T, C] float32 of every track; a frame with neither face nor sound takes the nearest one's."""
+    logits = {}
+    for track in tracks:
+        visual, visual_present = shards["visual"][track]
+        audio, audio_present = shards["audio"][track]
+        predicted = predict_logits(model, visual, audio, visual_present, audio_present)
+        logits[track] = from_nearest(predicted, visual_present | audio_present)
+    return logits
+
+
+def from_nearest(logits: np.ndarray, known: np.ndarray) -> np.ndarray:
+    """Give each unknown frame of one track's logits [T, C] those of the nearest known one, the earlier of two."""
+    rows = np.flatnonzero(known)
+    if len(rows) == 0:
+        return logits
+    position = np.arange(len(logits))
+    after = np.minimum(np.searchsorted(rows, position), len(rows) - 1)
+    before = np.maximum(after - 1, 0)
+    is_before = np.abs(position - rows[before]) <= np.abs(rows[after] - position)
+    return logits[np.where(is_before & ~known, rows[before], rows[after])]

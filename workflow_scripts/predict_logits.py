@@ -1,0 +1,44 @@
+"""Apply one fold's fusion model to the test tracks."""
+
+import logging
+from pathlib import Path
+
+from workflow_scripts.lib.artifacts import made_by
+from workflow_scripts.lib.compute import start_torch
+from workflow_scripts.lib.feature_shards import FeatureShards
+from workflow_scripts.lib.fusion.model import FusionModel
+from workflow_scripts.lib.fusion.prediction import track_logits
+from workflow_scripts.lib.logits import write_logits
+from workflow_scripts.lib.job import log_to
+
+
+def run(
+    *,
+    tracks: list[str],
+    visual: list[tuple[Path, Path]],
+    audio: list[tuple[Path, Path]],
+    model: Path,
+    logits: Path,
+    num_threads: int,
+) -> None:
+    """Write the logits of every frame of `tracks`; `visual` and `audio` are the shards' (npy, index) pairs."""
+    start_torch("cpu", num_threads)
+    shards = {"visual": FeatureShards(visual), "audio": FeatureShards(audio)}
+    logging.info("%s on %d tracks", model, len(tracks))
+    predicted = track_logits(FusionModel.load(model), shards, tracks)
+    provenance = made_by({"tracks": tracks}, [model, *(path for pair in [*visual, *audio] for path in pair)])
+    write_logits(predicted, logits, provenance)
+    logging.info("made %s: %d frames", logits, sum(map(len, predicted.values())))
+
+
+if __name__ == "__main__":
+    job = snakemake  # noqa: F821
+    with log_to(job.log[0]):
+        run(
+            tracks=job.params.tracks,
+            visual=list(zip(map(Path, job.input.visual), map(Path, job.input.visual_index), strict=True)),
+            audio=list(zip(map(Path, job.input.audio), map(Path, job.input.audio_index), strict=True)),
+            model=Path(job.input.model),
+            logits=Path(job.output.logits),
+            num_threads=job.params.num_threads,
+        )

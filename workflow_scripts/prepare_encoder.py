@@ -1,0 +1,66 @@
+"""Put an encoder on disk in Hugging Face layout: random weights, or from the hub."""
+
+import json
+import logging
+from pathlib import Path
+
+from workflow_scripts.lib.artifacts import sha256_of, write_json
+from workflow_scripts.lib.encoders.loading import (
+    load_encoder,
+    load_feature_extractor,
+    random_encoder,
+    save_encoder,
+)
+from workflow_scripts.lib.errors import InputError
+from workflow_scripts.lib.job import log_to
+
+
+def run(
+    *,
+    folder: Path,
+    record: Path,
+    source: str,
+    architecture: dict,
+    feature_extractor: dict,
+    hub: str,
+    revision: str,
+    sha256: str | None,
+    seed: int,
+) -> None:
+    """Write config.json, model.safetensors (and preprocessor_config.json) into `folder`, and what they are."""
+    logging.info("%s: source %s", folder, source)
+    if source == "random":
+        save_encoder(random_encoder(architecture, seed), folder)
+        if feature_extractor:
+            write_json(feature_extractor, folder / "preprocessor_config.json")
+    else:
+        logging.info("fetching %s at revision %s", hub, revision)
+        save_encoder(load_encoder(hub, revision), folder)
+        extractor = load_feature_extractor(hub, revision)
+        if extractor is not None:
+            extractor.save_pretrained(folder)
+    found = sha256_of(folder / "model.safetensors")
+    if sha256 is not None and found != sha256:
+        raise InputError(
+            f"{hub} at revision {revision} gives weights with SHA-256 {found}, not {sha256} as configured; "
+            "correct encoders.*.sha256 if you trust them."
+        )
+    write_json({"source": source, "hub": hub, "revision": revision, "sha256": found}, record)
+    size = json.loads((folder / "config.json").read_text()).get("hidden_size")
+    logging.info("made %s: %s-d features, SHA-256 %s", folder, size, found)
+
+
+if __name__ == "__main__":
+    job = snakemake  # noqa: F821
+    with log_to(job.log[0]):
+        run(
+            folder=Path(job.output.weights).parent,
+            record=Path(job.output.record),
+            source=job.params.source,
+            architecture=job.params.architecture,
+            feature_extractor=job.params.feature_extractor,
+            hub=job.params.hub,
+            revision=job.params.revision,
+            sha256=job.params.sha256,
+            seed=job.params.seed,
+        )

@@ -1,0 +1,173 @@
+"""Stage I: adapt the vision encoder on still images; its MoE head is kept apart and not used later."""
+
+import hashlib
+import json
+import logging
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import pyarrow as pa
+import torch
+from safetensors.torch import save_file
+from sklearn.metrics import confusion_matrix, f1_score
+
+from workflow_scripts.lib.artifacts import made_by, replacing, sha256_of, write_json, write_parquet
+from workflow_scripts.lib.challenge.expressions import EXPRESSIONS, NUM_CLASSES
+from workflow_scripts.lib.compute import start_torch
+from workflow_scripts.lib.corpora.image_sets import ImageSet, read_image_set
+from workflow_scripts.lib.encoders.loading import load_encoder, save_encoder
+from workflow_scripts.lib.encoders.preprocessing import IMAGENET_MEAN, IMAGENET_STD
+from workflow_scripts.lib.job import log_to
+from workflow_scripts.lib.stage1.augmentation import Augmentation
+from workflow_scripts.lib.stage1.layer_decay import freeze
+from workflow_scripts.lib.stage1.moe import MoEHead
+from workflow_scripts.lib.stage1.padaug import PadAug
+from workflow_scripts.lib.stage1.training import Classifier, ImageDataset, predict, train
+
+
+def run(
+    *,
+    encoder: Path,
+    image_sets: list[dict],
+    holdout: dict,
+    backbone: Path,
+    head: Path,
+    history: Path,
+    metrics: Path,
+    checkpoint: Path,
+    stored_px: int,
+    image_px: int,
+    frozen_embeddings: bool,
+    frozen_blocks: int,
+    moe: dict,
+    padaug: dict,
+    augmentation: dict,
+    training: dict,
+    device: str,
+    num_threads: int,
+) -> None:
+    """Train from `encoder` on the image sets and write the adapted backbone, the head and the scores."""
+    device = start_torch(device, num_threads)
+    found = [
+        read_image_set(
+            item["layout"], Path(item["root"]), holdout_share=holdout["share"], seed=holdout["seed"]
+        )
+        for item in image_sets
+    ]
+    sets = {split: _of_split(found, split, stored_px) for split in ("train", "validation")}
+    logging.info("Stage I on %d training and %d validation images", len(sets["train"]), len(sets["validation"]))
+    settings = {
+        "stored_px": stored_px,
+        "image_px": image_px,
+        "frozen_embeddings": frozen_embeddings,
+        "frozen_blocks": frozen_blocks,
+        "moe": moe,
+        "padaug": padaug,
+        "augmentation": augmentation,
+        "training": training,
+        "image_sets": [{"layout": item["layout"], "name": item["name"]} for item in image_sets],
+    }
+    weights = encoder / "model.safetensors"
+    fingerprint = _fingerprint(settings, sha256_of(weights), sets, num_threads)
+
+    torch.manual_seed(training["seed"])
+    network = load_encoder(encoder)
+    freeze(network, embeddings=frozen_embeddings, num_blocks=frozen_blocks)
+    model = Classifier(backbone=network, head=MoEHead(network.config.hidden_size, NUM_CLASSES, **moe))
+    state = train(
+        model,
+        Augmentation(
+            image_px=image_px,
+            mean=IMAGENET_MEAN,
+            std=IMAGENET_STD,
+            padaug=PadAug(**padaug),
+            **augmentation,
+        ),
+        sets["train"],
+        sets["validation"],
+        num_classes=NUM_CLASSES,
+        image_px=image_px,
+        checkpoint=checkpoint,
+        fingerprint=fingerprint,
+        device=device,
+        **training,
+    )
+
+    predicted = predict(
+        model,
+        sets["validation"],
+        image_px=image_px,
+        batch_size=training["batch_size"],
+        num_workers=training["num_workers"],
+        device=device,
+    )
+    truth = sets["validation"].expression
+    per_class = f1_score(truth, predicted, labels=range(NUM_CLASSES), average=None, zero_division=0)
+    provenance = made_by(settings, [weights])
+    save_encoder(network.cpu(), backbone)
+    with replacing(head) as temporary:
+        tensors = {name: tensor.cpu().contiguous() for name, tensor in model.head.state_dict().items()}
+        save_file(tensors, temporary, metadata={"made_by": json.dumps(provenance, sort_keys=True)})
+    write_parquet(pa.Table.from_pandas(pd.DataFrame(state.history), preserve_index=False), history, provenance)
+    write_json(
+        {
+            "best_epoch": state.best_epoch,
+            "val_macro_f1": state.best_macro_f1,
+            "val_f1": dict(zip(EXPRESSIONS, per_class.tolist(), strict=True)),
+            "val_confusion": confusion_matrix(truth, predicted, labels=range(NUM_CLASSES)).tolist(),
+            "num_train_images": len(sets["train"]),
+            "num_val_images": len(sets["validation"]),
+            "made_by": provenance,
+        },
+        metrics,
+    )
+    checkpoint.unlink(missing_ok=True)
+    logging.info("made %s: best epoch %d, macro-F1 %.4f", backbone, state.best_epoch, state.best_macro_f1)
+
+
+def _of_split(image_sets: list[ImageSet], split: str, stored_px: int) -> ImageDataset:
+    """The images of one split of all sets, in the order of the sets."""
+    chosen = [images.split == split for images in image_sets]
+    paths = [
+        path
+        for images, mask in zip(image_sets, chosen, strict=True)
+        for path, is_chosen in zip(images.paths, mask, strict=True)
+        if is_chosen
+    ]
+    expression = [images.expression[mask] for images, mask in zip(image_sets, chosen, strict=True)]
+    return ImageDataset(paths, np.concatenate(expression), stored_px)
+
+
+def _fingerprint(settings: dict, weights: str, sets: dict[str, ImageDataset], num_threads: int) -> str:
+    """What must be equal for a checkpoint to be taken up again."""
+    digest = hashlib.sha256(json.dumps([settings, weights, num_threads], sort_keys=True).encode())
+    for images in sets.values():
+        digest.update("\n".join(path.name for path in images.paths).encode())
+        digest.update(images.expression.tobytes())
+    return digest.hexdigest()
+
+
+if __name__ == "__main__":
+    job = snakemake  # noqa: F821
+    with log_to(job.log[0]):
+        run(
+            encoder=Path(job.input.encoder).parent,
+            image_sets=job.params.image_sets,
+            holdout=job.params.holdout,
+            backbone=Path(job.output.weights).parent,
+            head=Path(job.output.head),
+            history=Path(job.output.history),
+            metrics=Path(job.output.metrics),
+            checkpoint=Path(job.params.checkpoint),
+            stored_px=job.params.stored_px,
+            image_px=job.params.image_px,
+            frozen_embeddings=job.params.frozen_embeddings,
+            frozen_blocks=job.params.frozen_blocks,
+            moe=job.params.moe,
+            padaug=job.params.padaug,
+            augmentation=job.params.augmentation,
+            training=job.params.training,
+            device=job.params.device,
+            num_threads=job.params.num_threads,
+        )
