@@ -12,13 +12,19 @@ from snakemake.utils import min_version
 
 min_version("9.0")
 sys.path.insert(0, workflow.basedir)
-os.environ["PYTHONPATH"] = workflow.basedir  # the scripts import the project by its full name
+os.environ["PYTHONPATH"] = (
+    workflow.basedir
+)  # the scripts import the project by its full name
 
 from workflow_scripts.lib.code_digest import digest_of
 from workflow_scripts.lib.configuration import check_config
 from workflow_scripts.lib.corpora.corpus import read_corpus
 from workflow_scripts.lib.errors import InputError
-from workflow_scripts.lib.given_files import detector_files, encoder_files, image_set_files
+from workflow_scripts.lib.given_files import (
+    detector_files,
+    encoder_files,
+    image_set_files,
+)
 
 
 configfile: os.path.join(workflow.basedir, "config.yaml")

@@ -43,7 +43,7 @@ def run(
     logging.info("%s: %s sound of %d tracks, layers %s, %s", features, mode, len(tracks), layers, dtype)
     rows, frames, present, names = [], [], [], []
     units = zip(tracks, audio, windows, strict=True)
-    for track, audio_file, window_file in progress(units, len(tracks), "embedding sound", "track"):
+    for track, audio_file, window_file in progress(units, len(tracks), "embedding sound", "tracks"):
         table = read_parquet(window_file)
         bounds = np.stack([table["start_sample"].to_numpy(), table["end_sample"].to_numpy()], axis=1)
         has_sound = table["has_sound"].to_numpy(zero_copy_only=False).astype(bool)

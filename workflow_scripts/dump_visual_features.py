@@ -42,7 +42,7 @@ def run(
             embedded, frame, scale = [], [], []
             stored = pq.ParquetFile(crop_file)
             batches = stored.iter_batches(batch_size, columns=["frame", "scale", "jpeg"])
-            for batch in progress(batches, -(-stored.metadata.num_rows // batch_size), track, "batch"):
+            for batch in progress(batches, -(-stored.metadata.num_rows // batch_size), track, "batches"):
                 embedded.append(
                     embed_crops(
                         network,

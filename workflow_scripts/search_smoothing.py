@@ -8,8 +8,8 @@ import pandas as pd
 import pyarrow as pa
 
 from workflow_scripts.lib.artifacts import made_by, replacing, write_json, write_parquet
-from workflow_scripts.lib.logits import read_logits
 from workflow_scripts.lib.job import log_to, progress
+from workflow_scripts.lib.logits import read_logits
 from workflow_scripts.lib.smoothing import search
 
 matplotlib.use("Agg")
@@ -22,7 +22,7 @@ def run(*, logits: Path, table: Path, best: Path, curve: Path, kinds: list[str],
     logging.info("%s: kinds %s, %d windows, %d tracks", logits, ", ".join(kinds), len(windows), len(tracks))
     candidates = [("none", 1)] + [(kind, window) for kind in kinds for window in windows]
     scores = pd.DataFrame(
-        search(list(tracks.values()), expression, progress(candidates, len(candidates), "search", "window")),
+        search(list(tracks.values()), expression, progress(candidates, len(candidates), "search", "windows")),
         columns=["kind", "window_frames", "macro_f1"],
     )
     chosen = scores.sort_values(["macro_f1", "window_frames"], ascending=[False, True], kind="stable").iloc[0]

@@ -17,9 +17,9 @@ from workflow_scripts.lib.compute import start_torch
 from workflow_scripts.lib.feature_shards import FeatureShards
 from workflow_scripts.lib.fusion.model import FusionModel
 from workflow_scripts.lib.fusion.prediction import track_logits
-from workflow_scripts.lib.logits import write_logits
 from workflow_scripts.lib.fusion.training import Frames, train
 from workflow_scripts.lib.job import log_to
+from workflow_scripts.lib.logits import write_logits
 
 
 def run(

@@ -50,9 +50,7 @@ def run(
     """Train from `encoder` on the image sets and write the adapted backbone, the head and the scores."""
     device = start_torch(device, num_threads)
     found = [
-        read_image_set(
-            item["layout"], Path(item["root"]), holdout_share=holdout["share"], seed=holdout["seed"]
-        )
+        read_image_set(item["layout"], Path(item["root"]), holdout_share=holdout["share"], seed=holdout["seed"])
         for item in image_sets
     ]
     sets = {split: _of_split(found, split, stored_px) for split in ("train", "validation")}

@@ -28,9 +28,7 @@ def _by_name(backbone, head, groups):
 
 
 def _groups(backbone, head):
-    return parameter_groups(
-        backbone, head, backbone_lr=1e-5, head_lr=3e-4, layer_decay=0.85, weight_decay=0.05
-    )
+    return parameter_groups(backbone, head, backbone_lr=1e-5, head_lr=3e-4, layer_decay=0.85, weight_decay=0.05)
 
 
 def test_learning_rate_and_decay_of_every_parameter(backbone):

@@ -104,9 +104,7 @@ def test_it_learns_and_keeps_its_best_epoch(images, tmp_path):
     model, state = _train(images, tmp_path / "c.pt")
     assert state.best_macro_f1 == pytest.approx(0.25)  # two of eight classes, both right
     assert len(state.history) == 4
-    predicted = training.predict(
-        model, images[1], image_px=28, batch_size=16, num_workers=0, device="cpu"
-    )
+    predicted = training.predict(model, images[1], image_px=28, batch_size=16, num_workers=0, device="cpu")
     assert predicted.tolist() == images[1].expression.tolist()
 
 
@@ -157,4 +155,6 @@ def test_augmentation_keeps_pictures_upright_and_in_range():
     found = _augmentation()(images, torch.Generator().manual_seed(0))
     mean, std = torch.tensor(IMAGENET_MEAN).view(3, 1, 1), torch.tensor(IMAGENET_STD).view(3, 1, 1)
     pictures = found * std + mean
-    assert (pictures[:, :, 6:10].mean(dim=(1, 2, 3)) > pictures[:, :, 20:24].mean(dim=(1, 2, 3))).float().mean() > 0.8
+    assert (
+        pictures[:, :, 6:10].mean(dim=(1, 2, 3)) > pictures[:, :, 20:24].mean(dim=(1, 2, 3))
+    ).float().mean() > 0.8

@@ -13,7 +13,7 @@ from tqdm import tqdm
 
 from workflow_scripts.lib.errors import InputError
 
-_LINE = "{desc}: {n_fmt} of {total_fmt}{unit}s, {rate_fmt}, {remaining} left"
+_LINE = "{desc}: {n_fmt} of {total_fmt}{unit}, {rate_fmt}, {remaining} left"
 _terminal = None  # the stream that was standard error before log_to took it over
 
 
@@ -62,7 +62,7 @@ class _Lines(io.TextIOBase):
         return len(text)
 
 
-def progress(items: Iterable, total: int | None, what: str, unit: str = "frame") -> Iterable:
+def progress(items: Iterable, total: int | None, what: str, unit: str = "frames") -> Iterable:
     """Iterate with a progress bar on the terminal when one is attached, else with lines in the log."""
     on_terminal = _terminal is not None and _terminal.isatty()
     return tqdm(

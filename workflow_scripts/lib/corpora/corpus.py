@@ -12,7 +12,7 @@ from workflow_scripts.lib.challenge.templates import template_tracks
 from workflow_scripts.lib.corpora.affwild2 import find_template, index_affwild2
 from workflow_scripts.lib.corpora.table import index_table
 from workflow_scripts.lib.corpora.tracks import Track, shard_of
-from workflow_scripts.lib.demo.plan import TEMPLATE, plan_videos, planned_paths, test_track_names
+from workflow_scripts.lib.demo.plan import TEMPLATE, DemoVideo, names_of_test_tracks, plan_videos, planned_paths
 from workflow_scripts.lib.errors import InputError
 
 DEMO_ROOT = Path("results/demo/affwild2")
@@ -103,13 +103,20 @@ def read_corpus(config: dict) -> Corpus:
                 "unpack the organisers' test set lists below it, or set corpus.template."
             )
         return Corpus(index_affwild2(root, template), template, num_shards)
-    videos = plan_videos(**config["demo"]["videos"])
-    planned = [DEMO_ROOT / path for path in planned_paths(videos)]
     template = DEMO_ROOT / TEMPLATE
-    test_tracks = test_track_names(videos)
+    test_tracks = names_of_test_tracks(_demo_videos(config))
     if template.exists():  # it may hold tracks that a user added
         test_tracks = list(dict.fromkeys([*test_tracks, *template_tracks(template)]))
-    return Corpus(index_affwild2(DEMO_ROOT, None, planned, test_tracks), template, num_shards)
+    return Corpus(index_affwild2(DEMO_ROOT, None, demo_files(config), test_tracks), template, num_shards)
+
+
+def demo_files(config: dict) -> list[Path]:
+    """Every file of the demonstration corpus that the workflow makes."""
+    return [DEMO_ROOT / path for path in planned_paths(_demo_videos(config))]
+
+
+def _demo_videos(config: dict) -> tuple[DemoVideo, ...]:
+    return plan_videos(**config["demo"]["videos"])
 
 
 def _given(settings: dict, key: str) -> Path:

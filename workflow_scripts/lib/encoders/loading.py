@@ -5,9 +5,12 @@ import tempfile
 from pathlib import Path
 
 import torch
+import transformers
 from transformers import AutoConfig, AutoFeatureExtractor, AutoModel, PreTrainedModel
 
 from workflow_scripts.lib.errors import InputError
+
+transformers.utils.logging.disable_progress_bar()  # loading takes seconds and the logs are read by people
 
 # Masks a share of the input while pre-training; some checkpoints leave them out and inference ignores them.
 _PRETRAINING_ONLY = ("masked_spec_embed", "mask_token")

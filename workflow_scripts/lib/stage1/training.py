@@ -140,7 +140,7 @@ def train(
         rng = np.random.default_rng([seed, epoch])
         model.train()
         losses = []
-        for images, expression in progress(loader, len(loader), f"epoch {epoch} of {epochs}", "batch"):
+        for images, expression in progress(loader, len(loader), f"epoch {epoch} of {epochs}", "batches"):
             inputs = augmentation(to_unit(images.to(accelerator.device)), generator)
             targets = soft_targets(expression.to(accelerator.device), num_classes, label_smoothing)
             inputs, targets = mixup(inputs, targets, mixup_alpha, rng)

@@ -1,0 +1,83 @@
+"""Small artifacts for the scripts' tests."""
+
+import io
+
+import numpy as np
+import pyarrow as pa
+import pytest
+from PIL import Image
+
+from workflow_scripts.lib.artifacts import made_by, write_parquet
+from workflow_scripts.lib.challenge.expressions import EXPRESSIONS
+from workflow_scripts.lib.encoders.loading import random_encoder, save_encoder
+from workflow_scripts.lib.feature_shards import write_shard
+
+DINOV2 = {
+    "model_type": "dinov2",
+    "hidden_size": 8,
+    "num_hidden_layers": 2,
+    "num_attention_heads": 2,
+    "image_size": 28,
+    "patch_size": 14,
+}
+
+
+@pytest.fixture
+def encoder(tmp_path):
+    """Folder of a tiny vision encoder."""
+    save_encoder(random_encoder(DINOV2, seed=0), tmp_path / "encoder")
+    return tmp_path / "encoder"
+
+
+@pytest.fixture
+def jpeg():
+    """Encode a plain square of one colour."""
+
+    def encode(colour, side=32):
+        stream = io.BytesIO()
+        Image.new("RGB", (side, side), colour).save(stream, "JPEG", quality=95)
+        return stream.getvalue()
+
+    return encode
+
+
+@pytest.fixture
+def shard(tmp_path):
+    """Write one shard of (track -> features [T, D]) and return its two paths; absent rows are NaN."""
+
+    def write(name, features):
+        values = np.concatenate(list(features.values())).astype(np.float32)
+        columns = {
+            "track": pa.array([track for track, rows in features.items() for _ in rows]),
+            "frame": pa.array(np.concatenate([np.arange(1, len(rows) + 1) for rows in features.values()])),
+            "present": pa.array(~np.isnan(values[:, 0])),
+        }
+        paths = tmp_path / f"{name}.npy", tmp_path / f"{name}.parquet"
+        write_shard(*paths, np.nan_to_num(values), columns, made_by({}))
+        return paths
+
+    return write
+
+
+@pytest.fixture
+def annotation(tmp_path):
+    """Write an annotation file and return its path."""
+
+    def write(name, rows):
+        path = tmp_path / f"{name}.txt"
+        path.write_text("\n".join([",".join(EXPRESSIONS), *map(str, rows)]) + "\n")
+        return path
+
+    return write
+
+
+@pytest.fixture
+def table(tmp_path):
+    """Write columns as a Parquet artifact and return its path."""
+
+    def write(name, columns, schema=None):
+        path = tmp_path / f"{name}.parquet"
+        write_parquet(pa.table(columns, schema=schema), path, made_by({}))
+        return path
+
+    return write

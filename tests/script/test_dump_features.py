@@ -1,0 +1,118 @@
+import numpy as np
+import pyarrow as pa
+import pytest
+
+from workflow_scripts import dump_audio_features, dump_visual_features
+from workflow_scripts.lib.artifacts import made_by, read_parquet
+from workflow_scripts.lib.encoders.loading import load_encoder, random_encoder, save_encoder
+from workflow_scripts.lib.encoders.preprocessing import decode, to_input
+from workflow_scripts.lib.media.audio import SAMPLE_RATE, write_audio
+
+WAV2VEC2 = {
+    "model_type": "wav2vec2",
+    "hidden_size": 16,
+    "num_hidden_layers": 4,
+    "num_attention_heads": 2,
+    "intermediate_size": 16,
+    "conv_dim": [16] * 7,
+    "num_conv_pos_embeddings": 8,
+    "num_conv_pos_embedding_groups": 2,
+}
+
+
+def _cls(encoder, jpegs):
+    import torch
+
+    pixels = torch.from_numpy(np.stack([decode(jpeg) for jpeg in jpegs]))
+    with torch.inference_mode():
+        return encoder(pixel_values=to_input(pixels, 28)).last_hidden_state[:, 0].numpy()
+
+
+def test_visual_rows_are_the_mean_over_the_scales_that_are_there(tmp_path, encoder, jpeg, table):
+    crops = {
+        "a": [(1, 0.9, "red"), (1, 1.5, "green"), (3, 1.5, "blue")],
+        "skipped": [],
+        "b": [(1, 0.9, "white")],
+    }
+    num_frames = {"a": 3, "skipped": 0, "b": 2}
+    schema = pa.schema([("frame", pa.int32()), ("scale", pa.float32()), ("jpeg", pa.binary())])
+    files, subjects = [], []
+    for track, rows in crops.items():
+        columns = {
+            "frame": [row[0] for row in rows],
+            "scale": [row[1] for row in rows],
+            "jpeg": [jpeg(row[2]) for row in rows],
+        }
+        files.append(table(f"crops_{track}", columns, schema))
+        subjects.append(
+            table(f"subject_{track}", {"frame": pa.array(range(1, num_frames[track] + 1), pa.int32())})
+        )
+    dump_visual_features.run(
+        encoder=encoder,
+        tracks=list(crops),
+        crops=files,
+        subjects=subjects,
+        features=tmp_path / "train-000.npy",
+        index=tmp_path / "train-000.parquet",
+        image_px=28,
+        batch_size=2,
+        dtype="float32",
+        device="cpu",
+        num_threads=1,
+    )
+    index = read_parquet(tmp_path / "train-000.parquet").to_pydict()
+    assert index["track"] == ["a", "a", "a", "b", "b"]
+    assert index["frame"] == [1, 2, 3, 1, 2]
+    assert index["row"] == [0, 1, 2, 3, 4]
+    assert index["present"] == [True, False, True, True, False]
+    assert [[round(scale, 1) for scale in scales] for scales in index["scales"]] == [
+        [0.9, 1.5],
+        [],
+        [1.5],
+        [0.9],
+        [],
+    ]
+    features = np.load(tmp_path / "train-000.npy")
+    assert features.dtype == np.float16 and features.shape == (5, 8)
+    red, green, blue, white = _cls(load_encoder(encoder), [jpeg(c) for c in ("red", "green", "blue", "white")])
+    assert np.allclose(features[0], (red + green) / 2, atol=2e-3)
+    assert np.allclose(features[[2, 3]], [blue, white], atol=2e-3)
+    assert not features[[1, 4]].any()
+
+
+@pytest.mark.parametrize("mode", ["chunked", "windowed"])
+def test_audio_rows_follow_the_windows_and_silence_is_absent(tmp_path, table, mode):
+    save_encoder(random_encoder(WAV2VEC2, seed=0), tmp_path / "speech")
+    rng = np.random.default_rng(0)
+    sound = (rng.normal(size=3 * SAMPLE_RATE) * 3000).astype(np.int16)
+    write_audio(sound, "sound", tmp_path / "a.flac", made_by({}))
+    write_audio(np.zeros(SAMPLE_RATE, np.int16), "no_audio", tmp_path / "b.flac", made_by({}))
+    starts = np.array([0, 16_000, 32_000])
+    windows = {
+        "frame": pa.array([1, 2, 3], pa.int32()),
+        "start_sample": starts,
+        "end_sample": starts + 16_000,
+        "has_sound": [True, False, True],
+    }
+    silent = {name: column[:1] for name, column in windows.items()} | {"has_sound": [False]}
+    dump_audio_features.run(
+        encoder=tmp_path / "speech",
+        tracks=["a", "b"],
+        audio=[tmp_path / "a.flac", tmp_path / "b.flac"],
+        windows=[table("wa", windows), table("wb", silent)],
+        features=tmp_path / "test-000.npy",
+        index=tmp_path / "test-000.parquet",
+        layers="last2",
+        mode=mode,
+        chunk_s=20,
+        dtype="float32",
+        device="cpu",
+        num_threads=1,
+    )
+    index = read_parquet(tmp_path / "test-000.parquet").to_pydict()
+    assert (index["track"], index["frame"]) == (["a", "a", "a", "b"], [1, 2, 3, 1])
+    assert index["present"] == [True, False, True, False]
+    features = np.load(tmp_path / "test-000.npy")
+    assert features.shape == (4, 16)
+    assert not features[[1, 3]].any()
+    assert features[0].any() and not np.array_equal(features[0], features[2])

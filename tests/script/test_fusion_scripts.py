@@ -1,0 +1,116 @@
+"""train_fusion, predict_logits, search_smoothing: each on what the one before it wrote."""
+
+import json
+
+import numpy as np
+import pytest
+
+from workflow_scripts import predict_logits, search_smoothing, train_fusion
+from workflow_scripts.lib.artifacts import read_parquet, sha256_of
+from workflow_scripts.lib.errors import InputError
+from workflow_scripts.lib.logits import read_logits
+
+HEAD = {"num_fused": 16, "visual_dropout": 0.2, "audio_dropout": 0.25, "dropout": 0.2}
+TRAINING = {"epochs": 8, "batch_size": 32, "lr": 1e-2, "min_lr": 1e-4, "weight_decay": 1e-4, "seed": 0}
+LENGTHS = {"t1": 60, "t2": 50, "t2_left": 0, "v1": 40, "v2": 24}
+
+
+@pytest.fixture
+def corpus(shard, annotation):
+    """Features that tell the class; one track of a skipped video; one annotated by clip label."""
+    rng = np.random.default_rng(0)
+    expression = {track: (np.arange(length) // 8 % 8).astype(int) for track, length in LENGTHS.items()}
+    expression["v2"][:] = 3
+    visual, audio = {}, {}
+    for track, labels in expression.items():
+        visual[track] = np.eye(8)[labels] + rng.normal(scale=0.2, size=(len(labels), 8))
+        audio[track] = rng.normal(size=(len(labels), 4))
+        if len(labels):
+            visual[track][2] = np.nan  # no face
+            audio[track][3:5] = np.nan  # no sound
+    rows = []
+    for track, labels in expression.items():
+        path = "" if track == "v2" else str(annotation(track, [*labels, 0]))  # one row too many
+        label = "Fear" if track == "v2" else ""
+        split = "train" if track.startswith("t") else "validation"
+        rows.append({"track": track, "split": split, "annotation": path, "label": label})
+    return {
+        "tracks": rows,
+        "visual": [shard("visual", visual)],
+        "audio": [shard("audio", audio)],
+        "expression": expression,
+    }
+
+
+def _train(corpus, out, **changes):
+    settings = {
+        "tracks": corpus["tracks"],
+        "visual": corpus["visual"],
+        "audio": corpus["audio"],
+        "head": "gate",
+        "head_settings": HEAD,
+        "training": TRAINING,
+        "device": "cpu",
+        "num_threads": 1,
+    } | changes
+    train_fusion.run(
+        model=out / "model.safetensors",
+        val_logits=out / "val_logits.parquet",
+        history=out / "history.parquet",
+        metrics=out / "metrics.json",
+        **settings,
+    )
+
+
+def test_the_chain_from_features_to_the_smoothing(corpus, tmp_path):
+    _train(corpus, tmp_path)
+    logits, expression = read_logits(tmp_path / "val_logits.parquet")
+    assert {track: array.shape for track, array in logits.items()} == {"v1": (40, 8), "v2": (24, 8)}
+    assert expression.tolist() == [*corpus["expression"]["v1"], *corpus["expression"]["v2"]]
+    metrics = json.loads((tmp_path / "metrics.json").read_text())
+    assert sum(map(sum, metrics["val_confusion"])) == 64
+    # Validation holds five of the eight classes.
+    assert metrics["val_macro_f1"] > 0.5
+
+    predict_logits.run(
+        tracks=["v1", "t2_left"],
+        visual=corpus["visual"],
+        audio=corpus["audio"],
+        model=tmp_path / "model.safetensors",
+        logits=tmp_path / "test_logits.parquet",
+        num_threads=1,
+    )
+    again, unknown = read_logits(tmp_path / "test_logits.parquet")
+    assert unknown is None and list(again) == ["v1"]
+    assert np.array_equal(again["v1"], logits["v1"])
+
+    search_smoothing.run(
+        logits=tmp_path / "val_logits.parquet",
+        table=tmp_path / "search.parquet",
+        best=tmp_path / "best.json",
+        curve=tmp_path / "curve.png",
+        kinds=["mean", "vote"],
+        windows=[3, 5],
+    )
+    table = read_parquet(tmp_path / "search.parquet").to_pydict()
+    assert table["kind"] == ["none", "mean", "mean", "vote", "vote"]
+    assert table["window_frames"] == [1, 3, 5, 3, 5]
+    best = json.loads((tmp_path / "best.json").read_text())
+    assert best["macro_f1"] == max(table["macro_f1"])
+    assert best["macro_f1_unsmoothed"] == table["macro_f1"][0] == metrics["val_macro_f1"]
+    assert (tmp_path / "curve.png").read_bytes().startswith(b"\x89PNG")
+
+
+def test_two_runs_give_the_same_bytes(corpus, tmp_path):
+    for name in ("one", "two"):
+        _train(corpus, tmp_path / name)
+    for name in ("model.safetensors", "val_logits.parquet", "history.parquet", "metrics.json"):
+        assert sha256_of(tmp_path / "one" / name) == sha256_of(tmp_path / "two" / name), name
+
+
+def test_features_of_another_video_are_refused(corpus, tmp_path, annotation):
+    rows = [dict(row) for row in corpus["tracks"]]
+    rows[0]["annotation"] = str(annotation("longer", [0] * 90))
+    with pytest.raises(InputError, match="t1 has 90 rows but its video has 60 frames"):
+        _train(corpus, tmp_path, tracks=rows)
+    assert not (tmp_path / "model.safetensors").exists()

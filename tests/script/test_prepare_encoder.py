@@ -1,0 +1,44 @@
+import json
+
+import pytest
+
+from tests.script.conftest import DINOV2
+from workflow_scripts.lib.artifacts import sha256_of
+from workflow_scripts.lib.encoders.loading import load_encoder
+from workflow_scripts.lib.errors import InputError
+from workflow_scripts.prepare_encoder import run
+
+SETTINGS = {
+    "source": "random",
+    "architecture": DINOV2,
+    "feature_extractor": {},
+    "hub": "facebook/dinov2-large",
+    "revision": "main",
+    "sha256": None,
+    "seed": 3,
+}
+
+
+def _run(folder, **changes):
+    run(folder=folder, record=folder / "source.json", **(SETTINGS | changes))
+
+
+def test_random_weights_are_the_same_for_the_same_seed(tmp_path):
+    for name in ("one", "two"):
+        _run(tmp_path / name)
+    found = sha256_of(tmp_path / "one" / "model.safetensors")
+    assert found == sha256_of(tmp_path / "two" / "model.safetensors")
+    record = json.loads((tmp_path / "one" / "source.json").read_text())
+    assert (record["source"], record["sha256"]) == ("random", found)
+    assert load_encoder(tmp_path / "one").config.hidden_size == 8
+
+
+def test_other_weights_than_configured_are_refused(tmp_path):
+    with pytest.raises(InputError, match="not 0000"):
+        _run(tmp_path / "one", sha256="0" * 64)
+
+
+def test_a_hub_that_cannot_be_reached_is_named(tmp_path):
+    with pytest.raises(InputError, match=r"facebook/dinov2-large cannot be (loaded|fetched)"):
+        _run(tmp_path / "one", source="hub")
+    assert not (tmp_path / "one" / "source.json").exists()

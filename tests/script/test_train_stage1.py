@@ -1,0 +1,93 @@
+import json
+
+import numpy as np
+from PIL import Image
+
+from tests.unit.test_stage1_training import SETTINGS
+from workflow_scripts.lib.artifacts import read_made_by, read_parquet, sha256_of
+from workflow_scripts.lib.encoders.loading import load_encoder
+from workflow_scripts.train_stage1 import run
+
+TRAINING = {key: value for key, value in SETTINGS.items() if key not in ("num_classes", "image_px", "device")}
+AUGMENTATION = {
+    "crop_scale": [0.8, 1.0],
+    "flip_p": 0.5,
+    "jitter": [0.25, 0.25, 0.15, 0.02],
+    "jitter_p": 0.8,
+    "gray_p": 0.1,
+    "blur_sigma": [0.1, 1.5],
+    "blur_p": 0.1,
+    "erase_scale": [0.02, 0.12],
+    "erase_p": 0.25,
+}
+
+
+def _images(folder):
+    rng = np.random.default_rng(0)
+    lines = ["image,expression"]
+    for number in range(40):
+        name = ("Neutral", "Happiness")[number % 2]
+        pixels = rng.integers(0, 60, (32, 32, 3)) + 180 * (number % 2)
+        Image.fromarray(pixels.astype(np.uint8)).save(folder / f"{number}.png")
+        lines.append(f"{number}.png,{name}")
+    (folder / "labels.csv").write_text("\n".join(lines) + "\n")
+    return [{"name": "mine", "layout": "table", "root": str(folder / "labels.csv")}]
+
+
+def _run(encoder, images, out, **changes):
+    settings = {
+        "holdout": {"share": 0.25, "seed": 1},
+        "stored_px": 32,
+        "image_px": 28,
+        "frozen_embeddings": False,
+        "frozen_blocks": 1,
+        "moe": {
+            "num_experts": 2,
+            "depth": 1,
+            "router_features": 4,
+            "expansion": 2.0,
+            "dropout": 0.1,
+            "max_drop_path": 0.0,
+        },
+        "padaug": {"probability": 0.6, "bar_width": [0.03, 0.2], "max_l_area": 0.2, "max_shift": 0.02},
+        "augmentation": AUGMENTATION,
+        "training": TRAINING | {"epochs": 2},
+        "device": "cpu",
+        "num_threads": 1,
+    } | changes
+    run(
+        encoder=encoder,
+        image_sets=images,
+        backbone=out / "backbone",
+        head=out / "head.safetensors",
+        history=out / "history.parquet",
+        metrics=out / "metrics.json",
+        checkpoint=out / ".checkpoint.pt",
+        **settings,
+    )
+
+
+def test_the_backbone_is_adapted_and_saved_without_its_head(encoder, tmp_path):
+    images = _images(tmp_path)
+    _run(encoder, images, tmp_path / "out")
+    before, after = load_encoder(encoder).state_dict(), load_encoder(tmp_path / "out" / "backbone").state_dict()
+    assert before.keys() == after.keys()
+    assert (before["encoder.layer.0.mlp.fc1.weight"] == after["encoder.layer.0.mlp.fc1.weight"]).all()
+    assert (before["encoder.layer.1.mlp.fc1.weight"] != after["encoder.layer.1.mlp.fc1.weight"]).any()
+
+    metrics = json.loads((tmp_path / "out" / "metrics.json").read_text())
+    assert (metrics["num_train_images"], metrics["num_val_images"]) == (30, 10)
+    assert sum(map(sum, metrics["val_confusion"])) == 10
+    history = read_parquet(tmp_path / "out" / "history.parquet").to_pydict()
+    assert history["epoch"] == [1, 2]
+    assert max(history["val_macro_f1"]) == metrics["val_macro_f1"]
+    assert read_made_by(tmp_path / "out" / "history.parquet")["settings"]["padaug"]["probability"] == 0.6
+    assert not (tmp_path / "out" / ".checkpoint.pt").exists()
+
+
+def test_two_runs_give_the_same_bytes(encoder, tmp_path):
+    images = _images(tmp_path)
+    for name in ("one", "two"):
+        _run(encoder, images, tmp_path / name)
+    for name in ("backbone/model.safetensors", "head.safetensors", "history.parquet", "metrics.json"):
+        assert sha256_of(tmp_path / "one" / name) == sha256_of(tmp_path / "two" / name), name

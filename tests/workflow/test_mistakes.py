@@ -1,0 +1,65 @@
+"""Mistakes in settings and data: one clear sentence, before any long work starts."""
+
+import re
+
+import pytest
+import yaml
+
+HEADER = "Neutral,Anger,Disgust,Fear,Happiness,Sadness,Surprise,Other\n"
+
+
+@pytest.fixture(scope="module")
+def project(checkout):
+    return checkout("mistakes")
+
+
+def _refused(project, sentence, *arguments):
+    done = project.snakemake("--cores", "2", "submission", *arguments)
+    assert done.returncode != 0
+    assert re.search(sentence, done.stdout), done.stdout[-3000:]
+    assert "Traceback" not in done.stdout
+    assert not (project.root / "results/timeline").exists()
+    assert not (project.root / "results/stage1").exists()
+
+
+def _overlay(project, settings):
+    path = project.root / "overlay.yaml"
+    path.write_text(yaml.safe_dump(settings))
+    return "--configfile", str(path)
+
+
+def _table(project, annotation):
+    """A corpus of one video per split with the annotation's text; the videos are never decoded."""
+    lines = ["track\tpath\tsplit\tannotation"]
+    (project.root / "rows.txt").write_text(annotation)
+    for split in ("train", "validation", "test"):
+        (project.root / f"{split}.mp4").write_bytes(b"not looked into")
+        lines.append(f"{split}\t{split}.mp4\t{split}\t{'' if split == 'test' else 'rows.txt'}")
+    (project.root / "tracks.tsv").write_text("\n".join(lines) + "\n")
+    (project.root / "images.csv").write_text("image,expression\n")
+    images = [{"name": "mine", "layout": "table", "root": "images.csv"}]
+    return {"corpus": {"layout": "table", "table": "tracks.tsv"}, "stage1": {"image_sets": images}}
+
+
+def test_a_typo_in_the_configuration(project):
+    _refused(
+        project,
+        r"unknown key 'crops\.scals'; did you mean 'scales'\?",
+        *_overlay(project, {"crops": {"scals": [1.0]}}),
+    )
+
+
+def test_a_missing_video(project):
+    settings = _table(project, HEADER + "0\n")
+    (project.root / "test.mp4").unlink()
+    _refused(project, r"tracks\.tsv line 4 names test\.mp4, which does not exist", *_overlay(project, settings))
+
+
+def test_a_missing_weights_folder(project):
+    settings = {"encoders": {"visual": {"source": "path", "path": "weights/dinov2"}}}
+    _refused(project, r"encoders\.visual\.path: weights/dinov2 has no config\.json", *_overlay(project, settings))
+
+
+def test_an_annotation_with_a_class_nine(project):
+    settings = _table(project, HEADER + "0\n9\n")
+    _refused(project, r"Error: The annotation rows\.txt line 3 reads '9'", *_overlay(project, settings))

@@ -1,0 +1,133 @@
+"""The whole chain, run small on the demonstration corpus, and what a change re-runs."""
+
+import json
+import shutil
+
+import pytest
+
+from workflow_scripts.lib.artifacts import read_made_by, read_parquet, sha256_of
+from workflow_scripts.lib.challenge.submission import HEADER
+from workflow_scripts.lib.challenge.templates import read_template
+
+SMALL = ("--configfile", "tests/configs/small.yaml")
+AFTER_FEATURES = {"train_fusion": 1, "predict_logits": 1, "search_smoothing": 1, "write_submission": 1}
+
+
+def _with(project, text):
+    """The small run's settings with an overlay of `text`."""
+    overlay = project.root / "overlay.yaml"
+    overlay.write_text(text)
+    return (*SMALL, str(overlay))
+
+
+def test_every_template_row_is_predicted_once_and_in_order(finished):
+    lines = (finished.root / "results/submission/predictions.txt").read_text().splitlines()
+    template = read_template(
+        finished.root / "results/demo/affwild2/test_set_examples/ABAW_Expr_test_set_example.txt"
+    )
+    assert lines[0] == HEADER
+    assert [line.split(",")[0] for line in lines[1:]] == [f"{track}/{frame:05d}.jpg" for track, frame in template]
+    assert {line.split(",")[1] for line in lines[1:]} <= set("01234567")
+    check = json.loads((finished.root / "results/submission/check.json").read_text())
+    assert check["rows"] == len(template) and check["skipped"] == {}
+    # One test track's template has a row more than its video has frames.
+    assert list(check["row_differences"].values()) == [1]
+
+
+def test_every_stage_left_what_the_contracts_say(finished):
+    results = finished.root / "results"
+    tracks = (results / "corpus/tracks.tsv").read_text().splitlines()
+    assert tracks[0].split("\t")[:4] == ["track", "video", "path", "split"]
+    for line in tracks[1:]:
+        track, video = line.split("\t")[:2]
+        frames = read_parquet(results / f"timeline/{video}.parquet").num_rows
+        assert frames > 0
+        assert read_parquet(results / f"frames/{video}.parquet").num_rows == frames
+        assert read_parquet(results / f"audio_windows/{video}.parquet").num_rows == frames
+        subject = read_parquet(results / f"subjects/{track}.parquet")
+        assert subject.num_rows == frames
+        boxes = frames - subject["xyxy_px"].null_count
+        assert read_parquet(results / f"crops/{track}.parquet").num_rows == 3 * boxes > 0
+        assert read_made_by(results / f"crops/{track}.parquet")["settings"]["scales"] == [0.9, 1.2, 1.5]
+    for name in ("backbone/config.json", "backbone/model.safetensors", "head.safetensors", "metrics.json"):
+        assert (results / "stage1" / name).exists()
+    assert not list(results.rglob("*.partial"))
+
+
+def test_the_truth_of_the_test_tracks_is_read_by_no_rule(finished):
+    listing = finished.run("--detailed-summary", *SMALL)
+    made = [line for line in listing.splitlines() if line.startswith("results/")]
+    assert any(line.startswith("results/demo/truth.parquet") for line in made)
+    assert not any("truth.parquet" in line for line in made if not line.startswith("results/demo/"))
+
+
+def test_a_second_run_has_nothing_to_do(finished):
+    assert finished.jobs(*SMALL) == {}
+
+
+@pytest.mark.parametrize(
+    ("overlay", "expected"),
+    [
+        (
+            "crops: {scales: [0.9, 1.3, 1.5]}",
+            {"crop_faces": 9, "dump_visual_features": "shards"} | AFTER_FEATURES,
+        ),
+        (
+            "stage1: {padaug: {probability: 0.5}}",
+            {"train_stage1": 1, "dump_visual_features": "shards"} | AFTER_FEATURES,
+        ),
+        (
+            "audio: {half_width_s: 0.4}",
+            {"window_audio": 8, "dump_audio_features": "shards"} | AFTER_FEATURES,
+        ),
+        ("smoothing: {windows: [3, 5]}", {"search_smoothing": 1, "write_submission": 1}),
+    ],
+)
+def test_a_changed_setting_re_runs_exactly_what_depends_on_it(finished, overlay, expected):
+    shards = len(list((finished.root / "results/features/visual").glob("*.npy")))
+    jobs = {rule: shards if count == "shards" else count for rule, count in expected.items()}
+    assert finished.jobs(*_with(finished, overlay)) == jobs
+
+
+def test_an_edited_module_re_runs_its_rules_and_an_edited_comment_none(finished):
+    module = finished.root / "workflow_scripts/lib/smoothing.py"
+    before = module.read_text()
+    try:
+        module.write_text(before.replace("import numpy", "# a comment\nimport numpy", 1))
+        assert finished.jobs(*SMALL) == {}
+        module.write_text(before.replace("window_frames / 4", "window_frames / 5"))
+        assert module.read_text() != before
+        assert finished.jobs(*SMALL) == {"search_smoothing": 1, "write_submission": 1}
+    finally:
+        module.write_text(before)
+
+
+def test_an_added_video_runs_its_own_jobs_and_touches_one_shard(finished):
+    corpus = finished.root / "results/demo/affwild2"
+    source = next((corpus / "batch1").glob("*.mp4"))
+    annotation = next(corpus.rglob("Train_Set/*.txt"))
+    added = [source.with_name("999.mp4"), annotation.with_name("999.txt")]
+    try:
+        for origin, target in zip((source, annotation), added, strict=True):
+            shutil.copy(origin, target)
+        jobs = finished.jobs(*SMALL)
+        own = ("extract_frames", "detect_faces", "select_subject", "crop_faces", "resample_audio", "window_audio")
+        expected = dict.fromkeys(own, 1) | {"dump_visual_features": 1, "dump_audio_features": 1, "index_corpus": 1}
+        assert jobs == expected | AFTER_FEATURES
+    finally:
+        for path in added:
+            path.unlink(missing_ok=True)
+
+
+def test_the_number_of_cores_does_not_change_the_bytes(finished):
+    files = ("submission/predictions.txt", "fusion/official/test_logits.parquet", "stage1/backbone/model.safetensors")
+    before = [sha256_of(finished.root / "results" / name) for name in files]
+    kept = finished.root / "results.kept"
+    (finished.root / "results").rename(kept)
+    try:
+        shutil.copytree(kept / "demo", finished.root / "results" / "demo")
+        finished.run("--cores", "1", "submission", *SMALL)
+        assert [sha256_of(finished.root / "results" / name) for name in files] == before
+    finally:
+        shutil.rmtree(finished.root / "results")
+        kept.rename(finished.root / "results")
