@@ -9,7 +9,7 @@ rule detect_faces:
     input:
         video=lambda wildcards: corpus.path_of(wildcards.video),
         timeline="results/timeline/{video}.parquet",
-        detector=detector_files(config),
+        model=detector_files(config),
     output:
         faces="results/faces/{video}.parquet",
     log:
@@ -23,7 +23,9 @@ rule detect_faces:
         mem_mb=3000,
         runtime=240,
     params:
-        detector=config["detector"],
+        detector=config["detector"]["name"],
+        settings=config["detector"][config["detector"]["name"]],
+        min_side_px=config["detector"]["min_side_px"],
         code=digest_of("detect_faces"),
     script:
         "../workflow_scripts/detect_faces.py"
@@ -48,6 +50,10 @@ rule select_subject:
     params:
         person=lambda wildcards: corpus.track(wildcards.track).person,
         max_gap_s=config["subject"]["max_gap_s"],
+        takeover_s=config["subject"]["takeover_s"],
+        min_iou=config["subject"]["min_iou"],
+        min_similarity=config["subject"]["min_similarity"],
+        memory=config["subject"]["memory"],
         code=digest_of("select_subject"),
     script:
         "../workflow_scripts/select_subject.py"

@@ -58,9 +58,7 @@ def run(
             width = network.config.hidden_size
             frame = np.concatenate([np.zeros(0, np.int32), *frame])
             scale = np.concatenate([np.zeros(0, np.float32), *scale])
-            mean, _ = mean_over_scales(
-                np.concatenate([np.zeros((0, width), np.float32), *embedded]), frame, num_frames
-            )
+            mean, _ = mean_over_scales(np.concatenate([np.zeros((0, width), np.float32), *embedded]), frame, num_frames)
             rows.append(mean)
             frames.append(np.arange(1, num_frames + 1, dtype=np.int32))
             scales += _by_frame(frame, scale, num_frames)

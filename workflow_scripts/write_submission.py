@@ -35,9 +35,7 @@ def run(
     """
     smoothing = json.loads(best.read_text())
     kind, window_frames = smoothing["kind"], smoothing["window_frames"]
-    logging.info(
-        "Predicting %d tracks from %d folds, smoothing %s %d", len(tracks), len(logits), kind, window_frames
-    )
+    logging.info("Predicting %d tracks from %d folds, smoothing %s %d", len(tracks), len(logits), kind, window_frames)
 
     logits_of = mean_logits(logits)
     num_frames, skipped = {}, {}

@@ -44,9 +44,7 @@ def test_visual_rows_are_the_mean_over_the_scales_that_are_there(tmp_path, encod
             "jpeg": [jpeg(row[2]) for row in rows],
         }
         files.append(table(f"crops_{track}", columns, schema))
-        subjects.append(
-            table(f"subject_{track}", {"frame": pa.array(range(1, num_frames[track] + 1), pa.int32())})
-        )
+        subjects.append(table(f"subject_{track}", {"frame": pa.array(range(1, num_frames[track] + 1), pa.int32())}))
     dump_visual_features.run(
         encoder=encoder,
         tracks=list(crops),

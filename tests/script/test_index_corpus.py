@@ -40,9 +40,7 @@ def test_table_is_written_and_the_splits_are_logged(tmp_path, corpus, caplog):
         and "Happiness 2" in line
         for line in lines
     )
-    assert any(
-        line.startswith("validation: 1 tracks, 0 ") and line.endswith("one label: Fear 1") for line in lines
-    )
+    assert any(line.startswith("validation: 1 tracks, 0 ") and line.endswith("one label: Fear 1") for line in lines)
     assert "train has no frame of Anger, Disgust, Fear, Sadness, Surprise, Other" in lines
 
 

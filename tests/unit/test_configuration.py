@@ -70,8 +70,8 @@ def test_missing_weights_folder_and_images_are_found_at_once(config, tmp_path):
     lost = str(tmp_path / "lost")
     with pytest.raises(InputError, match=rf"encoders.speech.path: {lost} has no config.json"):
         check_config(_merged(config, {"encoders": {"speech": {"source": "path", "path": lost}}}), SCHEMA)
-    detector = {"name": "insightface", "model": lost + ".onnx"}
-    with pytest.raises(InputError, match=rf"detector.model: {lost}.onnx does not exist"):
+    detector = {"name": "insightface", "insightface": {"model": lost + ".onnx"}}
+    with pytest.raises(InputError, match=rf"detector.insightface.model: {lost}.onnx does not exist"):
         check_config(_merged(config, {"detector": detector}), SCHEMA)
     sets = [{"name": "mine", "layout": "table", "root": lost}]
     over = {"corpus": {"layout": "table"}, "stage1": {"image_sets": sets}}
@@ -92,8 +92,9 @@ def test_the_full_size_overlay_holds_the_papers_settings(config, tmp_path):
         224,
     )
     # Whatever describes the method stands in the overlay, so that a change of the demo cannot reach the paper's run.
-    for section in ("crops", "audio", "fusion", "smoothing", "detector"):
+    for section in ("crops", "audio", "fusion", "smoothing", "subject"):
         assert over[section] == full[section], section
+    assert over["detector"]["insightface"] == full["detector"]["insightface"]
     for part in ("moe", "padaug", "augmentation", "training"):
         assert over["stage1"][part] == full["stage1"][part], part
 

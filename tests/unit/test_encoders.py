@@ -121,9 +121,7 @@ def test_layers_from_both_ends():
 @pytest.fixture(scope="module")
 def speech():
     encoder = random_encoder(SPEECH, seed=0).eval()
-    return SpeechEncoder(
-        encoder=encoder, feature_extractor=None, layers="last2", device="cpu", dtype=torch.float32
-    )
+    return SpeechEncoder(encoder=encoder, feature_extractor=None, layers="last2", device="cpu", dtype=torch.float32)
 
 
 def test_receptive_field_and_hidden_rate_of_wav2vec2(speech):

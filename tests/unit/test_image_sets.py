@@ -96,9 +96,7 @@ def test_rafdb_list(tmp_path, folder):
     assert images.paths[-1] == root / "Image/aligned/test_0001_aligned.jpg"
 
 
-@pytest.mark.parametrize(
-    "line", ["train_00001.jpg 0", "train_00001.jpg 8", "valid_00001.jpg 1", "train_00001.jpg"]
-)
+@pytest.mark.parametrize("line", ["train_00001.jpg 0", "train_00001.jpg 8", "valid_00001.jpg 1", "train_00001.jpg"])
 def test_rafdb_list_of_another_form_is_refused(tmp_path, line):
     rafdb(tmp_path, ["train_00001.jpg 1", line])
     with pytest.raises(InputError, match="line 2 reads"):

@@ -155,6 +155,4 @@ def test_augmentation_keeps_pictures_upright_and_in_range():
     found = _augmentation()(images, torch.Generator().manual_seed(0))
     mean, std = torch.tensor(IMAGENET_MEAN).view(3, 1, 1), torch.tensor(IMAGENET_STD).view(3, 1, 1)
     pictures = found * std + mean
-    assert (
-        pictures[:, :, 6:10].mean(dim=(1, 2, 3)) > pictures[:, :, 20:24].mean(dim=(1, 2, 3))
-    ).float().mean() > 0.8
+    assert (pictures[:, :, 6:10].mean(dim=(1, 2, 3)) > pictures[:, :, 20:24].mean(dim=(1, 2, 3))).float().mean() > 0.8

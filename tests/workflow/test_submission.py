@@ -22,9 +22,7 @@ def _with(project, text):
 
 def test_every_template_row_is_predicted_once_and_in_order(finished):
     lines = (finished.root / "results/submission/predictions.txt").read_text().splitlines()
-    template = read_template(
-        finished.root / "results/demo/affwild2/test_set_examples/ABAW_Expr_test_set_example.txt"
-    )
+    template = read_template(finished.root / "results/demo/affwild2/test_set_examples/ABAW_Expr_test_set_example.txt")
     assert lines[0] == HEADER
     assert [line.split(",")[0] for line in lines[1:]] == [f"{track}/{frame:05d}.jpg" for track, frame in template]
     assert {line.split(",")[1] for line in lines[1:]} <= set("01234567")

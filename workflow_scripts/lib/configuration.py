@@ -44,12 +44,9 @@ def _check_local_files(config: dict) -> None:
                         "give a folder in Hugging Face layout, or set encoders."
                         f"{modality}.source to hub."
                     )
-    detector = config["detector"]
-    if detector["name"] == "insightface" and detector["model"].endswith(".onnx"):
-        if not Path(detector["model"]).is_file():
-            raise InputError(
-                f"detector.model: {detector['model']} does not exist; give an SCRFD .onnx file, or buffalo_l."
-            )
+    model = config["detector"]["insightface"]["model"]
+    if config["detector"]["name"] == "insightface" and model.endswith(".onnx") and not Path(model).is_file():
+        raise InputError(f"detector.insightface.model: {model} does not exist; give an SCRFD .onnx file, or buffalo_l.")
     if config["corpus"]["layout"] != "demo":
         for images in config["stage1"]["image_sets"]:
             if not Path(images["root"]).exists():

@@ -46,9 +46,7 @@ class FeatureShards:
         features = np.load(npy, mmap_mode="r")
         table = read_parquet(index, columns=["track", "row", "present"])
         if len(features) != len(table):
-            raise InputError(
-                f"{npy} has {len(features)} rows but {index} has {len(table)}; delete both and run again."
-            )
+            raise InputError(f"{npy} has {len(features)} rows but {index} has {len(table)}; delete both and run again.")
         self.num_features = features.shape[1]
         present = table["present"].to_numpy()
         for track, rows in track_rows(table["track"]):

@@ -5,7 +5,6 @@ from pathlib import Path
 MODELS = Path("results/models")
 
 
-
 def encoder_files(config: dict, modality: str) -> str:
     """The weights file of the `visual` or `speech` encoder; config.json lies beside it."""
     encoder = config["encoders"][modality]
@@ -15,12 +14,12 @@ def encoder_files(config: dict, modality: str) -> str:
 
 def detector_files(config: dict) -> list[str]:
     """The detector's file: a local .onnx, the record of a fetched InsightFace pack, or none."""
-    detector = config["detector"]
-    if detector["name"] != "insightface":
+    if config["detector"]["name"] != "insightface":
         return []
-    if detector["model"].endswith(".onnx"):
-        return [detector["model"]]
-    return [str(MODELS / "insightface" / "models" / f"{detector['model']}.json")]
+    model = config["detector"]["insightface"]["model"]
+    if model.endswith(".onnx"):
+        return [model]
+    return [str(MODELS / "insightface" / "models" / f"{model}.json")]
 
 
 def image_set_files(config: dict) -> list[str]:

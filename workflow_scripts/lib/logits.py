@@ -50,9 +50,7 @@ def mean_logits(paths: Iterable[Path]) -> dict[str, np.ndarray]:
         logits, _ = read_logits(path)
         lengths = {track: len(array) for track, array in logits.items()}
         if total and lengths != {track: len(array) for track, array in total.items()}:
-            raise InputError(
-                f"{path} and {paths[0]} hold different frames; delete both and run the workflow again."
-            )
+            raise InputError(f"{path} and {paths[0]} hold different frames; delete both and run the workflow again.")
         for track, array in logits.items():
             total[track] = total.get(track, 0.0) + array.astype(np.float64) / len(paths)
     return total

@@ -53,7 +53,5 @@ def _filtered(logits: np.ndarray, kind: str, window_frames: int) -> np.ndarray:
         columns = [ndimage.median_filter(column, window_frames, mode="nearest") for column in logits.T]
         return np.stack(columns, axis=1)
     if kind == "gaussian":
-        return ndimage.gaussian_filter1d(
-            logits, window_frames / 4, axis=0, mode="nearest", radius=window_frames // 2
-        )
+        return ndimage.gaussian_filter1d(logits, window_frames / 4, axis=0, mode="nearest", radius=window_frames // 2)
     raise ValueError(f"unknown smoothing kind {kind!r}; one of {', '.join(KINDS)}")

@@ -17,9 +17,7 @@ def class_f1(expression: np.ndarray, predicted: np.ndarray) -> np.ndarray:
     labelled = expression != UNLABELLED
     if not labelled.any():
         raise InputError("There is no labelled frame to score; give annotations to the tracks that are scored.")
-    return f1_score(
-        expression[labelled], predicted[labelled], labels=range(NUM_CLASSES), average=None, zero_division=0
-    )
+    return f1_score(expression[labelled], predicted[labelled], labels=range(NUM_CLASSES), average=None, zero_division=0)
 
 
 def macro_f1(expression: np.ndarray, predicted: np.ndarray) -> float:

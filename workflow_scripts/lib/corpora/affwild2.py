@@ -154,9 +154,7 @@ def _test_tracks(root: Path, files: list[Path], template: Path | None) -> list[s
     template = template or _find_template(root, files)
     if template:
         return list(template_tracks(template))
-    test_list = _the_only(
-        root, [file for file in files if file.name.lower() == _TEST_LIST], "lists of test videos"
-    )
+    test_list = _the_only(root, [file for file in files if file.name.lower() == _TEST_LIST], "lists of test videos")
     if not test_list:
         return []
     lines = test_list.read_text(encoding="utf-8-sig").splitlines()

@@ -57,9 +57,7 @@ def read_image_set(layout: str, root: Path, holdout_share: float = 0.1, seed: in
         raise InputError(f"The image layout {layout!r} of {root} is unknown; choose one of {', '.join(_READERS)}.")
     rows = list(_READERS[layout](root))
     if not rows:
-        raise InputError(
-            f"{root} holds no labelled images in the layout {layout}; check the folder and the layout."
-        )
+        raise InputError(f"{root} holds no labelled images in the layout {layout}; check the folder and the layout.")
     paths = [path for path, _, _ in rows]
     missing = [path for path in paths if not path.is_file()]
     if missing:
@@ -81,9 +79,7 @@ def _affectnet_csv(root: Path) -> Iterator[tuple[Path, int, str]]:
             if line == 1 and fields[0] == "subDirectory_filePath":
                 continue  # some copies of validation.csv have no header
             if len(fields) < 7:
-                raise InputError(
-                    f"{path} line {line} has {len(fields)} fields instead of 9; fetch the file again."
-                )
+                raise InputError(f"{path} line {line} has {len(fields)} fields instead of 9; fetch the file again.")
             number = _affectnet_class(fields[6], f"{path} line {line}")
             if number is not None:
                 yield root / "Manually_Annotated_Images" / fields[0], number, split
@@ -194,9 +190,7 @@ def _table(path: Path) -> Iterator[tuple[Path, int, str]]:
     rows = _csv_rows(path, delimiter="\t" if path.suffix.lower() == ".tsv" else ",")
     _, header = next(rows, (1, []))
     columns = {name: header.index(name) for name in header}
-    if not {"image", "expression"} <= set(columns) <= {"image", "expression", "split"} or len(columns) < len(
-        header
-    ):
+    if not {"image", "expression"} <= set(columns) <= {"image", "expression", "split"} or len(columns) < len(header):
         raise InputError(
             f"{path} line 1 has the columns {', '.join(header)}; "
             "they must be image, expression and, where wanted, split."
@@ -245,9 +239,7 @@ def _csv_rows(path: Path, delimiter: str = ",") -> Iterator[tuple[int, list[str]
                 if any(fields):
                     yield reader.line_num, fields
     except (OSError, UnicodeDecodeError, csv.Error) as error:
-        raise InputError(
-            f"The list of images {path} cannot be read ({error}); check folder and layout."
-        ) from error
+        raise InputError(f"The list of images {path} cannot be read ({error}); check folder and layout.") from error
 
 
 _READERS = {"affectnet_csv": _affectnet_csv, "affectnet_npy": _affectnet_npy, "rafdb": _rafdb, "table": _table}

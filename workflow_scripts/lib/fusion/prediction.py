@@ -31,9 +31,7 @@ def predict_logits(
     return torch.cat(batches).numpy()
 
 
-def track_logits(
-    model: FusionModel, shards: dict[str, FeatureShards], tracks: Iterable[str]
-) -> dict[str, np.ndarray]:
+def track_logits(model: FusionModel, shards: dict[str, FeatureShards], tracks: Iterable[str]) -> dict[str, np.ndarray]:
     """Logits [T, C] float32 of every track; a frame with neither face nor sound takes the nearest one's."""
     logits = {}
     for track in tracks:

@@ -54,9 +54,7 @@ def train(
     there = train_frames.visual_present | train_frames.audio_present
     labelled = np.flatnonzero((train_frames.expression != UNLABELLED) & there)
     if len(labelled) == 0:
-        raise InputError(
-            "no training frame has both a label and a face or sound; check the annotations and faces."
-        )
+        raise InputError("no training frame has both a label and a face or sound; check the annotations and faces.")
     if not (validation_frames.expression != UNLABELLED).any():
         raise InputError("no validation frame is labelled; the fusion's best epoch cannot be chosen.")
     model.visual_normalisation.fit(train_frames.visual[labelled], train_frames.visual_present[labelled])

@@ -32,9 +32,7 @@ def parameter_groups(
     backbone_lr * layer_decay ** L, the final norm at backbone_lr. Vectors (biases, norms, layer scales) and
     the class, mask and position embeddings are not decayed.
     """
-    num_blocks = 1 + max(
-        int(block[1]) for name, _ in backbone.named_parameters() if (block := _BLOCK.search(name))
-    )
+    num_blocks = 1 + max(int(block[1]) for name, _ in backbone.named_parameters() if (block := _BLOCK.search(name)))
     groups: dict[tuple[float, float], list] = {}
 
     def add(parameter: nn.Parameter, lr: float, decays: bool) -> None:

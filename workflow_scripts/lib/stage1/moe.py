@@ -45,9 +45,7 @@ class Expert(nn.Module):
         super().__init__()
         rates = torch.linspace(0.0, max_drop_path, depth).tolist()
         self.norms = nn.ModuleList(nn.LayerNorm(num_features) for _ in rates)
-        self.feed_forwards = nn.ModuleList(
-            SwiGLU(num_features, expansion=expansion, dropout=dropout) for _ in rates
-        )
+        self.feed_forwards = nn.ModuleList(SwiGLU(num_features, expansion=expansion, dropout=dropout) for _ in rates)
         self.drop_paths = nn.ModuleList(DropPath(rate) for rate in rates)
 
     def forward(self, x: torch.Tensor) -> torch.Tensor:

@@ -1,0 +1,78 @@
+"""detect_faces: the cascade on a portrait that a dependency ships, SCRFD on a real clip."""
+
+import numpy as np
+import pytest
+import skimage.data
+from PIL import Image
+
+from tests.media import make_video
+from workflow_scripts import extract_frames
+from workflow_scripts.detect_faces import run
+from workflow_scripts.lib.artifacts import read_made_by, read_parquet
+from workflow_scripts.lib.errors import InputError
+from workflow_scripts.lib.faces.table import read_faces
+
+SCRFD = {"input_px": 320, "min_score": 0.5, "device": "cpu"}
+
+
+def detect(tmp_path, video, detector="cascade", model=None, **settings):
+    timeline, faces = tmp_path / "timeline.parquet", tmp_path / "faces.parquet"
+    images = {"images": "none", "thumbnail_px": 1, "jpeg_quality": 1}
+    extract_frames.run(
+        video=video, timeline=timeline, frames=tmp_path / "frames.parquet", on_bad_video="skip", **images
+    )
+    settings = settings or {"scale_factor": 1.2, "step_ratio": 1.5, "min_neighbors": 4}
+    paths = {"video": video, "timeline": timeline, "faces": faces}
+    run(**paths, detector=detector, settings=settings, model=model, min_side_px=40, num_threads=1)
+    return faces
+
+
+@pytest.fixture
+def astronaut(tmp_path):
+    """Three pictures: the portrait, nothing, the portrait moved 20 px to the right."""
+    portrait = Image.fromarray(skimage.data.astronaut()[:240, 90:330])
+
+    def draw(number):
+        picture = Image.new("RGB", (320, 240), (128, 128, 128))
+        if number != 1:
+            picture.paste(portrait, (10 * number, 0))
+        return np.asarray(picture)
+
+    return make_video(tmp_path / "a.mkv", [0, 4, 8], codec="ffv1", size=(320, 240), draw=draw)
+
+
+def test_the_cascade_finds_faces_where_they_are(tmp_path, astronaut):
+    faces = detect(tmp_path, astronaut)
+    table = read_parquet(faces)
+    assert table.schema.names == ["frame", "xyxy_px", "score", "landmarks_px", "embedding"]
+    assert table["frame"].to_pylist() == [1, 3] and table["score"].to_pylist() == [1, 1]
+    assert table["landmarks_px"].null_count == table["embedding"].null_count == 2
+    found = read_faces(faces)
+    assert found.embedding is None and found.xyxy_px.shape == (2, 4)
+    shift = found.xyxy_px[1] - found.xyxy_px[0]
+    assert shift == pytest.approx([20, 0, 20, 0], abs=8)
+    assert read_made_by(faces)["inputs"].keys() == {
+        "a.mkv",
+        "timeline.parquet",
+        "lbpcascade_frontalface_opencv.xml",
+    }
+
+
+def test_a_skipped_video_has_no_faces(tmp_path):
+    faces = detect(tmp_path, tmp_path / "missing.mp4")
+    assert read_parquet(faces).num_rows == 0 and read_faces(faces).xyxy_px.shape == (0, 4)
+
+
+def test_a_missing_model_stops_before_decoding(tmp_path, astronaut):
+    with pytest.raises(InputError, match=r"det\.onnx is not there"):
+        detect(tmp_path, astronaut, "insightface", tmp_path / "det.onnx", **SCRFD)
+
+
+def test_scrfd_on_a_real_clip_is_the_same_each_time(tmp_path, shared):
+    clip = shared / "media/cremad/1001_DFA_HAP_XX.flv"
+    model = shared / "models/scrfd_500m.onnx"
+    table = read_parquet(detect(tmp_path, clip, "insightface", model, **SCRFD))
+    assert table["frame"].to_pylist() == list(range(1, 57))  # one face in each of the 56 frames
+    assert all(len(points) == 10 for points in table["landmarks_px"].to_pylist())
+    content = (tmp_path / "faces.parquet").read_bytes()
+    assert detect(tmp_path, clip, "insightface", model, **SCRFD).read_bytes() == content

@@ -1,0 +1,79 @@
+"""resample_audio: as long as the timeline, in step with it, and in a known state."""
+
+import json
+
+import numpy as np
+import pyarrow as pa
+import pytest
+import soundfile
+
+from tests.media import H264, make_flash_and_beep
+from workflow_scripts.lib.artifacts import made_by, write_parquet
+from workflow_scripts.lib.media.audio import read_audio
+from workflow_scripts.lib.media.timeline import SCHEMA
+from workflow_scripts.resample_audio import run
+
+
+def resample(tmp_path, video, num_frames, rate=25):
+    rows = [
+        {"frame": number + 1, "time_s": number / rate, "decoded": True, "width_px": 64, "height_px": 48}
+        for number in range(num_frames)
+    ]
+    write_parquet(pa.Table.from_pylist(rows, schema=SCHEMA), tmp_path / "t.parquet", made_by({}))
+    run(video=video, timeline=tmp_path / "t.parquet", audio=tmp_path / "a.flac")
+    return tmp_path / "a.flac"
+
+
+def make(path, audio, **settings):
+    make_flash_and_beep(path, 25, [*H264, *audio], **settings)
+    return path
+
+
+def test_sound_is_as_long_as_the_timeline_and_says_what_made_it(tmp_path):
+    video = make(tmp_path / "v.mkv", ["-c:a", "pcm_s16le"])
+    audio = resample(tmp_path, video, 50)
+    samples, state = read_audio(audio)
+    assert len(samples) == 32000 and state == "sound"
+    loud = np.flatnonzero(np.abs(samples) > 0.1) / 16000
+    assert loud[0] == pytest.approx(1.2, abs=0.01) and loud[-1] == pytest.approx(1.25, abs=0.01)
+    with soundfile.SoundFile(audio) as flac:
+        comment = json.loads(flac.comment)
+    assert comment["made_by"]["inputs"].keys() == {"v.mkv", "t.parquet"}
+    content = audio.read_bytes()
+    assert resample(tmp_path, video, 50).read_bytes() == content
+
+
+def test_sound_shorter_or_longer_than_the_pictures_is_padded_or_cut_with_a_note(tmp_path, caplog):
+    caplog.set_level("INFO")
+    video = make(tmp_path / "v.mkv", ["-c:a", "pcm_s16le"])
+    samples, _ = read_audio(resample(tmp_path, video, 75))
+    assert len(samples) == 48000 and not samples[32100:].any()
+    assert "the last 1.000 s have no sound: padded" in caplog.text and "cut" not in caplog.text
+    samples, state = read_audio(resample(tmp_path, video, 25))
+    assert len(samples) == 16000 and "sound goes on after the last frame: cut" in caplog.text
+    assert state == "silent"  # the beep was in what was cut
+
+
+def test_no_audio_stream_and_digital_silence_are_told_apart(tmp_path):
+    mute = make(tmp_path / "mute.mkv", ["-an"])
+    assert read_audio(resample(tmp_path, mute, 50))[1] == "no_audio"
+    silent = make(tmp_path / "silent.mkv", ["-c:a", "aac", "-af", "volume=0"])
+    samples, state = read_audio(resample(tmp_path, silent, 50))
+    assert state == "silent" and len(samples) == 32000 and not samples.any()
+
+
+def test_a_skipped_video_gives_one_silent_sample(tmp_path):
+    samples, state = read_audio(resample(tmp_path, tmp_path / "missing.mp4", 0))
+    assert samples.tolist() == [0] and state == "no_audio"
+
+
+def test_states_of_real_clips(tmp_path, shared):
+    wanted = {
+        "faces/WolfgangLanger_Pexels.mp4": "silent",
+        "faces/single_face.mp4": "sound",
+        "codecs/testsrc2.mp4": "no_audio",
+        "names/te[s]t\\ video ' \" .flv": "no_audio",
+        "names/IMG_0034.MOV": "sound",
+    }
+    for name, state in wanted.items():
+        assert read_audio(resample(tmp_path, shared / "media" / name, 25))[1] == state, name

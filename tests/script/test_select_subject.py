@@ -1,0 +1,75 @@
+"""select_subject on faces made by hand."""
+
+import numpy as np
+import pyarrow as pa
+import pytest
+
+from workflow_scripts.lib.artifacts import made_by, read_made_by, read_parquet, write_parquet
+from workflow_scripts.lib.errors import InputError
+from workflow_scripts.lib.faces.table import FACES_SCHEMA, read_boxes
+from workflow_scripts.lib.media.timeline import SCHEMA
+from workflow_scripts.select_subject import run
+
+BOX = [10.0, 20.0, 40.0, 50.0]
+
+
+def select(tmp_path, rows, times_s, **settings):
+    """Rows are (frame, xyxy_px, embedding)."""
+    faces = [
+        {"frame": frame, "xyxy_px": box, "score": 0.9, "landmarks_px": None, "embedding": embedding}
+        for frame, box, embedding in rows
+    ]
+    write_parquet(pa.Table.from_pylist(faces, schema=FACES_SCHEMA), tmp_path / "f.parquet", made_by({}))
+    timeline = [
+        {"frame": frame, "time_s": time_s, "decoded": True, "width_px": 99, "height_px": 99}
+        for frame, time_s in enumerate(times_s, start=1)
+    ]
+    write_parquet(pa.Table.from_pylist(timeline, schema=SCHEMA), tmp_path / "t.parquet", made_by({}))
+    paths = {
+        "faces": tmp_path / "f.parquet",
+        "timeline": tmp_path / "t.parquet",
+        "subject": tmp_path / "s.parquet",
+    }
+    defaults = {"person": "auto", "max_gap_s": 0.5, "takeover_s": 3.0}
+    defaults |= {"min_iou": 0.3, "min_similarity": 0.25, "memory": 0.9}
+    run(**paths, **(defaults | settings))
+    return tmp_path / "s.parquet"
+
+
+def test_every_frame_has_a_box_or_none(tmp_path):
+    subject = select(tmp_path, [(1, BOX, None), (3, np.add(BOX, 4), None)], [0, 0.1, 0.4, 0.5])
+    table = read_parquet(subject)
+    assert table.schema.names == ["frame", "xyxy_px", "status"]
+    assert table["frame"].to_pylist() == [1, 2, 3, 4]
+    assert table["status"].to_pylist() == ["detected", "interpolated", "detected", "absent"]
+    boxes = read_boxes(subject)
+    assert boxes[1].tolist() == pytest.approx(list(np.add(BOX, 1))) and boxes[3] is None  # a quarter of the way
+    assert table["xyxy_px"].null_count == 1
+    assert read_made_by(subject)["settings"]["person"] == "auto"
+
+
+def test_identity_wins_over_place(tmp_path):
+    other = list(np.add(BOX, 200))
+    one, two = [1.0, 0.0], [0.0, 1.0]
+    rows = [(1, BOX, one), (1, other, two), (2, BOX, one), (3, BOX, two), (3, other, one)]
+    subject = select(tmp_path, rows, [0, 0.1, 0.2])
+    assert [box.tolist() for box in read_boxes(subject)] == [BOX, BOX, other]
+
+
+def test_left_and_right(tmp_path):
+    rows = [(frame, np.add(BOX, shift), None) for frame in (1, 2) for shift in (0, 200)]
+    assert read_boxes(select(tmp_path, rows, [0, 0.1], person="left"))[1].tolist() == BOX
+    assert read_boxes(select(tmp_path, rows, [0, 0.1], person="right"))[1][0] == 210
+
+
+def test_no_faces_and_no_frames(tmp_path):
+    assert read_parquet(select(tmp_path, [], [0, 0.1]))["status"].to_pylist() == ["absent", "absent"]
+    empty = select(tmp_path, [], [])
+    assert read_parquet(empty).num_rows == 0 and read_boxes(empty) == []
+
+
+def test_an_unknown_person_and_foreign_faces_are_refused(tmp_path):
+    with pytest.raises(InputError, match="asks for person 'top'; make it one of auto"):
+        select(tmp_path, [], [0], person="top")
+    with pytest.raises(InputError, match=r"f\.parquet has frames that .*t\.parquet lacks"):
+        select(tmp_path, [(3, BOX, None)], [0, 0.1])

@@ -1,0 +1,136 @@
+"""The choice of the person and the filling of gaps, on tracks made by hand."""
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from workflow_scripts.lib.faces.subject import CHOOSERS, Persons, auto, fill, largest, left, right
+
+RATE = 10
+
+
+def make(tracks, num_frames, max_gap_s=0.5, takeover_s=3.0, time_s=None):
+    """Persons from {number: [(frames, x, side), ...]}, 0-based frames, at `RATE` frames per second."""
+    rows = [(index, who, x, side) for who, parts in tracks.items() for frames, x, side in parts for index in frames]
+    rows.sort()
+    boxes = np.array([[x, 0, x + side, side] for _, _, x, side in rows], np.float32).reshape(-1, 4)
+    return Persons(
+        time_s=np.arange(num_frames) / RATE if time_s is None else np.array(time_s),
+        index=np.array([row[0] for row in rows], int),
+        xyxy_px=boxes,
+        person=np.array([row[1] for row in rows], int),
+        max_gap_s=max_gap_s,
+        takeover_s=takeover_s,
+    )
+
+
+def chosen(persons, chooser):
+    """The person chosen in each frame, -1 for none."""
+    choice = chooser(persons)
+    assert len(choice) == len(persons.time_s)
+    picked = choice >= 0
+    assert (persons.index[choice[picked]] == np.flatnonzero(picked)).all()
+    return np.where(picked, persons.person[choice] if len(persons.person) else -1, -1).tolist()
+
+
+def test_largest_changes_with_every_frame():
+    persons = make({0: [(range(3), 0, 10)], 1: [(range(1, 4), 50, 12)]}, 5)
+    assert chosen(persons, largest) == [0, 1, 1, 1, -1]
+
+
+def test_auto_keeps_the_main_person_when_a_larger_one_passes():
+    persons = make({0: [(range(50), 0, 10)], 1: [(range(20, 30), 50, 30)]}, 50)
+    assert chosen(persons, auto) == [0] * 50
+
+
+def test_auto_does_not_jump_while_the_main_person_is_away_for_a_moment():
+    main = [(range(20), 0, 10), (range(40, 60), 0, 10)]
+    persons = make({0: main, 1: [(range(10, 50), 50, 9)]}, 60)
+    assert chosen(persons, auto) == [0] * 20 + [-1] * 20 + [0] * 20
+
+
+def test_auto_hands_over_when_the_main_person_leaves_for_long():
+    main = [(range(60), 0, 10)]
+    persons = make({0: main, 1: [(range(50, 100), 50, 9)]}, 100)
+    assert chosen(persons, auto) == [0] * 60 + [1] * 40
+    small = make({0: main, 1: [(range(50, 100), 50, 4)]}, 100)
+    assert chosen(small, auto) == [0] * 60 + [-1] * 40
+
+
+def test_auto_takes_a_piece_that_was_never_seen_beside_the_main_person():
+    persons = make({0: [(range(30), 0, 10)], 1: [(range(31, 45), 40, 10)], 2: [(range(47, 50), 90, 10)]}, 50)
+    assert chosen(persons, auto) == [0] * 30 + [-1] + [1] * 14 + [-1] * 5
+
+
+def test_left_and_right_by_the_median_when_together_even_after_changing_places():
+    tracks = {
+        0: [(range(30), 100, 10), (range(30, 40), 0, 10)],
+        1: [(range(30), 0, 10), (range(30, 40), 100, 10), (range(40, 60), 100, 10)],
+    }
+    persons = make(tracks, 60)
+    assert chosen(persons, left) == [1] * 60
+    assert chosen(persons, right) == [0] * 40 + [-1] * 20
+
+
+def test_left_and_right_gather_lost_pieces_and_leave_out_a_third():
+    tracks = {
+        0: [(range(50), 0, 10)],
+        1: [(range(30), 100, 10)],
+        2: [(range(32, 50), 60, 10)],  # beside 0 only: the right one again
+        3: [(range(10, 20), 50, 12)],  # beside both: a third person
+        4: [(range(52, 60), 5, 10)],  # beside nobody, near the left one
+        5: [(range(50), 200, 3)],  # too small to count
+    }
+    persons = make(tracks, 60)
+    assert chosen(persons, left) == [0] * 50 + [-1] * 2 + [4] * 8
+    assert chosen(persons, right) == [1] * 30 + [-1] * 2 + [2] * 18 + [-1] * 10
+
+
+def test_left_and_right_of_a_video_with_one_person_are_that_person():
+    persons = make({0: [(range(5), 0, 10)]}, 6)
+    assert chosen(persons, left) == chosen(persons, right) == [0] * 5 + [-1]
+
+
+@pytest.mark.parametrize("name", CHOOSERS)
+def test_a_video_without_faces_has_no_subject(name):
+    for num_frames in (0, 3):
+        persons = make({}, num_frames)
+        assert chosen(persons, CHOOSERS[name]) == [-1] * num_frames
+        xyxy_px, status = fill(persons, CHOOSERS[name](persons))
+        assert np.isnan(xyxy_px).all() and xyxy_px.shape == (num_frames, 4) and status == ["absent"] * num_frames
+
+
+def test_gaps_are_filled_along_time_not_along_frames():
+    # Seen at 0 s and 0.4 s; frames between lie at 0.1 s and 0.3 s: a quarter and three quarters of the way.
+    persons = make({0: [([0], 0, 10), ([3], 40, 30)]}, 5, time_s=[0, 0.1, 0.3, 0.4, 0.5])
+    xyxy_px, status = fill(persons, auto(persons))
+    assert xyxy_px[1].tolist() == pytest.approx([10, 0, 25, 15])
+    assert xyxy_px[2].tolist() == pytest.approx([30, 0, 55, 25])
+    assert status == ["detected", "interpolated", "interpolated", "detected", "absent"]
+    assert np.isnan(xyxy_px[4]).all()
+
+
+def test_gaps_longer_than_allowed_and_between_two_persons_stay_empty():
+    persons = make({0: [([0], 0, 10), ([6], 0, 10)]}, 7)
+    assert fill(persons, auto(persons))[1] == ["detected", *["absent"] * 5, "detected"]  # 0.6 s
+    persons = make({0: [([0], 0, 10), ([5], 0, 10)]}, 6)
+    assert fill(persons, auto(persons))[1] == ["detected", *["interpolated"] * 4, "detected"]  # 0.5 s
+    persons = make({0: [([0], 0, 10)], 1: [([2], 0, 10)]}, 3)
+    assert fill(persons, largest(persons))[1] == ["detected", "absent", "detected"]
+
+
+frames = st.lists(st.integers(0, 29), max_size=20, unique=True)
+
+
+@settings(max_examples=60, deadline=None)
+@given(
+    st.lists(st.tuples(frames, st.integers(0, 100), st.integers(1, 40)), max_size=5),
+    st.sampled_from(sorted(CHOOSERS)),
+)
+def test_any_tracks_give_at_most_one_detection_per_frame(tracks, name):
+    tracks = [track for track in tracks if track[0]]
+    persons = make({who: [track] for who, track in enumerate(tracks)}, 30)
+    chosen(persons, CHOOSERS[name])
+    xyxy_px, status = fill(persons, CHOOSERS[name](persons))
+    assert [np.isnan(box).any() for box in xyxy_px] == [state == "absent" for state in status]

@@ -1,0 +1,76 @@
+"""Find every face of every frame of a video."""
+
+import logging
+from collections.abc import Iterable, Iterator
+from itertools import islice
+from pathlib import Path
+
+from workflow_scripts.lib.artifacts import made_by
+from workflow_scripts.lib.faces.detectors import CascadeDetector, Detector, InsightFaceDetector
+from workflow_scripts.lib.faces.table import FACES_SCHEMA, face_rows
+from workflow_scripts.lib.job import log_to, progress
+from workflow_scripts.lib.media.rows import write_rows
+from workflow_scripts.lib.media.timeline import read_frames, read_times
+from workflow_scripts.lib.media.video import Frame
+
+FRAMES_PER_BATCH = 8
+
+
+def run(
+    *,
+    video: Path,
+    timeline: Path,
+    faces: Path,
+    detector: str,
+    settings: dict,
+    model: Path | None,
+    min_side_px: float,
+    num_threads: int,
+) -> None:
+    """Write the faces of `video` whose box is at least `min_side_px` wide and high.
+
+    detector: `insightface`, with the settings input_px, min_score, device and a `model` (an .onnx file or a pack's
+    folder); or `cascade`, with scale_factor, step_ratio, min_neighbors and no model.
+    """
+    settings = settings | {"min_side_px": min_side_px}
+    finder: Detector
+    if detector == "insightface":
+        finder = InsightFaceDetector(model=model, num_threads=num_threads, **settings)
+    else:
+        finder = CascadeDetector(**settings)
+    num_frames = len(read_times(timeline))
+    logging.info("%s on the %d frames of %s: %s", detector, num_frames, video, settings)
+    inputs = [timeline, *finder.files, *([video] if num_frames else [])]
+    frames = progress(read_frames(video, num_frames), num_frames, f"Detecting faces in {video.name}")
+    counts: list[int] = []
+    write_rows(_rows(frames, finder, counts), faces, FACES_SCHEMA, made_by({"detector": detector, **settings}, inputs))
+    logging.info("made %s: %d faces, %d frames without one", faces, sum(counts), counts.count(0))
+
+
+def _rows(frames: Iterable[Frame], detector: Detector, counts: list[int]) -> Iterator[dict]:
+    """Yield the rows of all faces and append each frame's number of faces to `counts` on the way."""
+    frames = iter(frames)
+    while batch := list(islice(frames, FRAMES_PER_BATCH)):
+        for frame, found in zip(batch, detector.detect([frame.rgb for frame in batch]), strict=True):
+            counts.append(len(found))
+            yield from face_rows(frame.number, found)
+
+
+if __name__ == "__main__":
+    job = snakemake  # noqa: F821
+    with log_to(job.log[0]):
+        settings = dict(job.params.settings)
+        settings.pop("model", None)
+        model = Path(job.input.model[0]) if job.input.model else None
+        if model is not None and model.suffix == ".json":
+            model = model.with_suffix("")  # the record of a fetched pack lies beside the pack's folder
+        run(
+            video=Path(job.input.video),
+            timeline=Path(job.input.timeline),
+            faces=Path(job.output.faces),
+            detector=job.params.detector,
+            settings=settings,
+            model=model,
+            min_side_px=job.params.min_side_px,
+            num_threads=job.threads,
+        )

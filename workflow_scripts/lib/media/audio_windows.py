@@ -1,0 +1,21 @@
+"""The stretch of sound that belongs to a frame."""
+
+import numpy as np
+
+
+def windows(
+    time_s: np.ndarray, samples: np.ndarray, sample_rate: int, half_width_s: float
+) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """Windows of equal length about each frame's time.
+
+    time_s: float [T] from the recording's first sample. samples: [N].
+    Returns bounds, int64 [T, 2], half open, which may lie outside the recording; inside_share, float32 [T],
+    the share of the window inside it; audible, bool [T], whether a sample inside is not zero.
+    """
+    half = round(half_width_s * sample_rate)
+    centre = np.round(time_s * sample_rate).astype(np.int64)
+    bounds = np.stack([centre - half, centre + half], axis=1)
+    inside = np.clip(bounds, 0, len(samples))
+    audible_before = np.concatenate([[0], np.cumsum(samples != 0)])
+    audible = audible_before[inside[:, 1]] > audible_before[inside[:, 0]]
+    return bounds, ((inside[:, 1] - inside[:, 0]) / (2 * half)).astype(np.float32), audible

@@ -1,0 +1,54 @@
+"""A video's timeline: the artifact that says which frames there are and when."""
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import numpy as np
+import pyarrow as pa
+
+from workflow_scripts.lib.artifacts import read_parquet
+from workflow_scripts.lib.errors import InputError
+from workflow_scripts.lib.media.video import Frame, read_video
+
+SCHEMA = pa.schema(
+    [
+        ("frame", pa.int32()),
+        ("time_s", pa.float64()),
+        ("decoded", pa.bool_()),
+        ("width_px", pa.int32()),
+        ("height_px", pa.int32()),
+    ]
+)
+SINGLE_PICTURE_S = 0.04
+
+
+def read_times(timeline: Path) -> np.ndarray:
+    """time_s of every frame, float64 [T], rising; empty for a skipped video."""
+    return read_parquet(timeline, columns=["time_s"])["time_s"].to_numpy()
+
+
+def duration_s(time_s: np.ndarray) -> float:
+    """Length in s of a timeline [T]: until one median frame interval after the last picture; 0 when empty."""
+    if len(time_s) == 0:
+        return 0.0
+    return float(time_s[-1] + (np.median(np.diff(time_s)) if len(time_s) > 1 else SINGLE_PICTURE_S))
+
+
+def read_frames(video: Path, num_frames: int) -> Iterator[Frame]:
+    """Yield the `num_frames` pictures that the video's timeline counts.
+
+    0, a skipped video, leaves it unopened. Raises InputError where the video no longer has that many.
+    """
+    if num_frames == 0:
+        return
+    number = 0
+    for frame in read_video(video):
+        number = frame.number
+        if number > num_frames:
+            break
+        yield frame
+    if number != num_frames:
+        raise InputError(
+            f"{video} no longer has the {num_frames} pictures of its timeline; "
+            "delete its file in results/timeline and run the workflow again."
+        )

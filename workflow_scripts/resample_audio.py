@@ -1,0 +1,52 @@
+"""Bring a video's sound onto the video's clock, 16 kHz mono."""
+
+import logging
+import tempfile
+from pathlib import Path
+
+import numpy as np
+
+from workflow_scripts.lib.artifacts import made_by
+from workflow_scripts.lib.job import log_to
+from workflow_scripts.lib.media.audio import (
+    NO_AUDIO,
+    SAMPLE_RATE,
+    SILENT,
+    SOUND,
+    decode_audio,
+    has_audio,
+    write_audio,
+)
+from workflow_scripts.lib.media.timeline import duration_s, read_times
+from workflow_scripts.lib.media.video import start_time_s
+
+
+def run(*, video: Path, timeline: Path, audio: Path) -> None:
+    """Write the sound of `video`, as long as its timeline: padded with silence or cut where it is not.
+
+    A video without sound gives silence, marked `no_audio`; a skipped video, one sample of it, since FLAC
+    cannot be empty.
+    """
+    time_s = read_times(timeline)
+    num_samples = max(1, round(duration_s(time_s) * SAMPLE_RATE))
+    logging.info("resampling %s to %d Hz, %d samples", video, SAMPLE_RATE, num_samples)
+    inputs = [timeline, video] if len(time_s) else [timeline]
+    with tempfile.TemporaryFile() as decoded:
+        num_decoded = 0
+        if len(time_s) and has_audio(video):
+            num_decoded = decode_audio(video, start_time_s(video), num_samples, decoded)
+        if num_decoded < num_samples:
+            logging.info("the last %.3f s have no sound: padded", (num_samples - num_decoded) / SAMPLE_RATE)
+        elif num_decoded > num_samples:
+            logging.info("sound goes on after the last frame: cut")
+        decoded.truncate(2 * num_samples)  # zeros where it is longer than what was decoded
+        samples = np.memmap(decoded, np.int16, "r", shape=(num_samples,))
+        state = NO_AUDIO if num_decoded == 0 else SOUND if samples.any() else SILENT
+        write_audio(samples, state, audio, made_by({"sample_rate": SAMPLE_RATE}, inputs))
+    logging.info("made %s: %.3f s, state %s", audio, num_samples / SAMPLE_RATE, state)
+
+
+if __name__ == "__main__":
+    job = snakemake  # noqa: F821
+    with log_to(job.log[0]):
+        run(video=Path(job.input.video), timeline=Path(job.input.timeline), audio=Path(job.output.audio))

@@ -1,0 +1,48 @@
+"""Say for every frame of a video which stretch of sound belongs to it."""
+
+import logging
+from pathlib import Path
+
+import numpy as np
+import pyarrow as pa
+
+from workflow_scripts.lib.artifacts import made_by, write_parquet
+from workflow_scripts.lib.job import log_to
+from workflow_scripts.lib.media.audio import SAMPLE_RATE, SOUND, read_audio
+from workflow_scripts.lib.media.audio_windows import windows as windows_about
+from workflow_scripts.lib.media.timeline import read_times
+
+WINDOWS_SCHEMA = pa.schema(
+    [
+        ("frame", pa.int32()),
+        ("start_sample", pa.int64()),
+        ("end_sample", pa.int64()),
+        ("inside_share", pa.float32()),
+        ("has_sound", pa.bool_()),
+    ]
+)
+
+
+def run(*, audio: Path, timeline: Path, windows: Path, half_width_s: float) -> None:
+    """Write the window of every frame of the timeline, `half_width_s` to either side of the frame's time."""
+    time_s = read_times(timeline)
+    samples, state = read_audio(audio)
+    logging.info("windows of +-%g s about %d frames of %s, state %s", half_width_s, len(time_s), audio, state)
+    bounds, inside_share, audible = windows_about(time_s, samples, SAMPLE_RATE, half_width_s)
+    has_sound = audible & (state == SOUND)
+    columns = [np.arange(1, len(time_s) + 1), bounds[:, 0], bounds[:, 1], inside_share, has_sound]
+    arrays = [pa.array(column, field.type) for column, field in zip(columns, WINDOWS_SCHEMA, strict=True)]
+    provenance = made_by({"half_width_s": half_width_s}, [audio, timeline])
+    write_parquet(pa.Table.from_arrays(arrays, schema=WINDOWS_SCHEMA), windows, provenance)
+    logging.info("made %s: %d of %d windows hold sound", windows, has_sound.sum(), len(has_sound))
+
+
+if __name__ == "__main__":
+    job = snakemake  # noqa: F821
+    with log_to(job.log[0]):
+        run(
+            audio=Path(job.input.audio),
+            timeline=Path(job.input.timeline),
+            windows=Path(job.output.windows),
+            half_width_s=job.params.half_width_s,
+        )
