@@ -6,15 +6,15 @@ Writes results/submission/predictions.txt, and every artifact of docs/contracts.
 
 import os
 import sys
+from pathlib import Path
 
 from snakemake.exceptions import WorkflowError
 from snakemake.utils import min_version
 
 min_version("9.0")
 sys.path.insert(0, workflow.basedir)
-os.environ["PYTHONPATH"] = (
-    workflow.basedir
-)  # the scripts import the project by its full name
+# The scripts import the project by its full name.
+os.environ.update(PYTHONPATH=workflow.basedir)
 
 from workflow_scripts.lib.code_digest import digest_of
 from workflow_scripts.lib.configuration import check_config

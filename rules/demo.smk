@@ -1,10 +1,10 @@
 """Reads  nothing but the demo settings
 Writes results/demo/affwild2/: videos, annotations, test template, in the organisers' layout
-       results/demo/truth.parquet: what the test tracks show, which no other rule reads
-       results/demo/affectnet/, results/demo/rafdb/: image sets for Stage I
+       results/demo/truth.parquet: what the test tracks show, which no rule reads
+       results/demo/affectnet/, results/demo/rafdb/: image sets for Stage I, in their layouts
 """
 
-from workflow_scripts.lib.corpora.corpus import demo_files
+from workflow_scripts.lib.corpora.corpus import DEMO_ROOT, demo_files
 
 
 rule make_demo_videos:
@@ -22,9 +22,38 @@ rule make_demo_videos:
         mem_mb=4000,
         runtime=30,
     params:
-        root="results/demo/affwild2",
+        root=lambda wildcards: DEMO_ROOT,
         seed=config["demo"]["seed"],
         videos=config["demo"]["videos"],
+        visual_gap_share=config["demo"]["visual_gap_share"],
+        audio_gap_share=config["demo"]["audio_gap_share"],
         code=digest_of("make_demo_videos"),
     script:
         "../workflow_scripts/make_demo_videos.py"
+
+
+rule make_demo_images:
+    output:
+        affectnet_train="results/demo/affectnet/Manually_Annotated_file_lists/training.csv",
+        affectnet_validation="results/demo/affectnet/Manually_Annotated_file_lists/validation.csv",
+        affectnet_images=directory("results/demo/affectnet/Manually_Annotated_Images"),
+        rafdb_list="results/demo/rafdb/EmoLabel/list_patition_label.txt",
+        rafdb_images=directory("results/demo/rafdb/Image/aligned"),
+    log:
+        "results/logs/make_demo_images.log",
+    benchmark:
+        "results/benchmarks/make_demo_images.tsv"
+    conda:
+        "../envs/faces.yaml"
+    threads: config["compute"]["num_threads"]
+    resources:
+        mem_mb=4000,
+        runtime=30,
+    params:
+        affectnet_root=lambda wildcards, output: Path(output.affectnet_images).parent,
+        rafdb_root=lambda wildcards, output: Path(output.rafdb_images).parents[1],
+        seed=config["demo"]["seed"],
+        images=config["demo"]["images"],
+        code=digest_of("make_demo_images"),
+    script:
+        "../workflow_scripts/make_demo_images.py"

@@ -26,6 +26,15 @@ def test_a_failure_leaves_the_old_file_and_nothing_else(tmp_path):
     assert [path.name for path in tmp_path.iterdir()] == ["table.txt"]
 
 
+def test_a_private_file_becomes_one_that_a_group_can_read(tmp_path):
+    with replacing(tmp_path / "weights") as temporary:
+        temporary.write_bytes(b"x")
+        temporary.chmod(0o600)
+    plain = tmp_path / "plain"
+    plain.write_bytes(b"x")
+    assert (tmp_path / "weights").stat().st_mode == plain.stat().st_mode
+
+
 def test_a_parquet_file_says_what_made_it_without_paths(tmp_path):
     source = tmp_path / "source.txt"
     source.write_text("abc")

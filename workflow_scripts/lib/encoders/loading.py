@@ -8,6 +8,7 @@ import torch
 import transformers
 from transformers import AutoConfig, AutoFeatureExtractor, AutoModel, PreTrainedModel
 
+from workflow_scripts.lib.artifacts import publish
 from workflow_scripts.lib.errors import InputError
 
 transformers.utils.logging.disable_progress_bar()  # loading takes seconds and the logs are read by people
@@ -55,7 +56,7 @@ def save_encoder(model: PreTrainedModel, folder: Path) -> None:
     with tempfile.TemporaryDirectory(dir=folder, prefix=".partial-") as temporary:
         model.save_pretrained(temporary)
         for path in sorted(Path(temporary).iterdir()):
-            path.replace(folder / path.name)
+            publish(path, folder / path.name)
 
 
 def load_feature_extractor(folder: Path | str, revision: str | None = None):
