@@ -31,15 +31,15 @@ class Augmentation(nn.Module):
         super().__init__()
         self.before = K.AugmentationSequential(
             K.RandomResizedCrop((image_px, image_px), scale=crop_scale, resample="bicubic"),
-            K.RandomHorizontalFlip(p=flip_p),
-            K.ColorJitter(*jitter, p=jitter_p),
-            K.RandomGrayscale(p=gray_p),
-            K.RandomGaussianBlur((3, 3), blur_sigma, p=blur_p),
+            *_likely(K.RandomHorizontalFlip(p=flip_p)),
+            *_likely(K.ColorJitter(*jitter, p=jitter_p)),
+            *_likely(K.RandomGrayscale(p=gray_p)),
+            *_likely(K.RandomGaussianBlur((3, 3), blur_sigma, p=blur_p)),
         )
         self.padaug = padaug
         self.after = K.AugmentationSequential(
             K.Normalize(mean=torch.tensor(mean), std=torch.tensor(std)),
-            K.RandomErasing(p=erase_p, scale=erase_scale),
+            *_likely(K.RandomErasing(p=erase_p, scale=erase_scale)),
         )
 
     @torch.no_grad()
@@ -51,3 +51,8 @@ class Augmentation(nn.Module):
             images = self.before(images).clamp(0.0, 1.0)  # bicubic overshoots
             images = self.padaug(images, generator)
             return self.after(images)
+
+
+def _likely(step: K.AugmentationBase2D) -> list[K.AugmentationBase2D]:
+    """The step, or nothing where it never happens: kornia would spend time on it all the same."""
+    return [step] if step.p > 0 and step.p_batch > 0 else []

@@ -1,0 +1,95 @@
+from pathlib import Path
+
+import pytest
+import yaml
+
+from tests.conftest import ROOT
+from workflow_scripts.lib.corpora.corpus import Corpus, demo_files, read_corpus
+from workflow_scripts.lib.corpora.tracks import Track
+from workflow_scripts.lib.errors import InputError
+from workflow_scripts.lib.given_files import detector_files, encoder_files, image_set_files
+
+
+@pytest.fixture
+def config():
+    return yaml.safe_load((ROOT / "config.yaml").read_text())
+
+
+def _track(name, video, split, annotation="", label=""):
+    return Track(name, video, f"videos/{video}.mp4", split, "auto", annotation, label, video)
+
+
+@pytest.fixture
+def corpus():
+    tracks = [
+        _track("a", "a", "train", annotation="a.txt"),
+        _track("b_left", "b", "train", annotation="b_left.txt"),
+        _track("b_right", "b", "validation", label="Fear"),
+        _track("c", "c", "test"),
+    ]
+    return Corpus(tracks, None, num_shards=1)
+
+
+def test_look_ups(corpus):
+    assert corpus.video_paths == ["videos/a.mp4", "videos/b.mp4", "videos/c.mp4"]
+    assert corpus.annotations == ["a.txt", "b_left.txt"]
+    assert corpus.track("b_right").video == "b" and corpus.path_of("b") == "videos/b.mp4"
+    assert corpus.shard("train-000") == ["a", "b_left"]
+    assert corpus.shard_videos("train-000") == ["a", "b"]
+    assert (corpus.tracks_in("test"), corpus.videos_in("validation")) == (["c"], ["b"])
+    assert [row["track"] for row in corpus.labelled_rows] == ["a", "b_left", "b_right"]
+
+
+def test_shards_of_test_tracks_are_not_among_those_that_train(corpus):
+    files = corpus.shard_files("visual", "npy", ["train", "validation"])
+    assert files == ["results/features/visual/train-000.npy", "results/features/visual/validation-000.npy"]
+
+
+def test_the_demonstration_is_known_before_it_is_made(config, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    corpus = read_corpus(config)
+    splits = [track.split for track in corpus.tracks]
+    assert (splits.count("train"), splits.count("validation"), splits.count("test")) == (12, 6, 6)
+    assert {path.suffix for path in demo_files(config)} >= {".mp4", ".avi", ".txt"}
+    assert Path(corpus.template) in demo_files(config)
+    two = [track for track in corpus.tracks if track.person != "auto"]
+    assert {track.person for track in two} == {"left", "right"} and len({track.group for track in two}) == 1
+
+
+def test_a_layout_without_its_folder_says_what_it_needs(config, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    config["corpus"]["layout"] = "affwild2"
+    with pytest.raises(InputError, match=r"corpus\.root: None does not exist"):
+        read_corpus(config)
+    config["corpus"] |= {"layout": "table", "table": "lost.tsv"}
+    with pytest.raises(InputError, match=r"corpus\.table: lost\.tsv does not exist"):
+        read_corpus(config)
+
+
+def test_given_weights_are_read_where_they_lie(config):
+    assert encoder_files(config, "speech") == "results/models/speech/model.safetensors"
+    config["encoders"]["speech"] |= {"source": "path", "path": "weights/wav2vec2"}
+    assert encoder_files(config, "speech") == "weights/wav2vec2/model.safetensors"
+    assert detector_files(config) == []
+    config["detector"]["name"] = "insightface"
+    assert detector_files(config) == ["results/models/insightface/models/buffalo_l.json"]
+    config["detector"]["insightface"]["model"] = "scrfd.onnx"
+    assert detector_files(config) == ["scrfd.onnx"]
+
+
+def test_image_lists_of_every_layout(config, tmp_path):
+    (tmp_path / "repack" / "train").mkdir(parents=True)
+    layouts = ("affectnet_csv", "affectnet_npy", "rafdb", "rafdb", "table")
+    roots = ("affectnet", "affectnet", "rafdb", str(tmp_path / "repack"), "faces.csv")
+    sets = [{"name": "x", "layout": layout, "root": root} for layout, root in zip(layouts, roots, strict=True)]
+    config["stage1"]["image_sets"] = sets
+    assert image_set_files(config) == [
+        "affectnet/Manually_Annotated_file_lists/training.csv",
+        "affectnet/Manually_Annotated_file_lists/validation.csv",
+        "affectnet/train_set/annotations",
+        "affectnet/val_set/annotations",
+        "rafdb/EmoLabel/list_patition_label.txt",
+        str(tmp_path / "repack" / "train"),
+        str(tmp_path / "repack" / "test"),
+        "faces.csv",
+    ]

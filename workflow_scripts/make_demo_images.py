@@ -1,0 +1,54 @@
+"""Make the demo's face pictures for Stage I, in the layouts of AffectNet (csv release) and RAF-DB (basic)."""
+
+import logging
+import multiprocessing
+from concurrent.futures import ProcessPoolExecutor
+from functools import partial
+from pathlib import Path
+
+from workflow_scripts.lib.demo import image_sets
+from workflow_scripts.lib.job import log_to, progress
+
+
+def run(
+    *,
+    affectnet_root: Path,
+    rafdb_root: Path,
+    seed: int,
+    images: dict[str, int],
+    num_processes: int,
+) -> None:
+    """Write both sets; the lists, which name the pictures, come last.
+
+    images: pictures of each class, as affectnet_train_per_class, affectnet_validation_per_class,
+    rafdb_train_per_class and rafdb_test_per_class.
+    """
+    logging.info("drawing pictures in %s and %s with %s, seed %d", affectnet_root, rafdb_root, images, seed)
+    affectnet_counts = {split: images[f"affectnet_{split}_per_class"] for split in ("train", "validation")}
+    rafdb_counts = {"train": images["rafdb_train_per_class"], "validation": images["rafdb_test_per_class"]}
+    affectnet = image_sets.plan_batches(affectnet_counts, image_sets.AFFECTNET_IDS, seed, image_sets.AFFECTNET_UNUSABLE)
+    rafdb = image_sets.plan_batches(rafdb_counts, image_sets.RAFDB_IDS, seed)
+    rows = {"train": [], "validation": []}
+    lines = []
+    with ProcessPoolExecutor(num_processes, mp_context=multiprocessing.get_context("fork")) as pool:
+        drawn = pool.map(partial(image_sets.write_affectnet_batch, root=affectnet_root, seed=seed), affectnet)
+        for batch, batch_rows in zip(affectnet, progress(drawn, len(affectnet), "AffectNet", "batches"), strict=True):
+            rows[batch.split] += batch_rows
+        drawn = pool.map(partial(image_sets.write_rafdb_batch, root=rafdb_root, seed=seed), rafdb)
+        for batch_lines in progress(drawn, len(rafdb), "RAF-DB", "batches"):
+            lines += batch_lines
+    image_sets.write_affectnet_lists(rows, affectnet_root)
+    image_sets.write_rafdb_list(lines, rafdb_root)
+    logging.info("drew %d and %d pictures", sum(map(len, rows.values())), len(lines))
+
+
+if __name__ == "__main__":
+    job = snakemake  # noqa: F821
+    with log_to(job.log[0]):
+        run(
+            affectnet_root=Path(job.params.affectnet_root),
+            rafdb_root=Path(job.params.rafdb_root),
+            seed=job.params.seed,
+            images=job.params.images,
+            num_processes=job.threads,
+        )
