@@ -45,6 +45,13 @@ def test_a_parquet_file_says_what_made_it_without_paths(tmp_path):
     assert read_parquet(tmp_path / "a" / "t.parquet").to_pydict() == {"x": [1, 2]}
 
 
+def test_inputs_of_one_name_are_told_apart_by_their_folder(tmp_path):
+    for modality in ("visual", "audio"):
+        write_text(modality, tmp_path / modality / "train-000.npy")
+    found = made_by({}, [tmp_path / "visual" / "train-000.npy", tmp_path / "audio" / "train-000.npy"])["inputs"]
+    assert list(found) == ["visual/train-000.npy", "audio/train-000.npy"] and len(set(found.values())) == 2
+
+
 def test_the_same_content_gives_the_same_bytes(tmp_path):
     for name in ("one", "two"):
         write_parquet(pa.table({"x": ["a"]}), tmp_path / name / "t.parquet", made_by({}))

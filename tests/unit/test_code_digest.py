@@ -3,7 +3,7 @@ import pytest
 from workflow_scripts.lib import code_digest
 
 FILES = {
-    "crop_faces.py": '"""Crop."""\nfrom workflow_scripts.lib.faces.crops import crop\n\n\ndef run():\n    return crop(1)\n',
+    "crop_faces.py": '"""Crop."""\nfrom workflow_scripts.lib.faces.crops import crop\n\nx = crop(1)\n',
     "other.py": "from workflow_scripts.lib.other import x\n",
     "lib/__init__.py": "",
     "lib/faces/__init__.py": "",

@@ -1,6 +1,9 @@
-"""The whole chain on real clips with SCRFD, Stage I on real faces."""
+"""The whole chain on real clips with SCRFD, Stage I on real faces, and a broken clip among them."""
+
+import json
 
 import numpy as np
+import yaml
 
 from tests.conftest import ROOT
 from workflow_scripts.lib.artifacts import read_parquet
@@ -9,12 +12,19 @@ from workflow_scripts.lib.artifacts import read_parquet
 def test_real_clips_end_in_a_submission_with_a_face_in_nearly_every_frame(checkout, shared):
     project = checkout("cremad")
     (project.root.parent / "shared").symlink_to(shared)
-    project.run("--cores", "2", "submission", "--configfile", str(ROOT / "tests/configs/cremad.yaml"))
+    table = (ROOT / "tests/configs/cremad.tsv").read_text().replace("../../../shared", str(shared))
+    (project.root / "tracks.tsv").write_text(table + "broken\tbroken.mp4\ttest\t\n")
+    (project.root / "broken.mp4").write_text("this is no video")
+    overlay = {"corpus": {"table": "tracks.tsv", "on_bad_video": "skip"}}
+    (project.root / "overlay.yaml").write_text(yaml.safe_dump(overlay))
+    project.run("--cores", "2", "submission", "--configfile", "tests/configs/cremad.yaml", "overlay.yaml")
+
     results = project.root / "results"
-    status = np.concatenate(
-        [read_parquet(path)["status"].to_numpy() for path in sorted((results / "subjects").glob("*_XX.parquet"))]
-    )
+    clips = sorted((results / "subjects").glob("1001_DFA_???_XX.parquet"))
+    status = np.concatenate([read_parquet(path)["status"].to_numpy() for path in clips])
     assert len(status) == 379
     assert (status == "detected").mean() >= 0.95
     lines = (results / "submission/predictions.txt").read_text().splitlines()
     assert len(lines) == 1 + 379
+    skipped = json.loads((results / "submission/check.json").read_text())["skipped"]
+    assert list(skipped) == ["broken"] and "broken.mp4" in skipped["broken"]

@@ -7,6 +7,7 @@ SHA-256 of each input, by file name. No path, time or host goes in, so two runs 
 import hashlib
 import json
 import os
+from collections import Counter
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -55,8 +56,14 @@ def sha256_of(path: Path) -> str:
 
 
 def made_by(settings: dict, inputs: Iterable[Path] = ()) -> dict:
-    """The provenance entry: JSON-ready `settings`, and the content hash of each input file by its name."""
-    return {"settings": settings, "inputs": {Path(path).name: sha256_of(path) for path in inputs}}
+    """The provenance entry: JSON-ready `settings`, and the content hash of each input file by its name.
+
+    Files of one name in several folders are told apart by their folder's name.
+    """
+    paths = [Path(path) for path in inputs]
+    times = Counter(path.name for path in paths)
+    names = [path.name if times[path.name] == 1 else f"{path.parent.name}/{path.name}" for path in paths]
+    return {"settings": settings, "inputs": dict(zip(names, map(sha256_of, paths), strict=True))}
 
 
 @contextmanager

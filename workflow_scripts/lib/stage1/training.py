@@ -64,7 +64,7 @@ class Classifier(nn.Module):
 
 
 @dataclass
-class Progress:
+class TrainingState:
     """Where training stands after an epoch; enough to go on as if never interrupted."""
 
     epoch: int = 0
@@ -99,7 +99,7 @@ def train(
     device: str,
     checkpoint: Path,
     fingerprint: str,
-) -> Progress:
+) -> TrainingState:
     """Train `model`, leave it at its best epoch by macro-F1 on `validation_set`, and return the history.
 
     `checkpoint` is rewritten after every epoch and taken up again when its `fingerprint` is this run's; all
@@ -216,7 +216,7 @@ def _head_lr(optimizer: torch.optim.Optimizer) -> float:
     return max(group["lr"] for group in optimizer.param_groups)
 
 
-def _save(checkpoint: Path, fingerprint: str, state: Progress, model, optimizer, schedule) -> None:
+def _save(checkpoint: Path, fingerprint: str, state: TrainingState, model, optimizer, schedule) -> None:
     content = {
         "fingerprint": fingerprint,
         "progress": vars(state),
@@ -228,16 +228,16 @@ def _save(checkpoint: Path, fingerprint: str, state: Progress, model, optimizer,
         torch.save(content, temporary)
 
 
-def _resume(checkpoint: Path, fingerprint: str, model, optimizer, schedule) -> Progress:
+def _resume(checkpoint: Path, fingerprint: str, model, optimizer, schedule) -> TrainingState:
     if not checkpoint.exists():
-        return Progress()
+        return TrainingState()
     content = torch.load(checkpoint, weights_only=True, map_location="cpu")
     if content["fingerprint"] != fingerprint:
         logging.info("%s is from other settings or images: training starts afresh", checkpoint)
-        return Progress()
+        return TrainingState()
     model.load_state_dict(content["model"], strict=True)
     optimizer.load_state_dict(content["optimizer"])
     schedule.load_state_dict(content["schedule"])
-    state = Progress(**content["progress"])
+    state = TrainingState(**content["progress"])
     logging.info("going on after epoch %d from %s", state.epoch, checkpoint)
     return state
