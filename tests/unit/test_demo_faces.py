@@ -2,7 +2,16 @@ import numpy as np
 import pytest
 
 from workflow_scripts.lib.challenge.expressions import EXPRESSIONS
-from workflow_scripts.lib.demo.expression import FACE_CENTRE, FACES, LANDMARKS, POINTS, displacement, express
+from workflow_scripts.lib.demo.expression import (
+    FACE_CENTRE,
+    FACES,
+    LANDMARKS,
+    POINTS,
+    SPREADS,
+    displacement,
+    express,
+    landmark_moves,
+)
 from workflow_scripts.lib.demo.pictures import draw_empty, draw_picture
 from workflow_scripts.lib.demo.portrait import Person, make_person, show_expression
 from workflow_scripts.lib.demo.scene import Light, Pose, draw_frame, landmarks_in_frame
@@ -30,6 +39,19 @@ def test_displacement_at_a_moved_landmark_is_minus_its_move():
 def test_every_move_names_a_landmark():
     assert set(FACES) == set(EXPRESSIONS)
     assert all(set(face.moves) <= set(LANDMARKS) for face in FACES.values())
+
+
+def test_no_blend_of_expressions_makes_the_lids_cross():
+    xs, ys = np.arange(164.0, 282.0, dtype=np.float32), np.arange(62.0, 220.0, dtype=np.float32)
+    for main in range(8):
+        for second in range(8):
+            weights = 1.15 * np.eye(8)[main] + 0.12 * np.eye(8)[second]
+            moves = landmark_moves(weights)
+            moved = dict(zip(LANDMARKS, POINTS + moves, strict=True))
+            for side in ("left", "right"):
+                assert moved[f"lower_lid_{side}"][1] - moved[f"upper_lid_{side}"][1] > 1.0
+            dx, dy = displacement(POINTS, moves, SPREADS, xs, ys)
+            assert max(np.abs(dx).max(), np.abs(dy).max()) < 25
 
 
 def test_neutral_changes_nothing():

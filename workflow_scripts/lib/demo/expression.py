@@ -131,8 +131,8 @@ FACES = {
     ),
     "Other": Expression(
         moves={
-            "upper_lid_left": (0.0, 0.04),
-            "lower_lid_left": (0.0, -0.015),
+            "upper_lid_left": (0.0, 0.03),
+            "lower_lid_left": (0.0, -0.01),
             "brow_inner_left": (0.0, 0.03),
             "brow_middle_left": (0.0, 0.03),
             "brow_middle_right": (0.0, -0.11),
@@ -173,6 +173,11 @@ def displacement(
     return dx.astype(np.float32), dy.astype(np.float32)
 
 
+def landmark_moves(weights: np.ndarray) -> np.ndarray:
+    """How far a blend of expressions moves each landmark: weights [C], returns [K, 2] px."""
+    return np.tensordot(weights, _MOVES, axes=1)
+
+
 def express(texture: np.ndarray, points: np.ndarray, weights: np.ndarray, xs: np.ndarray, ys: np.ndarray) -> np.ndarray:
     """Let a neutral face show a blend of expressions.
 
@@ -181,7 +186,7 @@ def express(texture: np.ndarray, points: np.ndarray, weights: np.ndarray, xs: np
     uint8 RGB.
     """
     weights = np.asarray(weights, dtype=np.float32)
-    moves = np.tensordot(weights, _MOVES, axes=1)
+    moves = landmark_moves(weights)
     mouth_open, teeth_sum, furrow, folds = weights @ _SHAPES
     dx, dy = displacement(points, moves, SPREADS, xs, ys)
     x, y = xs[None] + dx, ys[:, None] + dy
