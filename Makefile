@@ -13,7 +13,7 @@ submission: $(INSTALLED)
 	$(RUN) snakemake --cores $(CORES) submission
 
 score-demo: $(INSTALLED)
-	$(RUN) python -m workflow_scripts.lib.demo.score \
+	@$(RUN) python -m workflow_scripts.lib.demo.score \
 	  --predictions results/submission/predictions.txt --truth results/demo/truth.parquet
 
 test: $(INSTALLED) lint

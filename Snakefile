@@ -35,6 +35,8 @@ configfile: os.path.join(workflow.basedir, "config.yaml")
 try:
     check_config(config, os.path.join(workflow.basedir, "config.schema.yaml"))
     corpus = read_corpus(config)
+    if workflow.is_main_process:
+        corpus.check(config["corpus"]["on_bad_video"])
 except InputError as error:
     raise WorkflowError(str(error))
 

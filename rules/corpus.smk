@@ -1,9 +1,9 @@
 """Reads  annotations and videos of the corpus
 Writes results/corpus/tracks.tsv
 
-The tracks themselves are decided while this workflow is parsed, so that the whole graph is known at once and
-a new video adds its own jobs only. Here the files behind them are read through, before any long work. Later
-rules take the table as ancient(): it has to be there, but each of them depends on its own track's row alone.
+The tracks themselves are decided, and annotations and template read through, while the workflow is parsed: so the
+whole graph is known at once, a new video adds its own jobs only, and a fault stops the run before any work. This
+table is for people and for the submission.
 """
 
 

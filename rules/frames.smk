@@ -7,7 +7,6 @@ Writes results/timeline/{video}.parquet
 rule extract_frames:
     input:
         video=lambda wildcards: corpus.path_of(wildcards.video),
-        tracks=ancient("results/corpus/tracks.tsv"),
     output:
         timeline="results/timeline/{video}.parquet",
         frames="results/frames/{video}.parquet",

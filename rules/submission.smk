@@ -1,4 +1,5 @@
-"""Reads  results/fusion/official/test_logits.parquet, results/smoothing/official/best.json,
+"""Reads  results/corpus/tracks.tsv
+       results/fusion/official/test_logits.parquet, results/smoothing/official/best.json,
        results/timeline/{video}.parquet, the template
 Writes results/submission/predictions.txt, check.json
 """
@@ -6,6 +7,7 @@ Writes results/submission/predictions.txt, check.json
 
 rule write_submission:
     input:
+        tracks="results/corpus/tracks.tsv",
         logits="results/fusion/official/test_logits.parquet",
         best="results/smoothing/official/best.json",
         template=corpus.template or [],
@@ -26,7 +28,6 @@ rule write_submission:
         mem_mb=2000,
         runtime=20,
     params:
-        tracks=corpus.tracks_in("test"),
         code=digest_of("write_submission"),
     script:
         "../workflow_scripts/write_submission.py"

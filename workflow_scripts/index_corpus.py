@@ -8,7 +8,7 @@ import numpy as np
 
 from workflow_scripts.lib.challenge.annotations import read_annotation
 from workflow_scripts.lib.challenge.expressions import EXPRESSIONS, NUM_CLASSES
-from workflow_scripts.lib.challenge.templates import read_template
+from workflow_scripts.lib.corpora.check import check_corpus
 from workflow_scripts.lib.corpora.tracks import SPLITS, Track, check_tracks, write_tracks
 from workflow_scripts.lib.errors import InputError
 from workflow_scripts.lib.job import log_to
@@ -25,33 +25,14 @@ def run(tracks: list[dict[str, str]], template: Path | None, on_bad_video: str, 
     if not corpus:
         raise InputError("The corpus has no tracks; check the corpus folder in the configuration.")
     check_tracks(corpus)
-    _check_videos(corpus, on_bad_video)
-    if template:
-        _check_template(corpus, template)
+    for track in corpus:
+        if not Path(track.path).is_file():
+            raise InputError(f"The video {track.path} does not exist; add it or remove its tracks from the corpus.")
+    check_corpus(corpus, template, on_bad_video)
     for split in SPLITS:
         _log_split(split, [track for track in corpus if track.split == split])
     write_tracks(corpus, output)
     logging.info("Wrote %d tracks of %d videos to %s", len(corpus), len({track.video for track in corpus}), output)
-
-
-def _check_videos(corpus: list[Track], on_bad_video: str) -> None:
-    for path in sorted({Path(track.path) for track in corpus}):
-        if not path.is_file():
-            raise InputError(f"The video {path} does not exist; add it or remove its tracks from the corpus.")
-        if path.stat().st_size == 0:
-            if on_bad_video == "stop":
-                raise InputError(f"The video {path} is empty; fetch it again, or set on_bad_video to skip.")
-            logging.warning("The video %s is empty and will be skipped", path)
-
-
-def _check_template(corpus: list[Track], template: Path) -> None:
-    wanted = {track for track, _ in read_template(template)}
-    missing = sorted(wanted - {track.track for track in corpus if track.split == "test"})
-    if missing:
-        raise InputError(
-            f"The template {template} asks for {missing[0]}, which is no test track of the corpus; "
-            "add its video as a test track or use the template that belongs to this corpus."
-        )
 
 
 def _log_split(split: str, tracks: list[Track]) -> None:

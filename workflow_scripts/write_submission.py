@@ -11,6 +11,7 @@ from workflow_scripts.lib.challenge.alignment import rows_from_frames
 from workflow_scripts.lib.challenge.expressions import EXPRESSIONS, NUM_CLASSES
 from workflow_scripts.lib.challenge.submission import check_predictions, write_predictions
 from workflow_scripts.lib.challenge.templates import image_location, read_template
+from workflow_scripts.lib.corpora.tracks import read_tracks
 from workflow_scripts.lib.errors import InputError
 from workflow_scripts.lib.job import log_to
 from workflow_scripts.lib.logits import mean_logits
@@ -119,7 +120,7 @@ if __name__ == "__main__":
             best=Path(job.input.best),
             template=Path(template) if template else None,
             timelines=[Path(path) for path in job.input.timelines],
-            tracks=job.params.tracks,
+            tracks=[track.track for track in read_tracks(Path(job.input.tracks)) if track.split == "test"],
             predictions=Path(job.output.predictions),
             check=Path(job.output.check),
         )

@@ -62,4 +62,4 @@ def test_a_missing_weights_folder(project):
 
 def test_an_annotation_with_a_class_nine(project):
     settings = _table(project, HEADER + "0\n9\n")
-    _refused(project, r"Error: The annotation rows\.txt line 3 reads '9'", *_overlay(project, settings))
+    _refused(project, r"The annotation rows\.txt line 3 reads '9'", *_overlay(project, settings))

@@ -1,6 +1,7 @@
 """The whole chain, run small on the demonstration corpus, and what a change re-runs."""
 
 import json
+import os
 import shutil
 
 import pytest
@@ -100,21 +101,29 @@ def test_an_edited_module_re_runs_its_rules_and_an_edited_comment_none(finished)
         module.write_text(before)
 
 
-def test_an_added_video_runs_its_own_jobs_and_touches_one_shard(finished):
+@pytest.mark.parametrize("split", ["train", "test"])
+def test_an_added_video_runs_its_own_jobs_and_touches_one_shard(finished, split):
     corpus = finished.root / "results/demo/affwild2"
-    source = next((corpus / "batch1").glob("*.mp4"))
+    video, template = corpus / "batch1/999.mp4", corpus / "test_set_examples/ABAW_Expr_test_set_example.txt"
     annotation = next(corpus.rglob("Train_Set/*.txt"))
-    added = [source.with_name("999.mp4"), annotation.with_name("999.txt")]
+    before = template.read_text()
+    kept_times = template.stat()
     try:
-        for origin, target in zip((source, annotation), added, strict=True):
-            shutil.copy(origin, target)
+        shutil.copy(next((corpus / "batch1").glob("*.mp4")), video)
+        if split == "train":
+            shutil.copy(annotation, annotation.with_name("999.txt"))
+        else:
+            template.write_text(before + "999/00001.jpg,0\n")
         jobs = finished.jobs(*SMALL)
         own = ("extract_frames", "detect_faces", "select_subject", "crop_faces", "resample_audio", "window_audio")
         expected = dict.fromkeys(own, 1) | {"dump_visual_features": 1, "dump_audio_features": 1, "index_corpus": 1}
-        assert jobs == expected | AFTER_FEATURES
+        after = AFTER_FEATURES if split == "train" else {"predict_logits": 1, "write_submission": 1}
+        assert jobs == expected | after
     finally:
-        for path in added:
-            path.unlink(missing_ok=True)
+        video.unlink(missing_ok=True)
+        annotation.with_name("999.txt").unlink(missing_ok=True)
+        template.write_text(before)
+        os.utime(template, ns=(kept_times.st_atime_ns, kept_times.st_mtime_ns))
 
 
 def test_the_number_of_cores_does_not_change_the_bytes(finished):

@@ -10,6 +10,7 @@ from pathlib import Path
 
 from workflow_scripts.lib.challenge.templates import template_tracks
 from workflow_scripts.lib.corpora.affwild2 import find_template, index_affwild2
+from workflow_scripts.lib.corpora.check import check_corpus
 from workflow_scripts.lib.corpora.table import index_table
 from workflow_scripts.lib.corpora.tracks import Track, shard_of
 from workflow_scripts.lib.demo.plan import TEMPLATE, DemoVideo, names_of_test_tracks, plan_videos, planned_paths
@@ -29,6 +30,10 @@ class Corpus:
         self._shards: dict[str, list[str]] = {}
         for track in tracks:
             self._shards.setdefault(shard_of(track, num_shards), []).append(track.track)
+
+    def check(self, on_bad_video: str) -> None:
+        """Raise InputError for what is wrong with the files that are already there."""
+        check_corpus(self.tracks, Path(self.template) if self.template else None, on_bad_video)
 
     @cached_property
     def rows(self) -> list[dict[str, str]]:
