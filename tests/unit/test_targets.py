@@ -2,7 +2,7 @@ import numpy as np
 import pytest
 import torch
 
-from workflow_scripts.lib.stage1.targets import class_weights, mixup, soft_targets
+from workflow_scripts.lib.targets import class_weights, mixup, soft_targets
 
 
 def test_class_weights_on_the_published_training_counts():

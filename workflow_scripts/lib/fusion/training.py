@@ -15,7 +15,7 @@ from workflow_scripts.lib.challenge.scores import macro_f1
 from workflow_scripts.lib.errors import InputError
 from workflow_scripts.lib.fusion.model import FusionModel
 from workflow_scripts.lib.fusion.prediction import predict_logits
-from workflow_scripts.lib.stage1.targets import class_weights
+from workflow_scripts.lib.targets import class_weights
 
 
 @dataclass(frozen=True)

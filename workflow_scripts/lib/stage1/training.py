@@ -22,7 +22,7 @@ from workflow_scripts.lib.errors import InputError
 from workflow_scripts.lib.faces.resizing import resize
 from workflow_scripts.lib.job import progress
 from workflow_scripts.lib.stage1.layer_decay import parameter_groups
-from workflow_scripts.lib.stage1.targets import class_weights, mixup, soft_targets
+from workflow_scripts.lib.targets import class_weights, mixup, soft_targets
 
 
 class ImageDataset(Dataset):
