@@ -22,13 +22,13 @@ test: $(INSTALLED) lint
 lint: $(INSTALLED)
 	$(RUN) ruff check .
 	$(RUN) ruff format --check .
-	$(RUN) snakefmt --check Snakefile rules
+	$(RUN) snakefmt --check .
 	$(RUN) snakemake --lint
 
 format: $(INSTALLED)
 	$(RUN) ruff check --fix .
 	$(RUN) ruff format .
-	$(RUN) snakefmt Snakefile rules
+	$(RUN) snakefmt .
 
 install: $(INSTALLED)
 

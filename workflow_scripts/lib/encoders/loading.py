@@ -38,8 +38,8 @@ def load_encoder(folder: Path | str, revision: str | None = None) -> PreTrainedM
         model, report = AutoModel.from_pretrained(folder, revision=revision, output_loading_info=True)
     except (OSError, ValueError) as error:
         raise InputError(
-            f"{folder} cannot be loaded as a Hugging Face model ({str(error).splitlines()[0]}); "
-            "it needs config.json and model.safetensors."
+            f"{folder} cannot be loaded as a Hugging Face model ({str(error).splitlines()[0]}); a local folder needs "
+            "config.json and model.safetensors, a hub model needs `snakemake fetch_models` run with a network."
         ) from error
     missing = sorted(key for key in report["missing_keys"] if not key.endswith(_PRETRAINING_ONLY))
     if missing:
