@@ -95,6 +95,15 @@ def test_a_saved_model_predicts_the_same_and_is_loaded_strictly(tmp_path):
         FusionModel.load(tmp_path / "other.safetensors")
 
 
+def test_the_same_model_is_always_saved_as_the_same_bytes(tmp_path):
+    model, provenance = _model(), {"settings": {"a": 1}, "inputs": {"b": "c"}}
+    contents = set()
+    for number in range(20):
+        model.save(tmp_path / f"{number}.safetensors", provenance)
+        contents.add((tmp_path / f"{number}.safetensors").read_bytes())
+    assert len(contents) == 1
+
+
 def test_frames_without_anything_take_their_nearest_neighbour():
     logits = np.arange(6.0)[:, None]
     known = np.array([False, True, False, False, True, False])

@@ -17,6 +17,9 @@ from workflow_scripts.lib.artifacts import replacing
 from workflow_scripts.lib.errors import InputError
 from workflow_scripts.lib.fusion.heads import HEADS
 
+METADATA = "fusion_model"
+"""Name of the metadata entry that holds a saved model's settings and provenance, as JSON."""
+
 
 class Normalisation(nn.Module):
     """L2-normalise each row [B, D], then z-score by training statistics; rows that are not there become 0."""
@@ -82,7 +85,8 @@ class FusionModel(nn.Module):
 
     def save(self, path: Path, provenance: dict) -> None:
         """Write weights and statistics as safetensors, settings and provenance in its metadata."""
-        metadata = {"settings": json.dumps(self.settings), "made_by": json.dumps(provenance, sort_keys=True)}
+        # One entry only: safetensors writes several in random order, and the same model must give the same bytes.
+        metadata = {METADATA: json.dumps({"settings": self.settings, "made_by": provenance}, sort_keys=True)}
         tensors = {name: tensor.contiguous() for name, tensor in self.state_dict().items()}
         with replacing(path) as temporary:
             save_file(tensors, temporary, metadata=metadata)
@@ -93,8 +97,8 @@ class FusionModel(nn.Module):
         with safe_open(path, framework="pt") as stored:
             metadata = stored.metadata() or {}
             tensors = {name: stored.get_tensor(name) for name in stored.keys()}
-        if "settings" not in metadata:
+        if METADATA not in metadata:
             raise InputError(f"{path} is no fusion model of this workflow; run train_fusion to make one.")
-        model = cls(**json.loads(metadata["settings"]))
+        model = cls(**json.loads(metadata[METADATA])["settings"])
         model.load_state_dict(tensors, strict=True)
         return model.eval()
