@@ -42,7 +42,7 @@ rule select_subject:
     benchmark:
         "results/benchmarks/select_subject/{track}.tsv"
     conda:
-        "../envs/media.yaml"
+        "../envs/faces.yaml"
     threads: 1
     resources:
         mem_mb=2000,

@@ -1,10 +1,14 @@
 """The shape that every rule has."""
 
+import ast
 import re
+import sys
 
 import pytest
+import yaml
 
 from tests.conftest import ROOT
+from workflow_scripts.lib.code_digest import _closure
 
 ORDER = ["output", "log", "benchmark", "conda", "threads", "resources", "params", "script"]
 TEXTS = {path.stem: path.read_text() for path in sorted((ROOT / "rules").glob("*.smk"))}
@@ -37,3 +41,30 @@ def test_every_script_has_its_rule():
 def test_a_rule_file_opens_with_what_it_reads_and_writes(stage):
     assert re.match(r'"""Reads  .+\n(       .+\n)*Writes results/', TEXTS[stage])
     assert TEXTS[stage].count("\n") < 150
+
+
+PACKAGE_OF = {
+    "PIL": "pillow",
+    "cv2": "opencv-python",
+    "ffmpeg": "ffmpeg-python",
+    "imageio_ffmpeg": "imageio-ffmpeg",
+    "skimage": "scikit-image",
+    "sklearn": "scikit-learn",
+    "yaml": "pyyaml",
+}
+
+
+@pytest.mark.parametrize("name", sorted(RULES))
+def test_a_rules_environment_holds_what_its_code_imports(name):
+    environment = re.search(r'"\.\./envs/(\w+\.yaml)"', RULES[name])[1]
+    listed = yaml.safe_load((ROOT / "envs" / environment).read_text())["dependencies"]
+    pins = {entry.split("==")[0] for entry in next(part["pip"] for part in listed if isinstance(part, dict))}
+    imported = set()
+    for path in _closure(ROOT / "workflow_scripts" / f"{name}.py", ROOT):
+        for node in ast.walk(ast.parse(path.read_text())):
+            if isinstance(node, ast.Import):
+                imported.update(alias.name for alias in node.names)
+            elif isinstance(node, ast.ImportFrom):
+                imported.add(node.module)
+    tops = {module.split(".")[0] for module in imported} - set(sys.stdlib_module_names) - {"workflow_scripts"}
+    assert {PACKAGE_OF.get(top, top) for top in tops} <= pins
