@@ -53,20 +53,36 @@ class Normalisation(nn.Module):
 
 
 class FusionModel(nn.Module):
-    """Normalisation of both modalities, then a fusion head; `settings` rebuild it."""
+    """Normalisation and input dropout of both modalities, then a fusion head; `settings` rebuild it."""
 
-    def __init__(self, *, head: str, num_visual: int, num_audio: int, num_classes: int, **head_settings):
+    def __init__(
+        self,
+        *,
+        head: str,
+        num_visual: int,
+        num_audio: int,
+        num_classes: int,
+        num_fused: int,
+        visual_dropout: float,
+        audio_dropout: float,
+        dropout: float,
+    ):
         super().__init__()
         self.settings = {
             "head": head,
             "num_visual": num_visual,
             "num_audio": num_audio,
             "num_classes": num_classes,
-            **head_settings,
+            "num_fused": num_fused,
+            "visual_dropout": visual_dropout,
+            "audio_dropout": audio_dropout,
+            "dropout": dropout,
         }
         self.visual_normalisation = Normalisation(num_visual)
         self.audio_normalisation = Normalisation(num_audio)
-        self.head = HEADS[head](num_visual, num_audio, num_classes, **head_settings)
+        self.visual_dropout = nn.Dropout(visual_dropout)
+        self.audio_dropout = nn.Dropout(audio_dropout)
+        self.head = HEADS[head](num_visual, num_audio, num_classes, num_fused=num_fused, dropout=dropout)
 
     def forward(
         self,
@@ -77,8 +93,8 @@ class FusionModel(nn.Module):
     ) -> torch.Tensor:
         """Raw features and presence flags -> logits [B, C]."""
         return self.head(
-            self.visual_normalisation(visual, visual_present),
-            self.audio_normalisation(audio, audio_present),
+            self.visual_dropout(self.visual_normalisation(visual, visual_present)),
+            self.audio_dropout(self.audio_normalisation(audio, audio_present)),
             visual_present,
             audio_present,
         )
