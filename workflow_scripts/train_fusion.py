@@ -7,12 +7,12 @@ import numpy as np
 import pandas as pd
 import pyarrow as pa
 import torch
-from sklearn.metrics import confusion_matrix, f1_score
 
 from workflow_scripts.lib.artifacts import made_by, write_json, write_parquet
 from workflow_scripts.lib.challenge.alignment import labels_for_frames
 from workflow_scripts.lib.challenge.annotations import read_annotation
-from workflow_scripts.lib.challenge.expressions import EXPRESSIONS, NUM_CLASSES, UNLABELLED
+from workflow_scripts.lib.challenge.expressions import EXPRESSIONS, NUM_CLASSES
+from workflow_scripts.lib.challenge.scores import validation_scores
 from workflow_scripts.lib.compute import start_torch
 from workflow_scripts.lib.feature_shards import FeatureShards
 from workflow_scripts.lib.fusion.model import FusionModel
@@ -69,23 +69,19 @@ def run(
     logits = track_logits(fusion, shards, names["validation"])
     truth = np.concatenate([expression[track] for track in names["validation"]])
     predicted = np.concatenate([logits[track].argmax(axis=1) for track in names["validation"]])
-    scored = truth != UNLABELLED
-    classes = range(NUM_CLASSES)
-    per_class = f1_score(truth[scored], predicted[scored], labels=classes, average=None, zero_division=0)
+    scores = validation_scores(truth, predicted)
     fusion.save(model, provenance)
     write_logits(logits, val_logits, provenance, expression=truth)
     write_parquet(pa.Table.from_pandas(pd.DataFrame(rows), preserve_index=False), history, provenance)
     write_json(
         {
             "best_epoch": max(rows, key=lambda row: row["val_macro_f1"])["epoch"],
-            "val_macro_f1": float(per_class.mean()),
-            "val_f1": dict(zip(EXPRESSIONS, per_class.tolist(), strict=True)),
-            "val_confusion": confusion_matrix(truth[scored], predicted[scored], labels=classes).tolist(),
+            **scores,
             "made_by": provenance,
         },
         metrics,
     )
-    logging.info("made %s: validation macro-F1 %.4f before smoothing", model, per_class.mean())
+    logging.info("made %s: validation macro-F1 %.4f before smoothing", model, scores["val_macro_f1"])
 
 
 def _expression(row: dict, num_frames: int) -> np.ndarray:

@@ -10,10 +10,10 @@ import pandas as pd
 import pyarrow as pa
 import torch
 from safetensors.torch import save_file
-from sklearn.metrics import confusion_matrix, f1_score
 
 from workflow_scripts.lib.artifacts import made_by, replacing, sha256_of, write_json, write_parquet
-from workflow_scripts.lib.challenge.expressions import EXPRESSIONS, NUM_CLASSES
+from workflow_scripts.lib.challenge.expressions import NUM_CLASSES
+from workflow_scripts.lib.challenge.scores import validation_scores
 from workflow_scripts.lib.compute import start_torch
 from workflow_scripts.lib.corpora.image_sets import ImageSet, read_image_set
 from workflow_scripts.lib.encoders.loading import load_encoder, save_encoder
@@ -100,8 +100,7 @@ def run(
         num_workers=training["num_workers"],
         device=device,
     )
-    truth = sets["validation"].expression
-    per_class = f1_score(truth, predicted, labels=range(NUM_CLASSES), average=None, zero_division=0)
+    scores = validation_scores(sets["validation"].expression, predicted)
     provenance = made_by(settings, [weights])
     save_encoder(network.cpu(), backbone)
     with replacing(head) as temporary:
@@ -111,9 +110,7 @@ def run(
     write_json(
         {
             "best_epoch": state.best_epoch,
-            "val_macro_f1": state.best_macro_f1,
-            "val_f1": dict(zip(EXPRESSIONS, per_class.tolist(), strict=True)),
-            "val_confusion": confusion_matrix(truth, predicted, labels=range(NUM_CLASSES)).tolist(),
+            **scores,
             "num_train_images": len(sets["train"]),
             "num_val_images": len(sets["validation"]),
             "made_by": provenance,

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from workflow_scripts.lib.challenge.alignment import labels_for_frames, rows_from_frames
-from workflow_scripts.lib.challenge.scores import class_f1, macro_f1
+from workflow_scripts.lib.challenge.scores import class_f1, macro_f1, validation_scores
 from workflow_scripts.lib.errors import InputError
 
 
@@ -67,3 +67,10 @@ def test_macro_f1_by_hand():
 def test_nothing_to_score_is_refused():
     with pytest.raises(InputError, match="no labelled frame"):
         macro_f1(np.array([-1, -1]), np.array([0, 1]))
+
+
+def test_validation_scores_by_hand():
+    scores = validation_scores(np.array([0, 0, 1, -1]), np.array([0, 1, 1, 1]))
+    assert scores["val_f1"]["Neutral"] == pytest.approx(2 / 3) and scores["val_f1"]["Anger"] == pytest.approx(2 / 3)
+    assert scores["val_macro_f1"] == pytest.approx((2 / 3 + 2 / 3) / 8)
+    assert [row[:2] for row in scores["val_confusion"][:2]] == [[1, 1], [0, 1]]  # the unlabelled frame is left out

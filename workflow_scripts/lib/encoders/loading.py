@@ -1,6 +1,5 @@
 """Encoders in Hugging Face layout: made at random, fetched from the hub, or read from a local folder."""
 
-import json
 import tempfile
 from pathlib import Path
 
@@ -65,8 +64,3 @@ def load_feature_extractor(folder: Path | str, revision: str | None = None):
         return AutoFeatureExtractor.from_pretrained(folder, revision=revision)
     except OSError:
         return None
-
-
-def hidden_size(folder: Path) -> int:
-    """Width D of an encoder's features, from its config.json, without loading weights."""
-    return int(json.loads((Path(folder) / "config.json").read_text())["hidden_size"])
