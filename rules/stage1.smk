@@ -22,21 +22,23 @@ rule train_stage1:
         "../envs/torch.yaml"
     threads: config["compute"]["num_threads"]
     resources:
-        mem_mb=16000,
+        mem_mb=16000 * config["stage1"]["num_processes"],
         runtime=1440,
-        gpu=config["compute"]["gpus"],
+        # One for each process, where there are any.
+        gpu=config["stage1"]["num_processes"] * (config["compute"]["gpus"] > 0),
     params:
         image_sets=config["stage1"]["image_sets"],
         holdout=config["stage1"]["holdout"],
-        checkpoint="results/stage1/.checkpoint.pt",
         stored_px=config["encoders"]["visual"]["resize_px"],
         image_px=config["encoders"]["visual"]["image_px"],
         frozen_embeddings=config["stage1"]["frozen_embeddings"],
         frozen_blocks=config["stage1"]["frozen_blocks"],
+        head_name=config["stage1"]["head"],
         moe=config["stage1"]["moe"],
         padaug=config["stage1"]["padaug"],
         augmentation=config["stage1"]["augmentation"],
         training=config["stage1"]["training"],
+        num_processes=config["stage1"]["num_processes"],
         device=config["compute"]["device"],
         num_threads=config["compute"]["num_threads"],
         code=digest_of("train_stage1"),

@@ -9,21 +9,24 @@ import numpy as np
 import pandas as pd
 import pyarrow as pa
 import torch
+from accelerate import PartialState
 from safetensors.torch import save_file
 
-from workflow_scripts.lib.artifacts import made_by, replacing, sha256_of, write_json, write_parquet
+from workflow_scripts.lib.artifacts import made_by, replacing, write_json, write_parquet
 from workflow_scripts.lib.challenge.expressions import NUM_CLASSES
 from workflow_scripts.lib.challenge.scores import validation_scores
 from workflow_scripts.lib.compute import start_torch
 from workflow_scripts.lib.corpora.image_sets import ImageSet, read_image_set
 from workflow_scripts.lib.encoders.loading import load_encoder, save_encoder
 from workflow_scripts.lib.encoders.preprocessing import IMAGENET_MEAN, IMAGENET_STD
+from workflow_scripts.lib.errors import InputError
 from workflow_scripts.lib.job import log_to
 from workflow_scripts.lib.stage1.augmentation import Augmentation
+from workflow_scripts.lib.stage1.heads import make_head
 from workflow_scripts.lib.stage1.layer_decay import freeze
-from workflow_scripts.lib.stage1.moe import MoEHead
 from workflow_scripts.lib.stage1.padaug import PadAug
-from workflow_scripts.lib.stage1.training import Classifier, ImageDataset, predict, train
+from workflow_scripts.lib.stage1.processes import run_in_processes
+from workflow_scripts.lib.stage1.training import Classifier, ImageDataset, train
 
 
 def run(
@@ -35,52 +38,107 @@ def run(
     head: Path,
     history: Path,
     metrics: Path,
-    checkpoint: Path,
     stored_px: int,
     image_px: int,
-    frozen_embeddings: bool,
+    frozen_embeddings: str,
     frozen_blocks: int,
+    head_name: str,
     moe: dict,
     padaug: dict,
     augmentation: dict,
     training: dict,
+    num_processes: int,
     device: str,
     num_threads: int,
 ) -> None:
-    """Train from `encoder` on the image sets and write the adapted backbone, the head and the scores."""
-    device = start_torch(device, num_threads)
+    """Train from `encoder` on the image sets and write the adapted backbone, the head and the scores.
+
+    The checkpoint from which an interrupted run goes on lies beside `backbone` and is deleted at the end.
+    """
     found = [
         read_image_set(item["layout"], Path(item["root"]), holdout_share=holdout["share"], seed=holdout["seed"])
         for item in image_sets
     ]
     sets = {split: _of_split(found, split, stored_px) for split in ("train", "validation")}
-    logging.info("Stage I on %d training and %d validation images", len(sets["train"]), len(sets["validation"]))
+    logging.info(
+        "Stage I with the head %s in %d processes on %d training and %d validation images",
+        head_name,
+        num_processes,
+        len(sets["train"]),
+        len(sets["validation"]),
+    )
     settings = {
         "stored_px": stored_px,
         "image_px": image_px,
         "frozen_embeddings": frozen_embeddings,
         "frozen_blocks": frozen_blocks,
+        "head": head_name,
         "moe": moe,
         "padaug": padaug,
         "augmentation": augmentation,
         "training": training,
+        "num_processes": num_processes,
         "image_sets": [{"layout": item["layout"], "name": item["name"]} for item in image_sets],
     }
-    weights = encoder / "model.safetensors"
-    fingerprint = _fingerprint(settings, sha256_of(weights), sets, num_threads)
+    provenance = made_by(settings, [encoder / "model.safetensors"])
+    run_in_processes(
+        _fit,
+        num_processes,
+        num_threads,
+        {
+            "encoder": encoder,
+            "sets": sets,
+            "backbone": backbone,
+            "head": head,
+            "history": history,
+            "metrics": metrics,
+            "settings": settings,
+            "provenance": provenance,
+            "fingerprint": _fingerprint(provenance, sets, num_threads),
+            "device": device,
+        },
+    )
+
+
+def _fit(
+    *,
+    encoder: Path,
+    sets: dict[str, ImageDataset],
+    backbone: Path,
+    head: Path,
+    history: Path,
+    metrics: Path,
+    settings: dict,
+    provenance: dict,
+    fingerprint: str,
+    device: str,
+    num_threads: int,
+) -> None:
+    """One process's part of the training; the first one writes."""
+    device = start_torch(device, num_threads)
+    if device == "cuda" and torch.cuda.device_count() < settings["num_processes"]:
+        raise InputError(
+            f"stage1.num_processes is {settings['num_processes']} but this machine has "
+            f"{torch.cuda.device_count()} GPUs; lower it, or set compute.device to cpu."
+        )
+    checkpoint = backbone.parent / ".checkpoint.pt"
+    image_px, training = settings["image_px"], settings["training"]
 
     torch.manual_seed(training["seed"])
     network = load_encoder(encoder)
-    freeze(network, embeddings=frozen_embeddings, num_blocks=frozen_blocks)
-    model = Classifier(backbone=network, head=MoEHead(network.config.hidden_size, NUM_CLASSES, **moe))
+    freeze(network, embeddings=settings["frozen_embeddings"], num_blocks=settings["frozen_blocks"])
+    model = Classifier(
+        backbone=network,
+        head=make_head(settings["head"], network.config.hidden_size, NUM_CLASSES, moe=settings["moe"]),
+    )
     state = train(
         model,
         Augmentation(
             image_px=image_px,
             mean=IMAGENET_MEAN,
             std=IMAGENET_STD,
-            padaug=PadAug(**padaug),
-            **augmentation,
+            padaug=PadAug(**settings["padaug"]),
+            **settings["augmentation"],
         ),
         sets["train"],
         sets["validation"],
@@ -91,17 +149,9 @@ def run(
         device=device,
         **training,
     )
+    if not PartialState().is_main_process:
+        return
 
-    predicted = predict(
-        model,
-        sets["validation"],
-        image_px=image_px,
-        batch_size=training["batch_size"],
-        num_workers=training["num_workers"],
-        device=device,
-    )
-    scores = validation_scores(sets["validation"].expression, predicted)
-    provenance = made_by(settings, [weights])
     save_encoder(network.cpu(), backbone)
     with replacing(head) as temporary:
         tensors = {name: tensor.cpu().contiguous() for name, tensor in model.head.state_dict().items()}
@@ -110,7 +160,7 @@ def run(
     write_json(
         {
             "best_epoch": state.best_epoch,
-            **scores,
+            **validation_scores(sets["validation"].expression, state.best_predicted.numpy()),
             "num_train_images": len(sets["train"]),
             "num_val_images": len(sets["validation"]),
             "made_by": provenance,
@@ -134,9 +184,9 @@ def _of_split(image_sets: list[ImageSet], split: str, stored_px: int) -> ImageDa
     return ImageDataset(paths, np.concatenate(expression), stored_px)
 
 
-def _fingerprint(settings: dict, weights: str, sets: dict[str, ImageDataset], num_threads: int) -> str:
+def _fingerprint(provenance: dict, sets: dict[str, ImageDataset], num_threads: int) -> str:
     """What must be equal for a checkpoint to be taken up again."""
-    digest = hashlib.sha256(json.dumps([settings, weights, num_threads], sort_keys=True).encode())
+    digest = hashlib.sha256(json.dumps([provenance, num_threads], sort_keys=True).encode())
     for images in sets.values():
         digest.update("\n".join(path.name for path in images.paths).encode())
         digest.update(images.expression.tobytes())
@@ -154,15 +204,16 @@ if __name__ == "__main__":
             head=Path(job.output.head),
             history=Path(job.output.history),
             metrics=Path(job.output.metrics),
-            checkpoint=Path(job.params.checkpoint),
             stored_px=job.params.stored_px,
             image_px=job.params.image_px,
             frozen_embeddings=job.params.frozen_embeddings,
             frozen_blocks=job.params.frozen_blocks,
+            head_name=job.params.head_name,
             moe=job.params.moe,
             padaug=job.params.padaug,
             augmentation=job.params.augmentation,
             training=job.params.training,
+            num_processes=job.params.num_processes,
             device=job.params.device,
             num_threads=job.params.num_threads,
         )

@@ -2,6 +2,7 @@ import json
 
 import numpy as np
 from PIL import Image
+from safetensors import safe_open
 
 from tests.unit.test_stage1_training import SETTINGS
 from workflow_scripts.lib.artifacts import read_made_by, read_parquet, sha256_of
@@ -39,8 +40,9 @@ def _run(encoder, images, out, **changes):
         "holdout": {"share": 0.25, "seed": 1},
         "stored_px": 32,
         "image_px": 28,
-        "frozen_embeddings": False,
+        "frozen_embeddings": "none",
         "frozen_blocks": 1,
+        "head_name": "moe",
         "moe": {
             "num_experts": 2,
             "depth": 1,
@@ -48,10 +50,13 @@ def _run(encoder, images, out, **changes):
             "expansion": 2.0,
             "dropout": 0.1,
             "max_drop_path": 0.0,
+            "top_k": None,
+            "balance_weight": 0.0,
         },
         "padaug": {"probability": 0.6, "bar_width": [0.03, 0.2], "max_l_area": 0.2, "max_shift": 0.02},
         "augmentation": AUGMENTATION,
         "training": TRAINING | {"epochs": 2},
+        "num_processes": 1,
         "device": "cpu",
         "num_threads": 1,
     } | changes
@@ -62,7 +67,6 @@ def _run(encoder, images, out, **changes):
         head=out / "head.safetensors",
         history=out / "history.parquet",
         metrics=out / "metrics.json",
-        checkpoint=out / ".checkpoint.pt",
         **settings,
     )
 
@@ -91,3 +95,14 @@ def test_two_runs_give_the_same_bytes(encoder, tmp_path):
         _run(encoder, images, tmp_path / name)
     for name in ("backbone/model.safetensors", "head.safetensors", "history.parquet", "metrics.json"):
         assert sha256_of(tmp_path / "one" / name) == sha256_of(tmp_path / "two" / name), name
+
+
+def test_the_linear_head_takes_the_place_of_the_experts(encoder, tmp_path):
+    _run(encoder, _images(tmp_path), tmp_path / "out", head_name="linear", frozen_embeddings="patches")
+    with safe_open(tmp_path / "out" / "head.safetensors", "np") as head:
+        assert set(head.keys()) == {"classifier.weight", "classifier.bias"}
+        assert json.loads(head.metadata()["made_by"])["settings"]["head"] == "linear"
+    before, after = load_encoder(encoder).state_dict(), load_encoder(tmp_path / "out" / "backbone").state_dict()
+    changed = {name for name, tensor in after.items() if (tensor != before[name]).any()}
+    assert "embeddings.patch_embeddings.projection.weight" not in changed
+    assert {"embeddings.cls_token", "encoder.layer.1.mlp.fc1.weight"} <= changed

@@ -192,6 +192,48 @@ def test_holdout_that_cannot_be_drawn_is_refused(tmp_path):
         read_image_set("table", table_of(tmp_path, {"Anger": 4, "Fear": 4}), holdout_share=0.1)
 
 
+def grouped_table(root, groups, split=None):
+    """Write a table with (group, class) pairs, in that order, and give its path and the groups."""
+    lines = ["image\texpression\tgroup" + "\tsplit" * bool(split)]
+    for k, (group, name) in enumerate(groups):
+        touch(root, f"{k}.jpg")
+        lines.append(f"{k}.jpg\t{name}\t{group}" + (f"\t{split[k]}" if split else ""))
+    (root / "faces.tsv").write_text("\n".join(lines) + "\n")
+    return root / "faces.tsv", np.array([group for group, _ in groups])
+
+
+def test_holdout_keeps_groups_together_and_classes_alike(tmp_path):
+    rng = np.random.default_rng(0)
+    groups = [
+        (f"person{person}", ("Anger", "Fear", "Other")[int(rng.choice(3, p=[0.6, 0.3, 0.1]))])
+        for person in range(60)
+        for _ in range(rng.integers(1, 12))
+    ]
+    path, group = grouped_table(tmp_path, groups)
+    images = read_image_set("table", path, holdout_share=0.2, seed=1)
+    held_out = images.split == "validation"
+    assert not set(group[held_out]) & set(group[~held_out])
+    shares = [held_out[images.expression == number].mean() for number in (1, 3, 7)]
+    assert shares == pytest.approx([0.2] * 3, abs=0.05)
+    assert (read_image_set("table", path, holdout_share=0.2, seed=1).split == images.split).all()
+    assert (read_image_set("table", path, holdout_share=0.2, seed=2).split != images.split).any()
+
+
+def test_a_class_of_a_single_group_cannot_be_held_out(tmp_path):
+    path, _ = grouped_table(tmp_path, [("a", "Anger"), ("b", "Anger"), ("a", "Fear"), ("a", "Fear")])
+    with pytest.raises(InputError, match=r"faces\.tsv has a single group of Fear"):
+        read_image_set("table", path, holdout_share=0.5)
+
+
+def test_a_given_split_may_not_divide_a_group(tmp_path):
+    pairs = [("a", "Anger"), ("b", "Anger"), ("a", "Fear")]
+    path, _ = grouped_table(tmp_path, pairs, split=["train", "validation", "train"])
+    assert read_image_set("table", path).split.tolist() == ["train", "validation", "train"]
+    path, _ = grouped_table(tmp_path, pairs, split=["train", "validation", "validation"])
+    with pytest.raises(InputError, match="has the group a in training and validation both"):
+        read_image_set("table", path)
+
+
 @pytest.mark.parametrize(
     ("text", "message"),
     [
@@ -203,6 +245,7 @@ def test_holdout_that_cannot_be_drawn_is_refused(tmp_path):
         ("image,expression\na.jpg,-1\n", "line 2 has the expression '-1'"),
         ("image,expression\na.jpg\n", "line 2 has 1 fields"),
         ("image,expression,split\na.jpg,0,test\n", "line 2 has the split 'test'"),
+        ("image,expression,group\na.jpg,0,p1\na.jpg,0,\n", "line 3 has no group"),
     ],
 )
 def test_tables_that_do_not_fit_are_refused(tmp_path, text, message):

@@ -31,9 +31,23 @@ def _groups(backbone, head):
     return parameter_groups(backbone, head, backbone_lr=1e-5, head_lr=3e-4, layer_decay=0.85, weight_decay=0.05)
 
 
-def test_learning_rate_and_decay_of_every_parameter(backbone):
+@pytest.mark.parametrize(
+    ("embeddings", "num_blocks", "frozen"),
+    [
+        ("none", 0, ()),
+        ("patches", 2, ("embeddings.patch_embeddings.", "encoder.layer.0.", "encoder.layer.1.")),
+        ("all", 1, ("embeddings.", "encoder.layer.0.")),
+        ("all", 3, ("embeddings.", "encoder.layer.")),
+    ],
+)
+def test_learning_rate_and_decay_of_every_parameter(backbone, embeddings, num_blocks, frozen):
+    freeze(backbone, embeddings=embeddings, num_blocks=num_blocks)
     head = nn.Linear(8, 8)
-    for name, (lr, decay) in _by_name(backbone, head, _groups(backbone, head)).items():
+    for name, settings in _by_name(backbone, head, _groups(backbone, head)).items():
+        assert (settings is None) == name.startswith(frozen), name
+        if settings is None:
+            continue
+        lr, decay = settings
         if name.startswith("head."):
             expected = 3e-4
         elif name.startswith("embeddings."):
@@ -48,10 +62,13 @@ def test_learning_rate_and_decay_of_every_parameter(backbone):
         assert decay == (0.0 if vector or token else 0.05), name
 
 
-def test_frozen_parameters_are_left_out(backbone):
-    freeze(backbone, embeddings=True, num_blocks=2)
-    head = nn.Linear(8, 8)
-    found = _by_name(backbone, head, _groups(backbone, head))
-    trained = {name for name, settings in found.items() if settings is not None}
-    assert not any(name.startswith(("embeddings.", "encoder.layer.0.", "encoder.layer.1.")) for name in trained)
-    assert {name for name in found if name.startswith(("encoder.layer.2.", "layernorm.", "head."))} == trained
+def test_the_method_freezes_the_patch_projection_and_the_first_blocks(backbone):
+    freeze(backbone, embeddings="patches", num_blocks=2)
+    trained = {name for name, parameter in backbone.named_parameters() if parameter.requires_grad}
+    assert {name for name in trained if not name.startswith("encoder.layer.2.")} == {
+        "embeddings.cls_token",
+        "embeddings.mask_token",
+        "embeddings.position_embeddings",
+        "layernorm.weight",
+        "layernorm.bias",
+    }

@@ -100,12 +100,30 @@ def test_an_unreadable_image_is_named(tmp_path):
         training.ImageDataset([bad], np.array([0]), 32)[0]
 
 
+@pytest.mark.parametrize("num_workers", [0, 1])
+def test_an_unreadable_image_ends_training_with_one_sentence(images, tmp_path, num_workers):
+    bad = tmp_path / "black.jpg"
+    bad.write_bytes(b"no picture")
+    broken = training.ImageDataset([bad] * 16, np.zeros(16, dtype=np.int8), 32)
+    with pytest.raises(InputError, match=r"black\.jpg is no readable image") as caught:
+        _train([broken, images[1]], tmp_path / "c.pt", num_workers=num_workers)
+    assert str(caught.value).startswith(str(bad)) and "\n" not in str(caught.value)
+
+
 def test_it_learns_and_keeps_its_best_epoch(images, tmp_path):
     model, state = _train(images, tmp_path / "c.pt")
     assert state.best_macro_f1 == pytest.approx(0.25)  # two of eight classes, both right
     assert len(state.history) == 4
-    predicted = training.predict(model, images[1], image_px=28, batch_size=16, num_workers=0, device="cpu")
-    assert predicted.tolist() == images[1].expression.tolist()
+    assert state.best_predicted.tolist() == images[1].expression.tolist()
+    assert all(torch.equal(tensor, state.best_weights[name]) for name, tensor in model.state_dict().items())
+
+
+def test_the_heads_auxiliary_loss_is_part_of_the_loss(images, tmp_path, monkeypatch):
+    _, plain = _train(images, tmp_path / "plain.pt", epochs=1)
+    real_forward = MoEHead.forward
+    monkeypatch.setattr(MoEHead, "forward", lambda head, features: (real_forward(head, features)[0], torch.tensor(2.0)))
+    _, raised = _train(images, tmp_path / "raised.pt", epochs=1)
+    assert raised.history[0]["train_loss"] == pytest.approx(plain.history[0]["train_loss"] + 2.0, abs=1e-5)
 
 
 def test_an_interrupted_run_ends_like_an_uninterrupted_one(images, tmp_path, monkeypatch):

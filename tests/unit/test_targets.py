@@ -1,8 +1,10 @@
+import math
+
 import numpy as np
 import pytest
 import torch
 
-from workflow_scripts.lib.targets import class_weights, mixup, soft_targets
+from workflow_scripts.lib.targets import class_weights, mixup, soft_cross_entropy, soft_targets
 
 
 def test_class_weights_on_the_published_training_counts():
@@ -37,3 +39,38 @@ def test_mixup_of_zero_is_none():
     images, targets = torch.rand(2, 3, 4, 4), torch.eye(2)
     mixed, blended = mixup(images, targets, 0.0, np.random.default_rng(0))
     assert mixed is images and blended is targets
+
+
+def test_loss_with_mixup_weights_and_smoothing_equals_a_loop_over_images_and_classes():
+    num_classes, smoothing, alpha = 8, 0.1, 0.2
+    expression = np.array([0, 3, 7, 0, 4, 4, 1, 0, 6])
+    logits = torch.randn(9, num_classes, generator=torch.Generator().manual_seed(2))
+    weights = class_weights(expression, num_classes)
+    targets = soft_targets(torch.from_numpy(expression), num_classes, smoothing)
+    _, mixed = mixup(torch.zeros(9, 1), targets, alpha, np.random.default_rng(3))
+
+    rng = np.random.default_rng(3)  # the draws that mixup makes
+    share, partner = rng.beta(alpha, alpha), rng.permutation(9)
+    assert 0.001 < share < 0.999
+    counts = [list(expression).count(number) for number in range(num_classes)]
+    raw = [9 / (num_classes * count) if count else 0.0 for count in counts]
+    mean_weight = sum(raw) / sum(count > 0 for count in counts)
+    total = 0.0
+    for image in range(9):
+        scores = logits[image].tolist()
+        normaliser = math.log(sum(math.exp(score) for score in scores))
+        for number in range(num_classes):
+            own = (1 - smoothing) * (expression[image] == number) + smoothing / num_classes
+            other = (1 - smoothing) * (expression[partner[image]] == number) + smoothing / num_classes
+            target = share * own + (1 - share) * other
+            total -= raw[number] / mean_weight * target * (scores[number] - normaliser)
+    assert soft_cross_entropy(logits, mixed, weights).item() == pytest.approx(total / 9, abs=1e-5)
+
+
+def test_the_loss_of_a_batch_is_the_mean_over_its_equal_parts():
+    expression = np.array([0, 0, 0, 0, 1, 2, 2, 3])  # the parts have other classes, hence other weights
+    logits = torch.randn(8, 4, generator=torch.Generator().manual_seed(0))
+    weights = class_weights(expression, 4)
+    targets = soft_targets(torch.from_numpy(expression), 4, 0.1)
+    parts = [soft_cross_entropy(logits[part], targets[part], weights) for part in (slice(0, 4), slice(4, 8))]
+    assert sum(parts).item() / 2 == pytest.approx(soft_cross_entropy(logits, targets, weights).item(), rel=1e-6)

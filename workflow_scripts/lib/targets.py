@@ -35,3 +35,12 @@ def mixup(
         share * images + (1.0 - share) * images[partner],
         share * targets + (1.0 - share) * targets[partner],
     )
+
+
+def soft_cross_entropy(logits: torch.Tensor, targets: torch.Tensor, weights: torch.Tensor) -> torch.Tensor:
+    """Mean over the images of -sum over the classes of weight * target * log softmax(logits): [].
+
+    logits, targets [B, C]; weights [C]. It divides by B, not by the sum of the weights, so the mean of the losses
+    of equal parts of a batch is the loss of the batch.
+    """
+    return F.cross_entropy(logits, targets, weight=weights)

@@ -5,13 +5,13 @@ EmoLabel and Image, or a re-pack's train and test folders of numbered classes), 
 """
 
 import csv
-from collections import Counter
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
+from typing import NamedTuple
 
 import numpy as np
-from sklearn.model_selection import train_test_split
+from sklearn.model_selection import StratifiedGroupKFold, train_test_split
 
 from workflow_scripts.lib.challenge.expressions import EXPRESSIONS, expression_number
 from workflow_scripts.lib.errors import InputError
@@ -34,7 +34,16 @@ _TOLERANCE = 0.05
 _RAFDB_SPLITS = {"train": "train", "test": "validation"}
 _IMAGE_SUFFIXES = (".jpg", ".jpeg", ".png")
 
-_Rows = Iterable[tuple[Path, int, str]]
+_TABLE_COLUMNS = ("image", "expression", "split", "group")
+
+
+class _Row(NamedTuple):
+    """An image with its class; split and group are empty where the layout does not say."""
+
+    path: Path
+    expression: int
+    split: str
+    group: str = ""
 
 
 @dataclass(frozen=True)
@@ -50,7 +59,8 @@ def read_image_set(layout: str, root: Path, holdout_share: float = 0.1, seed: in
     """Read one image set; the order is that of its own lists, or of the file names where it has no list.
 
     holdout_share: share of each class held out for validation, drawn with `seed`, for a table without a split
-    column. Raises InputError for an unknown layout, lists that do not fit it, and images that do not exist.
+    column; images of one group, where the table has that column, stay on one side. Raises InputError for an unknown
+    layout, lists that do not fit it, images that do not exist, and a table that puts a group on both sides.
     """
     root = Path(root)
     if layout not in _READERS:
@@ -58,21 +68,24 @@ def read_image_set(layout: str, root: Path, holdout_share: float = 0.1, seed: in
     rows = list(_READERS[layout](root))
     if not rows:
         raise InputError(f"{root} holds no labelled images in the layout {layout}; check the folder and the layout.")
-    paths = [path for path, _, _ in rows]
+    paths = [row.path for row in rows]
     missing = [path for path in paths if not path.is_file()]
     if missing:
         raise InputError(
             f"{len(missing)} of the {len(paths)} images of {root} do not exist, the first is {missing[0]}; "
             "unpack the images or correct the folder."
         )
-    expression = np.array([number for _, number, _ in rows], dtype=np.int8)
-    split = np.array([name for _, _, name in rows])
-    if layout == "table" and not split[0]:
-        split = _holdout(root, expression, holdout_share, seed)
+    expression = np.array([row.expression for row in rows], dtype=np.int8)
+    split = np.array([row.split for row in rows])
+    group = np.array([row.group for row in rows])
+    if not split[0]:
+        split = _holdout(root, expression, group, holdout_share, seed)
+    elif group[0]:
+        _check_groups(root, split, group)
     return ImageSet(paths, expression, split)
 
 
-def _affectnet_csv(root: Path) -> Iterator[tuple[Path, int, str]]:
+def _affectnet_csv(root: Path) -> Iterator[_Row]:
     for name, split in (("training", "train"), ("validation", "validation")):
         path = root / "Manually_Annotated_file_lists" / f"{name}.csv"
         for line, fields in _csv_rows(path):
@@ -82,10 +95,10 @@ def _affectnet_csv(root: Path) -> Iterator[tuple[Path, int, str]]:
                 raise InputError(f"{path} line {line} has {len(fields)} fields instead of 9; fetch the file again.")
             number = _affectnet_class(fields[6], f"{path} line {line}")
             if number is not None:
-                yield root / "Manually_Annotated_Images" / fields[0], number, split
+                yield _Row(root / "Manually_Annotated_Images" / fields[0], number, split)
 
 
-def _affectnet_npy(root: Path) -> Iterator[tuple[Path, int, str]]:
+def _affectnet_npy(root: Path) -> Iterator[_Row]:
     for folder, split in (("train_set", "train"), ("val_set", "validation")):
         annotations = sorted((root / folder / "annotations").glob("*_exp.npy"))
         if not annotations:
@@ -98,7 +111,7 @@ def _affectnet_npy(root: Path) -> Iterator[tuple[Path, int, str]]:
             number = _affectnet_class(str(value.item()) if value.size == 1 else "several values", annotation)
             if number is not None:
                 image = annotation.name.removesuffix("_exp.npy") + ".jpg"
-                yield root / folder / "images" / image, number, split
+                yield _Row(root / folder / "images" / image, number, split)
 
 
 def _affectnet_class(text: str, where: str | Path) -> int | None:
@@ -111,7 +124,7 @@ def _affectnet_class(text: str, where: str | Path) -> int | None:
     return AFFECTNET_TO_CHALLENGE[number]
 
 
-def _rafdb(root: Path) -> Iterator[tuple[Path, int, str]]:
+def _rafdb(root: Path) -> Iterator[_Row]:
     basic = next((folder for folder in (root, root / "basic") if (folder / "EmoLabel").is_dir()), None)
     if basic is None:
         yield from _rafdb_folders(root)
@@ -125,10 +138,10 @@ def _rafdb(root: Path) -> Iterator[tuple[Path, int, str]]:
                 "test_ and a class from 1 to 7; use the file as RAF-DB distributes it."
             )
         image = basic / "Image" / "aligned" / f"{Path(fields[0]).stem}_aligned.jpg"
-        yield image, RAFDB_TO_CHALLENGE[int(fields[1])], _RAFDB_SPLITS[part]
+        yield _Row(image, RAFDB_TO_CHALLENGE[int(fields[1])], _RAFDB_SPLITS[part])
 
 
-def _rafdb_folders(root: Path) -> Iterator[tuple[Path, int, str]]:
+def _rafdb_folders(root: Path) -> Iterator[_Row]:
     images = {part: _numbered_folders(root / part) for part in _RAFDB_SPLITS}
     # 0..6 stands for 1..7 less one. Only the two ends tell which of the two a re-pack is.
     numbers = {number for part in images.values() for number, files in part.items() if files}
@@ -146,7 +159,7 @@ def _rafdb_folders(root: Path) -> Iterator[tuple[Path, int, str]]:
         _check_rafdb_counts(root / part, shifted, RAFDB_COUNTS[part])
         for number, files in sorted(shifted.items()):
             for file in files:
-                yield file, RAFDB_TO_CHALLENGE[number], _RAFDB_SPLITS[part]
+                yield _Row(file, RAFDB_TO_CHALLENGE[number], _RAFDB_SPLITS[part])
 
 
 def _numbered_folders(folder: Path) -> dict[int, list[Path]]:
@@ -186,14 +199,14 @@ def _alike(count: int, published: int) -> bool:
     return abs(count - published) <= _TOLERANCE * published
 
 
-def _table(path: Path) -> Iterator[tuple[Path, int, str]]:
+def _table(path: Path) -> Iterator[_Row]:
     rows = _csv_rows(path, delimiter="\t" if path.suffix.lower() == ".tsv" else ",")
     _, header = next(rows, (1, []))
     columns = {name: header.index(name) for name in header}
-    if not {"image", "expression"} <= set(columns) <= {"image", "expression", "split"} or len(columns) < len(header):
+    if not {"image", "expression"} <= set(columns) <= set(_TABLE_COLUMNS) or len(columns) < len(header):
         raise InputError(
             f"{path} line 1 has the columns {', '.join(header)}; "
-            "they must be image, expression and, where wanted, split."
+            "they must be image, expression and, where wanted, split and group."
         )
     for line, fields in rows:
         if len(fields) != len(header):
@@ -207,20 +220,33 @@ def _table(path: Path) -> Iterator[tuple[Path, int, str]]:
         split = fields[columns["split"]] if "split" in columns else ""
         if "split" in columns and split not in ("train", "validation"):
             raise InputError(f"{path} line {line} has the split {split!r}; choose train or validation.")
-        yield path.parent / fields[columns["image"]], number, split
+        group = fields[columns["group"]] if "group" in columns else ""
+        if "group" in columns and not group:
+            raise InputError(f"{path} line {line} has no group; name one for every image, or leave the column out.")
+        yield _Row(path.parent / fields[columns["image"]], number, split, group)
 
 
-def _holdout(path: Path, expression: np.ndarray, share: float, seed: int) -> np.ndarray:
-    single = [EXPRESSIONS[number] for number, count in Counter(expression.tolist()).items() if count < 2]
-    if single:
-        raise InputError(
-            f"{path} has a single image of {single[0]}, which cannot be in training and validation both; "
-            "add images or a column split."
-        )
+def _check_groups(path: Path, split: np.ndarray, group: np.ndarray) -> None:
+    on_both = np.intersect1d(group[split == "train"], group[split == "validation"])
+    if len(on_both):
+        raise InputError(f"{path} has the group {on_both[0]} in training and validation both; correct its split.")
+
+
+def _holdout(path: Path, expression: np.ndarray, group: np.ndarray, share: float, seed: int) -> np.ndarray:
+    """Split [N] of images without one: by class alone where `group` [N] is empty, else by whole groups."""
+    unit, members = ("group", group) if group[0] else ("image", np.arange(len(expression)))
+    for number in np.unique(expression):
+        if len(np.unique(members[expression == number])) < 2:
+            raise InputError(
+                f"{path} has a single {unit} of {EXPRESSIONS[number]}, which cannot be in training and validation "
+                "both; add images or a column split."
+            )
     try:
-        _, held_out = train_test_split(
-            np.arange(len(expression)), test_size=share, stratify=expression, random_state=seed
-        )
+        if unit == "group":
+            folds = StratifiedGroupKFold(round(1 / share), shuffle=True, random_state=seed)
+            _, held_out = next(folds.split(expression, expression, group))
+        else:
+            _, held_out = train_test_split(members, test_size=share, stratify=expression, random_state=seed)
     except ValueError as error:
         raise InputError(
             f"{path} cannot be split with a holdout share of {share} ({error}); add images or a column split."

@@ -7,14 +7,22 @@ from torch import nn
 _BLOCK = re.compile(r"encoder\.layer\.(\d+)\.")
 
 
-def freeze(backbone: nn.Module, *, embeddings: bool, num_blocks: int) -> None:
-    """Stop gradients in the embeddings (patches, class token, positions) and the first `num_blocks` blocks."""
+# Beginnings of the names of the parameters that stay as they are.
+FROZEN_EMBEDDINGS = {"none": (), "patches": ("embeddings.patch_embeddings.",), "all": ("embeddings.",)}
+
+
+def freeze(backbone: nn.Module, *, embeddings: str, num_blocks: int) -> None:
+    """Stop gradients in the embeddings and the first `num_blocks` blocks.
+
+    embeddings: `none`, `patches` (their projection alone, as the method does), or `all` (class and mask token and
+    positions too).
+    """
     for name, parameter in backbone.named_parameters():
         block = _BLOCK.search(name)
         if block:
             parameter.requires_grad_(int(block[1]) >= num_blocks)
-        elif name.startswith("embeddings."):
-            parameter.requires_grad_(not embeddings)
+        else:
+            parameter.requires_grad_(not name.startswith(FROZEN_EMBEDDINGS[embeddings]))
 
 
 def parameter_groups(

@@ -1,9 +1,10 @@
 """The mixture-of-experts head that Stage I trains with and then discards.
 
-Shapes: B images, D features, E experts, C classes. Source: the method's Stage I.
+Shapes: B images, D features, E experts, K chosen experts, C classes. Source: the method's Stage I, which is dense.
 """
 
 import torch
+import torch.distributed
 import torch.nn.functional as F
 from torch import nn
 
@@ -55,10 +56,11 @@ class Expert(nn.Module):
 
 
 class MoEHead(nn.Module):
-    """Dense mixture of experts on the CLS feature: features [B, D] -> logits [B, C].
+    """Mixture of experts on the CLS feature: features [B, D] -> logits [B, C] and the auxiliary loss [].
 
-    The router weighs every expert by a softmax; all experts run. LayerNorm, dropout and one linear layer
-    classify the weighted sum.
+    The router weighs the experts by a softmax. All of them run where `top_k` is None; else each image goes to its
+    `top_k` best ones alone, whose weights are scaled to sum to 1. LayerNorm, dropout and one linear layer classify
+    the weighted sum. The auxiliary loss is `balance_weight` times the balance loss while training, else 0.
     """
 
     def __init__(
@@ -72,8 +74,12 @@ class MoEHead(nn.Module):
         expansion: float = 2.0,
         dropout: float = 0.6,
         max_drop_path: float = 0.1,
+        top_k: int | None = None,
+        balance_weight: float = 0.0,
     ):
         super().__init__()
+        self.top_k = top_k
+        self.balance_weight = balance_weight
         self.norm = nn.LayerNorm(num_features)
         self.router = nn.Sequential(
             nn.Linear(num_features, router_features),
@@ -95,8 +101,40 @@ class MoEHead(nn.Module):
             nn.LayerNorm(num_features), nn.Dropout(dropout), nn.Linear(num_features, num_classes)
         )
 
-    def forward(self, features: torch.Tensor) -> torch.Tensor:
+    def forward(self, features: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
         x = self.norm(features)
-        weights = self.router(x).softmax(dim=-1)  # [B, E]
+        probabilities = self.router(x).softmax(dim=-1)  # [B, E]
+        mixed = self._dense(x, probabilities) if self.top_k is None else self._routed(x, probabilities)
+        auxiliary = x.new_zeros(())
+        if self.training and self.balance_weight > 0.0:
+            auxiliary = self.balance_weight * balance_loss(probabilities, self.top_k or 1)
+        return self.classifier(mixed), auxiliary
+
+    def _dense(self, x: torch.Tensor, probabilities: torch.Tensor) -> torch.Tensor:
         outputs = torch.stack([expert(x) for expert in self.experts], dim=1)  # [B, E, D]
-        return self.classifier((weights[:, :, None] * outputs).sum(dim=1))
+        return (probabilities[:, :, None] * outputs).sum(dim=1)
+
+    def _routed(self, x: torch.Tensor, probabilities: torch.Tensor) -> torch.Tensor:
+        weights, chosen = probabilities.topk(self.top_k, dim=-1)  # [B, K] each
+        weights = weights / weights.sum(dim=-1, keepdim=True)
+        mixed = torch.zeros_like(x)
+        for number, expert in enumerate(self.experts):
+            image, rank = (chosen == number).nonzero(as_tuple=True)
+            if len(image):  # an expert that no image chose does not run, and gets no gradient at all
+                mixed = mixed.index_add(0, image, weights[image, rank, None] * expert(x[image]))
+        return mixed
+
+
+def balance_loss(probabilities: torch.Tensor, top_k: int) -> torch.Tensor:
+    """E * sum over the experts of f * P: 1 where the images spread evenly, E where all go to one expert.
+
+    probabilities [B, E]: the router's softmax, whose mean over the images is P; f is the share of the images'
+    `top_k` choices that fall on an expert, without gradient. Among several processes f is that of the whole batch,
+    so that the mean of the processes' losses is the loss of the whole batch. Source: arXiv 2101.03961, eq. 4 to 6.
+    """
+    num_experts = probabilities.shape[1]
+    chosen = probabilities.topk(top_k, dim=-1).indices
+    counts = torch.bincount(chosen.flatten(), minlength=num_experts).float()  # [E]
+    if torch.distributed.is_initialized():
+        torch.distributed.all_reduce(counts)
+    return num_experts * (counts / counts.sum() * probabilities.mean(dim=0)).sum()

@@ -4,14 +4,13 @@ Shapes: B images, S stored side, C classes.
 """
 
 import logging
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
 import numpy as np
 import torch
-import torch.nn.functional as F
-from accelerate import Accelerator
+from accelerate import Accelerator, DataLoaderConfiguration, DistributedDataParallelKwargs
 from torch import nn
 from torch.utils.data import DataLoader, Dataset
 
@@ -22,7 +21,7 @@ from workflow_scripts.lib.errors import InputError
 from workflow_scripts.lib.faces.resizing import resize
 from workflow_scripts.lib.job import progress
 from workflow_scripts.lib.stage1.layer_decay import parameter_groups
-from workflow_scripts.lib.targets import class_weights, mixup, soft_targets
+from workflow_scripts.lib.targets import class_weights, mixup, soft_cross_entropy, soft_targets
 
 
 class ImageDataset(Dataset):
@@ -51,14 +50,14 @@ class ImageDataset(Dataset):
 
 
 class Classifier(nn.Module):
-    """Encoder and head as one module: [B, 3, P, P] -> logits [B, C] from the CLS token."""
+    """Encoder and head as one: [B, 3, P, P] -> the head's logits [B, C] and auxiliary loss [] on the CLS token."""
 
     def __init__(self, *, backbone: nn.Module, head: nn.Module):
         super().__init__()
         self.backbone = backbone
         self.head = head
 
-    def forward(self, pixel_values: torch.Tensor) -> torch.Tensor:
+    def forward(self, pixel_values: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
         cls = self.backbone(pixel_values=pixel_values).last_hidden_state[:, 0]  # [B, D]
         return self.head(cls)
 
@@ -72,6 +71,8 @@ class TrainingState:
     best_macro_f1: float = -1.0
     best_epoch: int = 0
     best_weights: dict[str, torch.Tensor] = field(default_factory=dict)
+    best_predicted: torch.Tensor = field(default_factory=lambda: torch.empty(0, dtype=torch.int64))
+    """Most likely class [N] of every validation image at the best epoch."""
 
 
 def train(
@@ -103,9 +104,27 @@ def train(
     """Train `model`, leave it at its best epoch by macro-F1 on `validation_set`, and return the history.
 
     `checkpoint` is rewritten after every epoch and taken up again when its `fingerprint` is this run's; all
-    randomness of an epoch follows from (seed, epoch), so an interrupted run ends like an uninterrupted one.
+    randomness of an epoch follows from (seed, epoch, process), so an interrupted run ends like an uninterrupted one.
+
+    Among several processes (`run_in_processes`) each takes an equal share of every batch, so `batch_size` stays that
+    of the whole; order of the images and mixup's shares are common, all other draws differ. Every process returns
+    the same state. Raises InputError for a batch that cannot be shared and for a loss that is no number.
     """
-    accelerator = Accelerator(cpu=device == "cpu", mixed_precision=precision)
+    accelerator = Accelerator(
+        cpu=device == "cpu",
+        mixed_precision=precision,
+        dataloader_config=DataLoaderConfiguration(split_batches=True),
+        # The encoder's mask token, and an expert that no image chose, have no gradient.
+        kwargs_handlers=[DistributedDataParallelKwargs(find_unused_parameters=True)],
+    )
+    process = accelerator.process_index
+    train_batch_size = min(batch_size, len(train_set))
+    for size in (batch_size, train_batch_size):
+        if size % accelerator.num_processes:
+            raise InputError(
+                f"Stage I cannot share batches of {size} images equally among {accelerator.num_processes} processes; "
+                "lower stage1.num_processes."
+            )
     groups = parameter_groups(
         model.backbone,
         model.head,
@@ -118,51 +137,49 @@ def train(
     shuffler = torch.Generator()
     loader = DataLoader(
         train_set,
-        batch_size=batch_size,
+        batch_size=train_batch_size,
         shuffle=True,
-        drop_last=len(train_set) > batch_size,
+        drop_last=True,
         num_workers=num_workers,
         generator=shuffler,
     )
+    validation_loader = DataLoader(validation_set, batch_size=batch_size, num_workers=num_workers)
     schedule = _warmup_then_cosine(optimizer, len(loader), epochs, warmup_epochs, min_lr)
     weights = class_weights(train_set.expression, num_classes)
     absent = [index for index in range(num_classes) if weights[index] == 0]
     if absent:
         logging.warning("the training images have no example of class %s; Stage I cannot learn it", absent)
-    model, optimizer = accelerator.prepare(model, optimizer)
+    wrapped, optimizer, loader, validation_loader = accelerator.prepare(model, optimizer, loader, validation_loader)
     weights = weights.to(accelerator.device)
-    state = _resume(checkpoint, fingerprint, model, optimizer, schedule)
+    parts = {"model": model, "optimizer": optimizer, "schedule": schedule}
+    if accelerator.scaler is not None:
+        parts["scaler"] = accelerator.scaler
+    state = _resume(checkpoint, fingerprint, parts)
 
     for epoch in range(state.epoch + 1, epochs + 1):
-        torch.manual_seed(_seed_of(seed, epoch))  # dropout and drop-path
+        torch.manual_seed(_seed_of(seed, epoch, 0, process))  # dropout and drop-path
         shuffler.manual_seed(_seed_of(seed, epoch, 1))
-        generator = torch.Generator().manual_seed(_seed_of(seed, epoch, 2))
+        generator = torch.Generator().manual_seed(_seed_of(seed, epoch, 2, process))
         rng = np.random.default_rng([seed, epoch])
-        model.train()
+        wrapped.train()
         losses = []
-        for images, expression in progress(loader, len(loader), f"epoch {epoch} of {epochs}", "batches"):
-            inputs = augmentation(to_unit(images.to(accelerator.device)), generator)
-            targets = soft_targets(expression.to(accelerator.device), num_classes, label_smoothing)
+        for images, expression in progress(_batches(loader), len(loader), f"epoch {epoch} of {epochs}", "batches"):
+            inputs = augmentation(to_unit(images), generator)
+            targets = soft_targets(expression, num_classes, label_smoothing)
             inputs, targets = mixup(inputs, targets, mixup_alpha, rng)
-            loss = F.cross_entropy(model(inputs), targets, weight=weights)
+            logits, auxiliary = wrapped(inputs)
+            loss = soft_cross_entropy(logits, targets, weights) + auxiliary
             accelerator.backward(loss)
-            accelerator.clip_grad_norm_(model.parameters(), max_grad_norm)
+            accelerator.clip_grad_norm_(wrapped.parameters(), max_grad_norm)
             optimizer.step()
             schedule.step()
             optimizer.zero_grad()
             losses.append(loss.detach())
-        loss = float(torch.stack(losses).mean())
+        loss = float(accelerator.reduce(torch.stack(losses).mean(), reduction="mean"))
         if not np.isfinite(loss):
             raise InputError(f"Stage I's loss became {loss} in epoch {epoch}; lower stage1's learning rates.")
-        predicted = predict(
-            model,
-            validation_set,
-            image_px=image_px,
-            batch_size=batch_size,
-            num_workers=num_workers,
-            device=device,
-        )
-        score = macro_f1(validation_set.expression, predicted)
+        predicted = _predict(accelerator, wrapped, validation_loader, image_px)
+        score = macro_f1(validation_set.expression, predicted.numpy())
         state.history.append(
             {"epoch": epoch, "train_loss": loss, "val_macro_f1": score, "head_lr": _head_lr(optimizer)}
         )
@@ -170,31 +187,31 @@ def train(
         state.epoch = epoch
         if score > state.best_macro_f1:
             state.best_macro_f1, state.best_epoch = score, epoch
-            state.best_weights = {
-                name: tensor.detach().cpu().clone()
-                for name, tensor in accelerator.unwrap_model(model).state_dict().items()
-            }
-        _save(checkpoint, fingerprint, state, model, optimizer, schedule)
-    accelerator.unwrap_model(model).load_state_dict(state.best_weights, strict=True)
+            state.best_predicted = predicted
+            state.best_weights = {name: tensor.cpu().clone() for name, tensor in model.state_dict().items()}
+        if accelerator.is_main_process:
+            _save(checkpoint, fingerprint, state, parts)
+    model.load_state_dict(state.best_weights, strict=True)
     return state
 
 
+def _batches(loader: DataLoader) -> Iterator[tuple[torch.Tensor, torch.Tensor]]:
+    """The loader's batches; a decoding process's InputError gets back its sentence, which torch buries in a trace."""
+    try:
+        yield from loader
+    except InputError as error:
+        raise InputError(str(error).rsplit(f"{InputError.__name__}: ", 1)[-1].strip()) from error
+
+
 @torch.no_grad()
-def predict(
-    model: nn.Module,
-    images: ImageDataset,
-    *,
-    image_px: int,
-    batch_size: int,
-    num_workers: int,
-    device: str,
-) -> np.ndarray:
-    """Most likely class [N] int64 of every image, in order."""
+def _predict(accelerator: Accelerator, model: nn.Module, loader: DataLoader, image_px: int) -> torch.Tensor:
+    """Most likely class [N] int64 of every image, in order; the processes share the work and all get the result."""
     model.eval()
     predicted = []
-    for batch, _ in DataLoader(images, batch_size=batch_size, num_workers=num_workers):
-        predicted.append(model(to_input(batch.to(device), image_px)).argmax(dim=-1).cpu())
-    return torch.cat(predicted).numpy()
+    for images, _ in _batches(loader):
+        logits, _ = model(to_input(images, image_px))
+        predicted.append(accelerator.gather_for_metrics(logits.argmax(dim=-1)).cpu())
+    return torch.cat(predicted)
 
 
 def _warmup_then_cosine(
@@ -216,28 +233,22 @@ def _head_lr(optimizer: torch.optim.Optimizer) -> float:
     return max(group["lr"] for group in optimizer.param_groups)
 
 
-def _save(checkpoint: Path, fingerprint: str, state: TrainingState, model, optimizer, schedule) -> None:
-    content = {
-        "fingerprint": fingerprint,
-        "progress": vars(state),
-        "model": model.state_dict(),
-        "optimizer": optimizer.state_dict(),
-        "schedule": schedule.state_dict(),
-    }
+def _save(checkpoint: Path, fingerprint: str, state: TrainingState, parts: dict) -> None:
+    content = {"fingerprint": fingerprint, "progress": vars(state)}
+    content |= {name: part.state_dict() for name, part in parts.items()}
     with replacing(checkpoint) as temporary:
         torch.save(content, temporary)
 
 
-def _resume(checkpoint: Path, fingerprint: str, model, optimizer, schedule) -> TrainingState:
+def _resume(checkpoint: Path, fingerprint: str, parts: dict) -> TrainingState:
     if not checkpoint.exists():
         return TrainingState()
     content = torch.load(checkpoint, weights_only=True, map_location="cpu")
     if content["fingerprint"] != fingerprint:
         logging.info("%s is from other settings or images: training starts afresh", checkpoint)
         return TrainingState()
-    model.load_state_dict(content["model"], strict=True)
-    optimizer.load_state_dict(content["optimizer"])
-    schedule.load_state_dict(content["schedule"])
+    for name, part in parts.items():
+        part.load_state_dict(content[name])
     state = TrainingState(**content["progress"])
     logging.info("going on after epoch %d from %s", state.epoch, checkpoint)
     return state
