@@ -1,0 +1,68 @@
+"""Reads  the weights that imported.backbone and imported.fusion name
+Writes results/imported/backbone/config.json, model.safetensors
+       results/fusion/imported/model.safetensors
+
+`snakemake import_weights` converts whichever of the two is configured. The keys are null without weights to import;
+nothing asks for these files then.
+"""
+
+
+localrules:
+    import_weights,
+
+
+rule import_weights:
+    input:
+        ["results/imported/backbone/model.safetensors"]
+        if config["imported"]["backbone"]
+        else [],
+        ["results/fusion/imported/model.safetensors"]
+        if config["imported"]["fusion"]["weights"]
+        else [],
+
+
+rule import_backbone:
+    input:
+        given=config["imported"]["backbone"] or [],
+    output:
+        config="results/imported/backbone/config.json",
+        weights="results/imported/backbone/model.safetensors",
+    log:
+        "results/logs/import_backbone.log",
+    benchmark:
+        "results/benchmarks/import_backbone.tsv"
+    conda:
+        "../envs/torch.yaml"
+    threads: 1
+    resources:
+        mem_mb=8000,
+        runtime=30,
+    params:
+        code=digest_of("import_backbone"),
+    script:
+        "../workflow_scripts/import_backbone.py"
+
+
+rule import_fusion:
+    input:
+        weights=config["imported"]["fusion"]["weights"] or [],
+        visual_mean=config["imported"]["fusion"]["visual_mean"] or [],
+        visual_std=config["imported"]["fusion"]["visual_std"] or [],
+        audio_mean=config["imported"]["fusion"]["audio_mean"] or [],
+        audio_std=config["imported"]["fusion"]["audio_std"] or [],
+    output:
+        model="results/fusion/imported/model.safetensors",
+    log:
+        "results/logs/import_fusion.log",
+    benchmark:
+        "results/benchmarks/import_fusion.tsv"
+    conda:
+        "../envs/torch.yaml"
+    threads: 1
+    resources:
+        mem_mb=2000,
+        runtime=10,
+    params:
+        code=digest_of("import_fusion"),
+    script:
+        "../workflow_scripts/import_fusion.py"

@@ -1,0 +1,33 @@
+"""Bring a published DINOv2 with its original names into our layout, in place of Stage I's result."""
+
+import logging
+from pathlib import Path
+
+from workflow_scripts.lib.encoders.dinov2_import import backbone_weights, dinov2_from_original
+from workflow_scripts.lib.encoders.loading import save_encoder
+from workflow_scripts.lib.job import log_to
+from workflow_scripts.lib.published_weights import read_state_dict
+
+
+def run(*, given: Path, backbone: Path) -> None:
+    """Write config.json and model.safetensors (float32) of the weights `given` into the folder `backbone`."""
+    logging.info("importing the backbone %s", given)
+    weights, heads = backbone_weights(read_state_dict(given), given)
+    if heads:
+        logging.info("left out %d tensors of the training head, which nothing uses: %s", len(heads), ", ".join(heads))
+    model = dinov2_from_original(weights, given)
+    save_encoder(model, backbone)
+    logging.info(
+        "made %s: %d layers, %d-d features, patches of %d px, positions for %d px",
+        backbone,
+        model.config.num_hidden_layers,
+        model.config.hidden_size,
+        model.config.patch_size,
+        model.config.image_size,
+    )
+
+
+if __name__ == "__main__":
+    job = snakemake  # noqa: F821
+    with log_to(job.log[0]):
+        run(given=Path(job.input.given), backbone=Path(job.output.weights).parent)
