@@ -1,4 +1,5 @@
-# `make submission` runs the whole chain, `make test` passes the tests. Each needs Python 3.11, make and a network
+# `make submission` runs the whole chain, `make test` passes the tests, `make ablation` makes the paper's comparisons
+# on a larger demonstration. Each needs Python 3.11, make and a network
 # that reaches the package registries, the first time only.
 
 PYTHON ?= $(shell command -v python3.11 || command -v python3)
@@ -7,10 +8,15 @@ VENV := .venv
 INSTALLED := $(VENV)/.installed
 RUN := PATH="$(CURDIR)/$(VENV)/bin:$$PATH"
 
-.PHONY: submission test score-demo lint format install
+.PHONY: submission test ablation score-demo lint format install
 
 submission: $(INSTALLED)
 	$(RUN) snakemake --cores $(CORES) submission
+
+ablation: $(INSTALLED)
+	$(RUN) snakemake --cores $(CORES) ablation submission --configfile tests/configs/ablation.yaml
+	@cat results/ablation/table.txt
+	@$(MAKE) --no-print-directory score-demo
 
 score-demo: $(INSTALLED)
 	@$(RUN) python -m workflow_scripts.lib.demo.score \

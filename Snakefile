@@ -23,6 +23,7 @@ from workflow_scripts.lib.configuration import check_config
 from workflow_scripts.lib.corpora.corpus import read_corpus
 from workflow_scripts.lib.errors import InputError
 from workflow_scripts.lib.given_files import (
+    adapted_encoder,
     detector_files,
     encoder_files,
     image_set_files,
@@ -45,7 +46,7 @@ wildcard_constraints:
     video="[A-Za-z0-9][A-Za-z0-9._-]*",
     track="[A-Za-z0-9][A-Za-z0-9._-]*",
     shard="(train|validation|test)-[0-9]+",
-    fold="official",
+    fold="official|imported|(cv|paper)[0-9]+",
     modality="visual|speech",
 
 
@@ -59,6 +60,7 @@ rule submission:
 include: "rules/demo.smk"
 include: "rules/corpus.smk"
 include: "rules/models.smk"
+include: "rules/imported.smk"
 include: "rules/frames.smk"
 include: "rules/faces.smk"
 include: "rules/audio.smk"
@@ -67,3 +69,5 @@ include: "rules/features.smk"
 include: "rules/fusion.smk"
 include: "rules/smoothing.smk"
 include: "rules/submission.smk"
+include: "rules/evaluation.smk"
+include: "rules/ablation.smk"

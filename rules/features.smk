@@ -1,4 +1,5 @@
-"""Reads  results/crops/{track}.parquet, results/subjects/{track}.parquet, results/stage1/backbone/
+"""Reads  results/crops/{track}.parquet, results/subjects/{track}.parquet
+       results/stage1/backbone/ or results/imported/backbone/
        results/audio/{video}.flac, results/audio_windows/{video}.parquet, results/models/speech/
 Writes results/features/visual/{shard}.npy, {shard}.parquet
        results/features/audio/{shard}.npy, {shard}.parquet
@@ -10,7 +11,7 @@ than embedding a short video, and a new video touches one shard only.
 
 rule dump_visual_features:
     input:
-        encoder=rules.train_stage1.output.weights,
+        encoder=adapted_encoder(config),
         crops=lambda wildcards: expand(
             "results/crops/{track}.parquet", track=corpus.shard(wildcards.shard)
         ),
@@ -33,6 +34,7 @@ rule dump_visual_features:
         gpu=config["compute"]["gpus"],
     params:
         tracks=lambda wildcards: corpus.shard(wildcards.shard),
+        scales=config["crops"]["scales"],
         image_px=config["encoders"]["visual"]["image_px"],
         batch_size=config["features"]["visual"]["batch_size"],
         dtype=config["features"]["visual"]["dtype"],

@@ -1,7 +1,11 @@
-"""Reads  results/features/{modality}/{shard}.npy, {shard}.parquet, the annotations
+"""Reads  results/features/{modality}/{shard}.npy, {shard}.parquet, the annotations, results/corpus/folds.tsv
 Writes results/fusion/{fold}/model.safetensors, val_logits.parquet, history.parquet, metrics.json
        results/fusion/{fold}/test_logits.parquet
+
+Fold `official` is the corpus's own split, `cv<k>` and `paper<k>` are those of a cross-validation.
 """
+
+from workflow_scripts.lib.corpora.folds import is_cross_validated
 
 
 rule train_fusion:
@@ -11,6 +15,9 @@ rule train_fusion:
         audio=corpus.shard_files("audio", "npy", ["train", "validation"]),
         audio_index=corpus.shard_files("audio", "parquet", ["train", "validation"]),
         annotations=corpus.annotations,
+        folds=lambda wildcards: (
+            "results/corpus/folds.tsv" if is_cross_validated(wildcards.fold) else []
+        ),
     output:
         model="results/fusion/{fold}/model.safetensors",
         val_logits="results/fusion/{fold}/val_logits.parquet",
@@ -59,8 +66,31 @@ rule predict_logits:
         mem_mb=4000,
         runtime=60,
     params:
-        tracks=corpus.tracks_in("test"),
+        tracks=corpus.rows_in("test"),
         num_threads=config["compute"]["num_threads"],
         code=digest_of("predict_logits"),
     script:
         "../workflow_scripts/predict_logits.py"
+
+
+# A model that was trained elsewhere takes the place of a fold's.
+ruleorder: import_fusion > train_fusion
+ruleorder: predict_imported > train_fusion
+
+
+use rule predict_logits as predict_imported with:
+    input:
+        model="results/fusion/imported/model.safetensors",
+        visual=corpus.shard_files("visual", "npy", ["validation"]),
+        visual_index=corpus.shard_files("visual", "parquet", ["validation"]),
+        audio=corpus.shard_files("audio", "npy", ["validation"]),
+        audio_index=corpus.shard_files("audio", "parquet", ["validation"]),
+        annotations=corpus.annotations,
+    output:
+        logits="results/fusion/imported/val_logits.parquet",
+    log:
+        "results/logs/predict_logits/imported-validation.log",
+    benchmark:
+        "results/benchmarks/predict_logits/imported-validation.tsv"
+    params:
+        tracks=corpus.rows_in("validation"),

@@ -1,11 +1,17 @@
 """Reads  results/fusion/{fold}/val_logits.parquet
 Writes results/smoothing/{fold}/search.parquet, best.json, curve.png
+       results/smoothing/mean/search.parquet, best.json, curve.png
+
+Kind and window of a fold are chosen on its selection tracks, those of the mean of fold models on all folds' held-out
+tracks.
 """
+
+from workflow_scripts.lib.corpora.folds import fold_names
 
 
 rule search_smoothing:
     input:
-        logits="results/fusion/{fold}/val_logits.parquet",
+        logits=["results/fusion/{fold}/val_logits.parquet"],
     output:
         table="results/smoothing/{fold}/search.parquet",
         best="results/smoothing/{fold}/best.json",
@@ -26,8 +32,35 @@ rule search_smoothing:
         mem_mb=2000,
         runtime=30,
     params:
+        role="selection",
         kinds=config["smoothing"]["kinds"],
         windows=config["smoothing"]["windows"],
         code=digest_of("search_smoothing"),
     script:
         "../workflow_scripts/search_smoothing.py"
+
+
+use rule search_smoothing as search_smoothing_of_mean with:
+    input:
+        logits=expand(
+            "results/fusion/{fold}/val_logits.parquet",
+            fold=fold_names(
+                config["cross_validation"]["protocol"],
+                config["cross_validation"]["num_folds"],
+            ),
+        ),
+    output:
+        table="results/smoothing/mean/search.parquet",
+        best="results/smoothing/mean/best.json",
+        curve=report(
+            "results/smoothing/mean/curve.png",
+            category="Smoothing",
+            labels={"fold": "mean of fold models"},
+            caption="../workflow_scripts/captions/smoothing.rst",
+        ),
+    log:
+        "results/logs/search_smoothing/mean.log",
+    benchmark:
+        "results/benchmarks/search_smoothing/mean.tsv"
+    params:
+        role="heldout",

@@ -1,15 +1,24 @@
 """Reads  results/corpus/tracks.tsv
-       results/fusion/official/test_logits.parquet, results/smoothing/official/best.json,
+       results/fusion/{fold}/test_logits.parquet of one fold, or of several, whose logits are averaged
+       results/smoothing/{fold}/best.json, or results/smoothing/mean/best.json,
        results/timeline/{video}.parquet, the template
 Writes results/submission/predictions.txt, check.json
 """
+
+from workflow_scripts.lib.corpora.folds import submitted_folds
+
+SUBMITTED_FOLDS = submitted_folds(config)
 
 
 rule write_submission:
     input:
         tracks="results/corpus/tracks.tsv",
-        logits="results/fusion/official/test_logits.parquet",
-        best="results/smoothing/official/best.json",
+        logits=expand("results/fusion/{fold}/test_logits.parquet", fold=SUBMITTED_FOLDS),
+        best=(
+            "results/smoothing/mean/best.json"
+            if len(SUBMITTED_FOLDS) > 1
+            else f"results/smoothing/{SUBMITTED_FOLDS[0]}/best.json"
+        ),
         template=corpus.template or [],
         timelines=expand(
             "results/timeline/{video}.parquet", video=corpus.videos_in("test")

@@ -26,14 +26,18 @@ def run(
     audio_gap_share: float,
     num_processes: int,
 ) -> None:
-    """Write every file of the plan under `root`, touching nothing else there, and the truth of the test tracks.
+    """Write every file of the plan under `root`, and the truth of the test tracks.
 
-    videos: the arguments of `plan_videos`; visual_gap_share, audio_gap_share: share of the time in which the face
-    or the sound does not show the label.
+    What an earlier plan left there is removed, other files stay. videos: the arguments of `plan_videos`;
+    visual_gap_share, audio_gap_share: share of the time in which the face or the sound does not show the label.
     """
     story = {"visual_gap_share": visual_gap_share, "audio_gap_share": audio_gap_share, "seed": seed}
-    films = plan_films(plan.plan_videos(**videos), **story)
+    planned = plan.plan_videos(**videos)
+    films = plan_films(planned, **story)
     logging.info("making %d videos in %s with %s, %s", len(films), root, videos, story)
+    paths = plan.planned_paths(planned)
+    for path in plan.recorded_paths(root) - set(paths):
+        (root / path).unlink(missing_ok=True)
     # The longest first, so that the processes end together.
     work = sorted(films, key=lambda film: -film.video.num_frames * film.video.width_px)
     with ProcessPoolExecutor(num_processes, mp_context=multiprocessing.get_context("fork")) as pool:
@@ -44,6 +48,7 @@ def run(
             if person.annotation:
                 _write_annotation(film, place, root / person.annotation)
     _write_template(films, root)
+    write_text("\n".join(paths) + "\n", root / plan.RECORD)
     write_parquet(_truth_table(films), truth, made_by({"videos": videos} | story))
     logging.info("made %d videos with %d frames, and %s", len(films), frames, truth)
 

@@ -1,33 +1,47 @@
-"""Apply one fold's fusion model to the test tracks."""
+"""Apply a fusion model to tracks that it was not trained on: test tracks, or an imported model's validation tracks."""
 
 import logging
 from pathlib import Path
 
 from workflow_scripts.lib.artifacts import made_by
 from workflow_scripts.lib.compute import start_torch
+from workflow_scripts.lib.corpora.folds import make_fold
+from workflow_scripts.lib.corpora.labels import frame_labels
 from workflow_scripts.lib.feature_shards import FeatureShards
 from workflow_scripts.lib.fusion.model import FusionModel
-from workflow_scripts.lib.fusion.prediction import track_logits
+from workflow_scripts.lib.fusion.prediction import DESCRIBED, describe_frames, track_logits
 from workflow_scripts.lib.job import log_to
 from workflow_scripts.lib.logits import write_logits
 
 
 def run(
     *,
-    tracks: list[str],
+    tracks: list[dict],
     visual: list[tuple[Path, Path]],
     audio: list[tuple[Path, Path]],
     model: Path,
     logits: Path,
     num_threads: int,
 ) -> None:
-    """Write the logits of every frame of `tracks`; `visual` and `audio` are the shards' (npy, index) pairs."""
+    """Write the logits of every frame of `tracks`, and of validation tracks what is known of their frames.
+
+    tracks: rows with track, split, annotation and label, all of one split. visual, audio: the shards' (npy, index)
+    pairs.
+    """
     start_torch("cpu", num_threads)
-    shards = {"visual": FeatureShards(visual), "audio": FeatureShards(audio)}
+    shards = {"visual": FeatureShards(visual, DESCRIBED), "audio": FeatureShards(audio)}
     logging.info("%s on %d tracks", model, len(tracks))
-    predicted = track_logits(FusionModel.load(model), shards, tracks)
-    provenance = made_by({"tracks": tracks}, [model, *(path for pair in [*visual, *audio] for path in pair)])
-    write_logits(predicted, logits, provenance)
+    predicted = track_logits(FusionModel.load(model), shards, [row["track"] for row in tracks])
+    provenance = made_by(
+        {"tracks": list(predicted)},
+        [model, *(path for pair in [*visual, *audio] for path in pair)],
+    )
+    frames = None
+    if tracks and tracks[0]["split"] == "validation":
+        expression = {row["track"]: frame_labels(row, len(predicted[row["track"]])) for row in tracks}
+        fold = make_fold("imported", {row["track"]: row["split"] for row in tracks})
+        frames = describe_frames(shards["visual"], predicted, expression, fold)
+    write_logits(predicted, logits, provenance, frames)
     logging.info("made %s: %d frames", logits, sum(map(len, predicted.values())))
 
 

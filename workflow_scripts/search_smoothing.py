@@ -9,37 +9,43 @@ import pyarrow as pa
 
 from workflow_scripts.lib.artifacts import made_by, replacing, write_json, write_parquet
 from workflow_scripts.lib.job import log_to, progress
-from workflow_scripts.lib.logits import read_logits
-from workflow_scripts.lib.smoothing import search
+from workflow_scripts.lib.logits import join_labelled, read_labelled_logits
+from workflow_scripts.lib.smoothing import best_smoothing, search, smoothing_candidates
 
 matplotlib.use("Agg")
 from matplotlib import pyplot as plt
 
 
-def run(*, logits: Path, table: Path, best: Path, curve: Path, kinds: list[str], windows: list[int]) -> None:
-    """Write macro-F1 by kind and window, the best of them (the smallest window of equals), and a figure."""
-    tracks, expression = read_logits(logits)
-    logging.info("%s: kinds %s, %d windows, %d tracks", logits, ", ".join(kinds), len(windows), len(tracks))
-    candidates = [("none", 1)] + [(kind, window) for kind in kinds for window in windows]
-    scores = pd.DataFrame(
-        search(list(tracks.values()), expression, progress(candidates, len(candidates), "search", "windows")),
-        columns=["kind", "window_frames", "macro_f1"],
+def run(
+    *, logits: list[Path], role: str, table: Path, best: Path, curve: Path, kinds: list[str], windows: list[int]
+) -> None:
+    """Write macro-F1 by kind and window, the best of them (the smallest window of equals), and a figure.
+
+    Scored on the tracks of the logits that serve `role`, `selection` or `heldout`, all files together.
+    """
+    frames = join_labelled(read_labelled_logits(path, role) for path in logits)
+    logging.info(
+        "%s: kinds %s, %d windows, %d tracks", logits[0].parent, ", ".join(kinds), len(windows), len(frames.logits)
     )
-    chosen = scores.sort_values(["macro_f1", "window_frames"], ascending=[False, True], kind="stable").iloc[0]
-    provenance = made_by({"kinds": kinds, "windows": windows}, [logits])
+    candidates = smoothing_candidates(kinds, windows)
+    tried = progress(candidates, len(candidates), "search", "windows")
+    rows = list(search(list(frames.logits.values()), frames.expression, tried))
+    scores = pd.DataFrame(rows, columns=["kind", "window_frames", "macro_f1"])
+    kind, window_frames, macro_f1 = best_smoothing(rows)
+    provenance = made_by({"kinds": kinds, "windows": windows, "role": role}, logits)
     write_parquet(pa.Table.from_pandas(scores, preserve_index=False), table, provenance)
     write_json(
         {
-            "kind": chosen["kind"],
-            "window_frames": int(chosen["window_frames"]),
-            "macro_f1": float(chosen["macro_f1"]),
-            "macro_f1_unsmoothed": float(scores["macro_f1"].iloc[0]),
+            "kind": kind,
+            "window_frames": window_frames,
+            "macro_f1": macro_f1,
+            "macro_f1_unsmoothed": rows[0][2],
             "made_by": provenance,
         },
         best,
     )
     _draw(scores, curve)
-    logging.info("made %s: %s over %d frames, macro-F1 %.4f", best, *chosen)
+    logging.info("made %s: %s over %d frames, macro-F1 %.4f", best, kind, window_frames, macro_f1)
 
 
 def _draw(scores: pd.DataFrame, curve: Path) -> None:
@@ -59,7 +65,8 @@ if __name__ == "__main__":
     job = snakemake  # noqa: F821
     with log_to(job.log[0]):
         run(
-            logits=Path(job.input.logits),
+            logits=[Path(path) for path in job.input.logits],
+            role=job.params.role,
             table=Path(job.output.table),
             best=Path(job.output.best),
             curve=Path(job.output.curve),

@@ -1,6 +1,7 @@
-"""Stage II: train the gated fusion on one fold's training tracks, chosen by its validation tracks."""
+"""Stage II: train the gated fusion on one fold's training tracks; its best epoch is chosen on its selection tracks."""
 
 import logging
+from dataclasses import asdict
 from pathlib import Path
 
 import numpy as np
@@ -9,22 +10,24 @@ import pyarrow as pa
 import torch
 
 from workflow_scripts.lib.artifacts import made_by, write_json, write_parquet
-from workflow_scripts.lib.challenge.alignment import labels_for_frames
-from workflow_scripts.lib.challenge.annotations import read_annotation
-from workflow_scripts.lib.challenge.expressions import EXPRESSIONS, NUM_CLASSES
+from workflow_scripts.lib.challenge.expressions import NUM_CLASSES
 from workflow_scripts.lib.challenge.scores import validation_scores
 from workflow_scripts.lib.compute import start_torch
+from workflow_scripts.lib.corpora.folds import make_fold, read_parts
+from workflow_scripts.lib.corpora.labels import frame_labels
 from workflow_scripts.lib.feature_shards import FeatureShards
 from workflow_scripts.lib.fusion.model import FusionModel
-from workflow_scripts.lib.fusion.prediction import track_logits
+from workflow_scripts.lib.fusion.prediction import DESCRIBED, describe_frames, track_logits
 from workflow_scripts.lib.fusion.training import Frames, train
 from workflow_scripts.lib.job import log_to
-from workflow_scripts.lib.logits import write_logits
+from workflow_scripts.lib.logits import read_labelled_logits, write_logits
 
 
 def run(
     *,
+    fold: str,
     tracks: list[dict],
+    folds: Path | None,
     visual: list[tuple[Path, Path]],
     audio: list[tuple[Path, Path]],
     model: Path,
@@ -37,20 +40,22 @@ def run(
     device: str,
     num_threads: int,
 ) -> None:
-    """Train on the tracks whose split is `train` and write the model and the validation tracks' logits.
+    """Train one fold and write the model, and the logits of the tracks that it is chosen or reported on.
 
-    `tracks` are rows with track, split, annotation (path or empty) and label (class name or empty); `visual` and
-    `audio` are the shards' (npy, index) pairs.
+    tracks: rows with track, split, annotation (path or empty) and label (class name or empty), the labelled ones.
+    folds: the table of parts, for a fold of a cross-validation. visual, audio: the shards' (npy, index) pairs.
     """
     device = start_torch(device, num_threads)
-    shards = {"visual": FeatureShards(visual), "audio": FeatureShards(audio)}
-    names = {split: [row["track"] for row in tracks if row["split"] == split] for split in ("train", "validation")}
-    expression = {row["track"]: _expression(row, len(shards["visual"][row["track"]][0])) for row in tracks}
-    frames = {split: _frames(shards, names[split], expression) for split in names}
+    shards = {"visual": FeatureShards(visual, DESCRIBED), "audio": FeatureShards(audio)}
+    parts = read_parts(folds) if folds else None
+    roles = make_fold(fold, {row["track"]: row["split"] for row in tracks}, parts)
+    expression = {row["track"]: frame_labels(row, len(shards["visual"][row["track"]][0])) for row in tracks}
+    frames = {role: _frames(shards, getattr(roles, role), expression) for role in ("train", "selection")}
     logging.info(
-        "fusion %s on %d training and %d validation frames",
+        "fusion %s, fold %s: %d training and %d selection frames",
         head,
-        *(len(frames[split].expression) for split in ("train", "validation")),
+        fold,
+        *(len(part.expression) for part in frames.values()),
     )
     torch.manual_seed(training["seed"])
     fusion = FusionModel(
@@ -60,19 +65,20 @@ def run(
         head=head,
         **head_settings,
     )
-    rows = train(fusion, frames["train"], frames["validation"], num_classes=NUM_CLASSES, device=device, **training)
+    rows = train(fusion, frames["train"], frames["selection"], num_classes=NUM_CLASSES, device=device, **training)
 
     provenance = made_by(
-        {"head": head, "head_settings": head_settings, "training": training, "tracks": names},
+        {"fold": fold, "head": head, "head_settings": head_settings, "training": training, "tracks": asdict(roles)},
         [path for pair in [*visual, *audio] for path in pair],
     )
-    logits = track_logits(fusion, shards, names["validation"])
-    truth = np.concatenate([expression[track] for track in names["validation"]])
-    predicted = np.concatenate([logits[track].argmax(axis=1) for track in names["validation"]])
-    scores = validation_scores(truth, predicted)
+    unseen = [row["track"] for row in tracks if row["track"] in {*roles.selection, *roles.heldout}]
+    logits = track_logits(fusion, shards, unseen)
     fusion.save(model, provenance)
-    write_logits(logits, val_logits, provenance, expression=truth)
+    write_logits(logits, val_logits, provenance, describe_frames(shards["visual"], logits, expression, roles))
     write_parquet(pa.Table.from_pandas(pd.DataFrame(rows), preserve_index=False), history, provenance)
+    selection = read_labelled_logits(val_logits, "selection")
+    predicted = np.concatenate([array.argmax(axis=1) for array in selection.logits.values()])
+    scores = validation_scores(selection.expression, predicted)
     write_json(
         {
             "best_epoch": max(rows, key=lambda row: row["val_macro_f1"])["epoch"],
@@ -81,16 +87,7 @@ def run(
         },
         metrics,
     )
-    logging.info("made %s: validation macro-F1 %.4f before smoothing", model, scores["val_macro_f1"])
-
-
-def _expression(row: dict, num_frames: int) -> np.ndarray:
-    """The class of each of a track's frames: int8 [T], -1 unlabelled."""
-    if num_frames == 0:
-        return np.zeros(0, np.int8)
-    if not row["annotation"]:
-        return np.full(num_frames, EXPRESSIONS.index(row["label"]), np.int8)
-    return labels_for_frames(read_annotation(Path(row["annotation"])), num_frames, row["track"])
+    logging.info("made %s: macro-F1 %.4f on the selection tracks, before smoothing", model, scores["val_macro_f1"])
 
 
 def _frames(shards: dict[str, FeatureShards], tracks: list[str], expression: dict[str, np.ndarray]) -> Frames:
@@ -109,6 +106,8 @@ if __name__ == "__main__":
     job = snakemake  # noqa: F821
     with log_to(job.log[0]):
         run(
+            fold=job.wildcards.fold,
+            folds=Path(job.input.folds) if job.input.folds else None,
             tracks=job.params.tracks,
             visual=list(zip(map(Path, job.input.visual), map(Path, job.input.visual_index), strict=True)),
             audio=list(zip(map(Path, job.input.audio), map(Path, job.input.audio_index), strict=True)),

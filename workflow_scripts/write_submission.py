@@ -114,9 +114,9 @@ def _frames_by_track(rows: list[tuple[str, int]]) -> dict[str, tuple[np.ndarray,
 if __name__ == "__main__":
     job = snakemake  # noqa: F821
     with log_to(job.log[0]):
-        template, logits = job.input.template, job.input.logits
+        template = job.input.template
         run(
-            logits=[Path(path) for path in ([logits] if isinstance(logits, str) else logits)],
+            logits=[Path(path) for path in job.input.logits],
             best=Path(job.input.best),
             template=Path(template) if template else None,
             timelines=[Path(path) for path in job.input.timelines],

@@ -51,6 +51,8 @@ def shard(tmp_path):
             "track": pa.array([track for track, rows in features.items() for _ in rows]),
             "frame": pa.array(np.concatenate([np.arange(1, len(rows) + 1) for rows in features.values()])),
             "present": pa.array(~np.isnan(values[:, 0])),
+            "detected": pa.array(~np.isnan(values[:, 0])),
+            "padded_share": pa.array(np.zeros(len(values), np.float32)),
         }
         paths = tmp_path / f"{name}.npy", tmp_path / f"{name}.parquet"
         write_shard(*paths, np.nan_to_num(values), columns, made_by({}))

@@ -28,23 +28,28 @@ def _cls(encoder, jpegs):
         return encoder(pixel_values=to_input(pixels, 28)).last_hidden_state[:, 0].numpy()
 
 
-def test_visual_rows_are_the_mean_over_the_scales_that_are_there(tmp_path, encoder, jpeg, table):
+def _dump(tmp_path, encoder, jpeg, table, scales):
+    """Shard of a track with gaps, a skipped video's, and one seen at one scale only: (frame, scale, padded, colour)."""
     crops = {
-        "a": [(1, 0.9, "red"), (1, 1.5, "green"), (3, 1.5, "blue")],
+        "a": [(1, 0.9, 0.0, "red"), (1, 1.5, 0.2, "green"), (3, 1.5, 0.4, "blue")],
         "skipped": [],
-        "b": [(1, 0.9, "white")],
+        "b": [(1, 0.9, 0.0, "white")],
     }
-    num_frames = {"a": 3, "skipped": 0, "b": 2}
-    schema = pa.schema([("frame", pa.int32()), ("scale", pa.float32()), ("jpeg", pa.binary())])
+    status = {"a": ["detected", "absent", "interpolated"], "skipped": [], "b": ["detected", "absent"]}
+    schema = pa.schema(
+        [("frame", pa.int32()), ("scale", pa.float32()), ("jpeg", pa.binary()), ("padded_share", pa.float32())]
+    )
     files, subjects = [], []
     for track, rows in crops.items():
+        frame, scale, padded, colour = zip(*rows, strict=True) if rows else ((),) * 4
         columns = {
-            "frame": [row[0] for row in rows],
-            "scale": [row[1] for row in rows],
-            "jpeg": [jpeg(row[2]) for row in rows],
+            "frame": frame,
+            "scale": scale,
+            "jpeg": [jpeg(name) for name in colour],
+            "padded_share": padded,
         }
         files.append(table(f"crops_{track}", columns, schema))
-        subjects.append(table(f"subject_{track}", {"frame": pa.array(range(1, num_frames[track] + 1), pa.int32())}))
+        subjects.append(table(f"subject_{track}", {"status": pa.array(status[track], pa.string())}))
     dump_visual_features.run(
         encoder=encoder,
         tracks=list(crops),
@@ -52,12 +57,17 @@ def test_visual_rows_are_the_mean_over_the_scales_that_are_there(tmp_path, encod
         subjects=subjects,
         features=tmp_path / "train-000.npy",
         index=tmp_path / "train-000.parquet",
+        scales=scales,
         image_px=28,
         batch_size=2,
         dtype="float32",
         device="cpu",
         num_threads=1,
     )
+
+
+def test_visual_rows_are_the_mean_over_the_scales_that_are_there(tmp_path, encoder, jpeg, table):
+    _dump(tmp_path, encoder, jpeg, table, scales=[0.9, 1.5])
     index = read_parquet(tmp_path / "train-000.parquet").to_pydict()
     assert index["track"] == ["a", "a", "a", "b", "b"]
     assert index["frame"] == [1, 2, 3, 1, 2]
@@ -70,12 +80,24 @@ def test_visual_rows_are_the_mean_over_the_scales_that_are_there(tmp_path, encod
         [0.9],
         [],
     ]
+    assert index["detected"] == [True, False, False, True, False]
+    assert index["padded_share"] == pytest.approx([0.1, 0.0, 0.4, 0.0, 0.0])
     features = np.load(tmp_path / "train-000.npy")
     assert features.dtype == np.float16 and features.shape == (5, 8)
     red, green, blue, white = _cls(load_encoder(encoder), [jpeg(c) for c in ("red", "green", "blue", "white")])
     assert np.allclose(features[0], (red + green) / 2, atol=2e-3)
     assert np.allclose(features[[2, 3]], [blue, white], atol=2e-3)
     assert not features[[1, 4]].any()
+
+
+def test_a_single_scale_leaves_the_other_crops_alone(tmp_path, encoder, jpeg, table):
+    _dump(tmp_path, encoder, jpeg, table, scales=[1.5])
+    index = read_parquet(tmp_path / "train-000.parquet").to_pydict()
+    assert index["present"] == [True, False, True, False, False]
+    features = np.load(tmp_path / "train-000.npy")
+    green, blue = _cls(load_encoder(encoder), [jpeg(colour) for colour in ("green", "blue")])
+    assert np.allclose(features[[0, 2]], [green, blue], atol=2e-3)
+    assert not features[[1, 3, 4]].any()
 
 
 @pytest.mark.parametrize("mode", ["chunked", "windowed"])

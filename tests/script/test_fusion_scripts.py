@@ -8,7 +8,7 @@ import pytest
 from workflow_scripts import predict_logits, search_smoothing, train_fusion
 from workflow_scripts.lib.artifacts import read_parquet, sha256_of
 from workflow_scripts.lib.errors import InputError
-from workflow_scripts.lib.logits import read_logits
+from workflow_scripts.lib.logits import ROLES, read_labelled_logits, read_logits
 
 HEAD = {"num_fused": 16, "visual_dropout": 0.2, "audio_dropout": 0.25, "dropout": 0.2}
 TRAINING = {"epochs": 8, "batch_size": 32, "lr": 1e-2, "min_lr": 1e-4, "weight_decay": 1e-4, "seed": 0}
@@ -33,7 +33,8 @@ def corpus(shard, annotation):
         path = "" if track == "v2" else str(annotation(track, [*labels, 0]))  # one row too many
         label = "Fear" if track == "v2" else ""
         split = "train" if track.startswith("t") else "validation"
-        rows.append({"track": track, "split": split, "annotation": path, "label": label})
+        group = track.split("_")[0]
+        rows.append({"track": track, "split": split, "annotation": path, "label": label, "group": group})
     return {
         "tracks": rows,
         "visual": [shard("visual", visual)],
@@ -44,6 +45,8 @@ def corpus(shard, annotation):
 
 def _train(corpus, out, **changes):
     settings = {
+        "fold": "official",
+        "folds": None,
         "tracks": corpus["tracks"],
         "visual": corpus["visual"],
         "audio": corpus["audio"],
@@ -64,28 +67,32 @@ def _train(corpus, out, **changes):
 
 def test_the_chain_from_features_to_the_smoothing(corpus, tmp_path):
     _train(corpus, tmp_path)
-    logits, expression = read_logits(tmp_path / "val_logits.parquet")
+    logits = read_logits(tmp_path / "val_logits.parquet")
     assert {track: array.shape for track, array in logits.items()} == {"v1": (40, 8), "v2": (24, 8)}
-    assert expression.tolist() == [*corpus["expression"]["v1"], *corpus["expression"]["v2"]]
+    selection, heldout = (read_labelled_logits(tmp_path / "val_logits.parquet", role) for role in ROLES)
+    for frames in (selection, heldout):
+        assert list(frames.logits) == ["v1", "v2"]
+        assert frames.expression.tolist() == [*corpus["expression"]["v1"], *corpus["expression"]["v2"]]
+        assert np.flatnonzero(~frames.detected).tolist() == [2, 42]
     metrics = json.loads((tmp_path / "metrics.json").read_text())
     assert sum(map(sum, metrics["val_confusion"])) == 64
     # Validation holds five of the eight classes.
     assert metrics["val_macro_f1"] > 0.5
 
     predict_logits.run(
-        tracks=["v1", "t2_left"],
+        tracks=[row | {"split": "test"} for row in corpus["tracks"] if row["track"] in ("v1", "t2_left")],
         visual=corpus["visual"],
         audio=corpus["audio"],
         model=tmp_path / "model.safetensors",
         logits=tmp_path / "test_logits.parquet",
         num_threads=1,
     )
-    again, unknown = read_logits(tmp_path / "test_logits.parquet")
-    assert unknown is None and list(again) == ["v1"]
-    assert np.array_equal(again["v1"], logits["v1"])
+    again = read_logits(tmp_path / "test_logits.parquet")
+    assert list(again) == ["v1"] and np.array_equal(again["v1"], logits["v1"])
 
     search_smoothing.run(
-        logits=tmp_path / "val_logits.parquet",
+        logits=[tmp_path / "val_logits.parquet"],
+        role="selection",
         table=tmp_path / "search.parquet",
         best=tmp_path / "best.json",
         curve=tmp_path / "curve.png",
@@ -99,6 +106,35 @@ def test_the_chain_from_features_to_the_smoothing(corpus, tmp_path):
     assert best["macro_f1"] == max(table["macro_f1"])
     assert best["macro_f1_unsmoothed"] == table["macro_f1"][0] == metrics["val_macro_f1"]
     assert (tmp_path / "curve.png").read_bytes().startswith(b"\x89PNG")
+
+
+def test_a_cross_validated_fold_keeps_what_it_is_chosen_and_reported_on_apart(corpus, tmp_path):
+    folds = tmp_path / "folds.tsv"
+    folds.write_text("track\tpart\n" + "".join(f"{t}\t{p}\n" for t, p in zip(LENGTHS, (0, 1, 1, 2, 2), strict=True)))
+    _train(corpus, tmp_path, fold="cv0", folds=folds)
+    selection, heldout = (read_labelled_logits(tmp_path / "val_logits.parquet", role) for role in ROLES)
+    assert (list(selection.logits), list(heldout.logits)) == (["t2"], ["t1"])
+    assert selection.expression.tolist() == corpus["expression"]["t2"].tolist()
+    metrics = json.loads((tmp_path / "metrics.json").read_text())
+    assert metrics["made_by"]["settings"]["tracks"]["train"] == ["v1", "v2"]
+    assert sum(map(sum, metrics["val_confusion"])) == 50
+
+
+def test_an_imported_models_validation_tracks_are_labelled(corpus, tmp_path):
+    _train(corpus, tmp_path)
+    predict_logits.run(
+        tracks=[row for row in corpus["tracks"] if row["split"] == "validation"],
+        visual=corpus["visual"],
+        audio=corpus["audio"],
+        model=tmp_path / "model.safetensors",
+        logits=tmp_path / "imported.parquet",
+        num_threads=1,
+    )
+    trained, imported = (
+        read_labelled_logits(tmp_path / name, "selection") for name in ("val_logits.parquet", "imported.parquet")
+    )
+    assert imported.expression.tolist() == trained.expression.tolist()
+    assert all(np.array_equal(imported.logits[track], array) for track, array in trained.logits.items())
 
 
 def test_two_runs_give_the_same_bytes(corpus, tmp_path):

@@ -6,7 +6,14 @@ from workflow_scripts.lib.artifacts import read_made_by
 from workflow_scripts.lib.challenge.annotations import read_annotation
 from workflow_scripts.lib.challenge.templates import template_tracks
 from workflow_scripts.lib.corpora.affwild2 import index_affwild2
-from workflow_scripts.lib.demo.plan import TEMPLATE, TEST_TRACKS, names_of_test_tracks, plan_videos, planned_paths
+from workflow_scripts.lib.demo.plan import (
+    RECORD,
+    TEMPLATE,
+    TEST_TRACKS,
+    names_of_test_tracks,
+    plan_videos,
+    planned_paths,
+)
 from workflow_scripts.make_demo_videos import run
 
 VIDEOS = {"train_tracks": 2, "validation_tracks": 2, "test_tracks": 2, "clip_s": 1, "height_px": 160}
@@ -40,7 +47,18 @@ def corpus(tmp_path_factory):
 def test_writes_the_planned_files_and_no_other(corpus):
     made = files_in(corpus / "affwild2")
     assert made.pop("batch1/mine.mp4") == b"a user's own video"
-    assert set(made) == set(planned_paths(plan_videos(**VIDEOS)))
+    assert set(made) == {RECORD, *planned_paths(plan_videos(**VIDEOS))}
+
+
+def test_what_an_earlier_plan_made_is_removed_and_other_files_stay(tmp_path):
+    root = tmp_path / "affwild2"
+    for name in ("batch1/earlier.mp4", "batch1/mine.mp4"):
+        (root / name).parent.mkdir(parents=True, exist_ok=True)
+        (root / name).touch()
+    (root / RECORD).write_text("batch1/earlier.mp4\nbatch1/removed_by_hand.mp4\n")
+    make(tmp_path, 2)
+    assert not (root / "batch1/earlier.mp4").exists()
+    assert (root / "batch1/mine.mp4").exists()
 
 
 def test_the_number_of_processes_changes_nothing(corpus, tmp_path):

@@ -1,4 +1,5 @@
 import copy
+from pathlib import Path
 
 import pytest
 import yaml
@@ -66,6 +67,15 @@ def test_values_out_of_range_are_named(config):
             check_config(_merged(config, {section: {key: value}}), SCHEMA)
 
 
+def test_numbers_of_stage1_that_do_not_fit_each_other(config):
+    over = {"stage1": {"num_processes": 3, "training": {"batch_size": 32}}}
+    with pytest.raises(InputError, match=r"stage1.num_processes: 3 processes cannot share batches of 32"):
+        check_config(_merged(config, over), SCHEMA)
+    check_config(_merged(config, {"stage1": {"num_processes": 4, "moe": {"top_k": 4}}}), SCHEMA)
+    with pytest.raises(InputError, match=r"stage1.moe.top_k: no image can go to 5 of 4 experts"):
+        check_config(_merged(config, {"stage1": {"moe": {"top_k": 5}}}), SCHEMA)
+
+
 def test_missing_weights_folder_and_images_are_found_at_once(config, tmp_path):
     lost = str(tmp_path / "lost")
     with pytest.raises(InputError, match=rf"encoders.speech.path: {lost} has no config.json"):
@@ -77,6 +87,29 @@ def test_missing_weights_folder_and_images_are_found_at_once(config, tmp_path):
     over = {"corpus": {"layout": "table"}, "stage1": {"image_sets": sets}}
     with pytest.raises(InputError, match=rf"stage1.image_sets: {lost} does not exist"):
         check_config(_merged(config, over), SCHEMA)
+
+
+def test_weights_to_import_are_there_and_complete(config, tmp_path):
+    given = str(tmp_path / "given.pt")
+    with pytest.raises(InputError, match=rf"imported.backbone: {given} does not exist"):
+        check_config(_merged(config, {"imported": {"backbone": given}}), SCHEMA)
+    fusion = dict.fromkeys(config["imported"]["fusion"], given)
+    with pytest.raises(InputError, match=rf"imported.fusion.weights: {given} does not exist"):
+        check_config(_merged(config, {"imported": {"fusion": fusion}}), SCHEMA)
+    Path(given).touch()
+    check_config(_merged(config, {"imported": {"backbone": given, "fusion": fusion}}), SCHEMA)
+    for name in fusion:
+        with pytest.raises(InputError, match=rf"imported.fusion.{name} is missing; give all of weights, visual_mean"):
+            check_config(_merged(config, {"imported": {"fusion": fusion | {name: None}}}), SCHEMA)
+
+
+def test_an_imported_backbone_needs_no_images(config, tmp_path):
+    sets = [{"name": "mine", "layout": "table", "root": str(tmp_path / "lost")}]
+    over = {"corpus": {"layout": "table"}, "stage1": {"image_sets": sets}}
+    with pytest.raises(InputError, match=r"stage1\.image_sets"):
+        check_config(_merged(config, over), SCHEMA)
+    (tmp_path / "given.pt").touch()
+    check_config(_merged(config, over | {"imported": {"backbone": str(tmp_path / "given.pt")}}), SCHEMA)
 
 
 def test_the_full_size_overlay_holds_the_papers_settings(config, tmp_path):

@@ -4,8 +4,9 @@ import pytest
 import yaml
 
 from tests.conftest import ROOT
-from workflow_scripts.lib.corpora.corpus import Corpus, demo_files, read_corpus
+from workflow_scripts.lib.corpora.corpus import DEMO_ROOT, Corpus, demo_files, read_corpus
 from workflow_scripts.lib.corpora.tracks import Track
+from workflow_scripts.lib.demo.plan import RECORD, TEMPLATE
 from workflow_scripts.lib.errors import InputError
 from workflow_scripts.lib.given_files import detector_files, encoder_files, image_set_files
 
@@ -36,7 +37,7 @@ def test_look_ups(corpus):
     assert corpus.track("b_right").video == "b" and corpus.path_of("b") == "videos/b.mp4"
     assert corpus.shard("train-000") == ["a", "b_left"]
     assert corpus.shard_videos("train-000") == ["a", "b"]
-    assert (corpus.tracks_in("test"), corpus.videos_in("validation")) == (["c"], ["b"])
+    assert ([row["track"] for row in corpus.rows_in("test")], corpus.videos_in("validation")) == (["c"], ["b"])
     assert [row["track"] for row in corpus.labelled_rows] == ["a", "b_left", "b_right"]
 
 
@@ -54,6 +55,34 @@ def test_the_demonstration_is_known_before_it_is_made(config, tmp_path, monkeypa
     assert Path(corpus.template) in demo_files(config)
     two = [track for track in corpus.tracks if track.person != "auto"]
     assert {track.person for track in two} == {"left", "right"} and len({track.group for track in two}) == 1
+
+
+def _made(config):
+    """Leave the planned files, empty but for a template with rows of its tracks, and the record of them."""
+    corpus = read_corpus(config)
+    for path in demo_files(config):
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.touch()
+    tracks = [row["track"] for row in corpus.rows_in("test")]
+    Path(corpus.template).write_text("image_location\n" + "".join(f"{track}/00001.jpg,0\n" for track in tracks))
+    paths = [str(path.relative_to(DEMO_ROOT)) for path in demo_files(config)]
+    (DEMO_ROOT / RECORD).write_text("\n".join(paths) + "\n")
+    return {(track.track, track.split) for track in corpus.tracks}
+
+
+@pytest.mark.parametrize(("first", "second"), [(20, 5), (5, 20)])
+def test_what_another_plan_left_is_not_in_the_corpus(config, tmp_path, monkeypatch, first, second):
+    monkeypatch.chdir(tmp_path)
+    config["demo"]["videos"]["train_tracks"] = second
+    expected = {(track.track, track.split) for track in read_corpus(config).tracks}
+    config["demo"]["videos"]["train_tracks"] = first
+    assert _made(config) != expected
+    added = DEMO_ROOT / "batch1/999.mp4"
+    added.touch()
+    with (DEMO_ROOT / TEMPLATE).open("a") as template:
+        template.write("999/00001.jpg,0\n")
+    config["demo"]["videos"]["train_tracks"] = second
+    assert {(track.track, track.split) for track in read_corpus(config).tracks} == expected | {("999", "test")}
 
 
 def test_a_layout_without_its_folder_says_what_it_needs(config, tmp_path, monkeypatch):

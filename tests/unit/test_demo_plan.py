@@ -53,6 +53,7 @@ def test_oddities_of_the_real_corpus_are_there(videos):
     assert [person.extra_rows for person in persons(videos, "train")].count(1) == 1
     assert [person.extra_rows for person in persons(videos, "test")].count(1) == 1
     assert any(person.at_edge for person in persons(videos, "train"))
+    assert any(person.at_edge for person in persons(videos, "validation"))
     assert any(person.at_edge for person in persons(videos, "test"))
 
 

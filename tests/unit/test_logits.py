@@ -3,7 +3,7 @@ import pytest
 
 from workflow_scripts.lib.artifacts import made_by
 from workflow_scripts.lib.errors import InputError
-from workflow_scripts.lib.logits import mean_logits, read_logits, write_logits
+from workflow_scripts.lib.logits import join_labelled, mean_logits, read_labelled_logits, read_logits, write_logits
 
 
 def _logits(seed, **lengths):
@@ -11,15 +11,33 @@ def _logits(seed, **lengths):
     return {track: rng.normal(size=(length, 8)).astype(np.float32) for track, length in lengths.items()}
 
 
-def test_round_trip_with_and_without_classes(tmp_path):
+def test_round_trip(tmp_path):
     logits = _logits(0, b=3, a=2)
-    write_logits(logits, tmp_path / "val.parquet", made_by({}), np.array([0, 1, -1, 7, 7], np.int8))
-    found, expression = read_logits(tmp_path / "val.parquet")
+    write_logits(logits, tmp_path / "test.parquet", made_by({}))
+    found = read_logits(tmp_path / "test.parquet")
     assert list(found) == ["b", "a"]
     assert all(np.array_equal(found[track], logits[track]) for track in logits)
-    assert expression.tolist() == [0, 1, -1, 7, 7]
     write_logits({}, tmp_path / "none.parquet", made_by({}))
-    assert read_logits(tmp_path / "none.parquet") == ({}, None)
+    assert read_logits(tmp_path / "none.parquet") == {}
+
+
+def test_labelled_frames_are_read_by_what_they_serve_and_joined(tmp_path):
+    logits = _logits(0, b=3, a=2)
+    frames = {
+        "expression": np.array([0, 1, -1, 7, 6], np.int8),
+        "detected": np.array([True, False, True, True, False]),
+        "padded_share": np.array([0, 0.5, 0, 0.25, 0], np.float32),
+        "selection": np.array([True, True, True, False, False]),
+        "heldout": np.array([False, False, False, True, True]),
+    }
+    write_logits(logits, tmp_path / "val.parquet", made_by({}), frames)
+    heldout = read_labelled_logits(tmp_path / "val.parquet", "heldout")
+    assert list(heldout.logits) == ["a"] and np.array_equal(heldout.logits["a"], logits["a"])
+    assert heldout.expression.tolist() == [7, 6]
+    assert heldout.detected.tolist() == [True, False]
+    assert heldout.padded_share.tolist() == [0.25, 0.0]
+    both = join_labelled([heldout, read_labelled_logits(tmp_path / "val.parquet", "selection")])
+    assert list(both.logits) == ["a", "b"] and both.expression.tolist() == [7, 6, 0, 1, -1]
 
 
 def test_folds_are_averaged_and_must_cover_the_same_frames(tmp_path):

@@ -16,6 +16,7 @@ def check_config(config: dict, schema: Path) -> None:
     error = best_match(Draft202012Validator(rules).iter_errors(config))
     if error is not None:
         raise InputError(f"configuration: {_sentence(error)}")
+    _check_stage1(config["stage1"])
     _check_local_files(config)
 
 
@@ -33,6 +34,22 @@ def _sentence(error: ValidationError) -> str:
     return f"{place or 'top level'}: {error.message}."
 
 
+def _check_stage1(stage1: dict) -> None:
+    """Numbers that have to fit each other."""
+    batch_size, num_processes = stage1["training"]["batch_size"], stage1["num_processes"]
+    if batch_size % num_processes:
+        raise InputError(
+            f"configuration: stage1.num_processes: {num_processes} processes cannot share batches of {batch_size} "
+            "images equally; choose a number that divides stage1.training.batch_size."
+        )
+    top_k, num_experts = stage1["moe"]["top_k"], stage1["moe"]["num_experts"]
+    if top_k is not None and top_k > num_experts:
+        raise InputError(
+            f"configuration: stage1.moe.top_k: no image can go to {top_k} of {num_experts} experts; "
+            "choose at most stage1.moe.num_experts, or null for all."
+        )
+
+
 def _check_local_files(config: dict) -> None:
     """Weights and image folders that the run will need and that it does not make itself."""
     for modality, encoder in config["encoders"].items():
@@ -47,9 +64,23 @@ def _check_local_files(config: dict) -> None:
     model = config["detector"]["insightface"]["model"]
     if config["detector"]["name"] == "insightface" and model.endswith(".onnx") and not Path(model).is_file():
         raise InputError(f"detector.insightface.model: {model} does not exist; give an SCRFD .onnx file, or buffalo_l.")
-    if config["corpus"]["layout"] != "demo":
+    _check_imported(config["imported"])
+    if config["corpus"]["layout"] != "demo" and config["imported"]["backbone"] is None:  # else Stage I is skipped
         for images in config["stage1"]["image_sets"]:
             if not Path(images["root"]).exists():
                 raise InputError(
                     f"stage1.image_sets: {images['root']} does not exist; correct the root of {images['name']!r}."
                 )
+
+
+def _check_imported(imported: dict) -> None:
+    """Weights that others publish: each file that is given exists, and the gate comes with all its statistics."""
+    given = {"backbone": imported["backbone"]} | {f"fusion.{name}": path for name, path in imported["fusion"].items()}
+    for name, path in given.items():
+        if path is not None and not Path(path).is_file():
+            raise InputError(f"imported.{name}: {path} does not exist; correct the path, or set it to null.")
+    lacking = [name for name, path in imported["fusion"].items() if path is None]
+    if 0 < len(lacking) < len(imported["fusion"]):
+        raise InputError(
+            f"imported.fusion.{lacking[0]} is missing; give all of {', '.join(imported['fusion'])}, or none."
+        )

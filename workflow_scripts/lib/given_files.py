@@ -12,6 +12,12 @@ def encoder_files(config: dict, modality: str) -> str:
     return str(folder / "model.safetensors")
 
 
+def adapted_encoder(config: dict) -> str:
+    """The weights file of the visual encoder that features are made with: Stage I's, or an imported one."""
+    folder = "imported" if config["imported"]["backbone"] else "stage1"
+    return f"results/{folder}/backbone/model.safetensors"
+
+
 def detector_files(config: dict) -> list[str]:
     """The detector's file: a local .onnx, the record of a fetched InsightFace pack, or none."""
     if config["detector"]["name"] != "insightface":

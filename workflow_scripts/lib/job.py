@@ -52,6 +52,13 @@ def _fail(sentence: str) -> None:
     raise SystemExit(1)
 
 
+def say(text: str) -> None:
+    """Show a result: on the terminal from which the job was started, and in its log."""
+    print(text, flush=True)
+    if _terminal is not None:
+        print(text, file=_terminal, flush=True)
+
+
 class _Lines(io.TextIOBase):
     """A stream that turns a progress bar's redraws into log lines."""
 

@@ -4,6 +4,7 @@ Shapes: T frames of a track, N of all tracks, C classes.
 """
 
 from collections.abc import Iterable
+from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
@@ -14,29 +15,65 @@ from workflow_scripts.lib.challenge.expressions import NUM_CLASSES
 from workflow_scripts.lib.errors import InputError
 
 
+@dataclass(frozen=True)
+class LabelledLogits:
+    """Logits [T, C] float32 by track, and of all their frames, end to end: expression [N] int8 (-1 unlabelled),
+    detected [N] bool (the face was found, not interpolated or absent), padded_share [N] float32 (share of its crops
+    that lies outside the picture)."""
+
+    logits: dict[str, np.ndarray]
+    expression: np.ndarray
+    detected: np.ndarray
+    padded_share: np.ndarray
+
+
+FRAME_COLUMNS = {"expression": pa.int8(), "detected": pa.bool_(), "padded_share": pa.float32()}
+"""What is known of labelled frames beside their logits."""
+
+ROLES = ("selection", "heldout")
+"""What labelled frames serve: epoch and smoothing are chosen on `selection`, figures are reported on `heldout`."""
+
+
 def write_logits(
-    logits: dict[str, np.ndarray], path: Path, provenance: dict, expression: np.ndarray | None = None
+    logits: dict[str, np.ndarray], path: Path, provenance: dict, frames: dict[str, np.ndarray] | None = None
 ) -> None:
-    """Write track, frame (1-based), logits float32[C], and the classes [N] int8 where they are known."""
+    """Write track, frame (1-based), logits float32[C]; `frames` adds FRAME_COLUMNS and ROLES, each [N]."""
     values = np.concatenate([np.zeros((0, NUM_CLASSES), np.float32), *logits.values()])
-    frames = [np.zeros(0), *(np.arange(1, len(array) + 1) for array in logits.values())]
+    numbers = [np.zeros(0), *(np.arange(1, len(array) + 1) for array in logits.values())]
     columns = {
         "track": pa.array([track for track, array in logits.items() for _ in array], pa.string()),
-        "frame": pa.array(np.concatenate(frames), pa.int32()),
+        "frame": pa.array(np.concatenate(numbers), pa.int32()),
         "logits": pa.FixedSizeListArray.from_arrays(pa.array(values.ravel()), NUM_CLASSES),
     }
-    if expression is not None:
-        columns["expression"] = pa.array(expression, pa.int8())
+    for name, kind in (FRAME_COLUMNS | dict.fromkeys(ROLES, pa.bool_())).items() if frames is not None else ():
+        columns[name] = pa.array(frames[name], kind)
     write_parquet(pa.table(columns), path, provenance)
 
 
-def read_logits(path: Path) -> tuple[dict[str, np.ndarray], np.ndarray | None]:
-    """Logits [T, C] float32 by track, in file order, and all rows' classes [N] int8 where known."""
+def read_logits(path: Path) -> dict[str, np.ndarray]:
+    """Logits [T, C] float32 by track, in file order."""
+    return _by_track(read_parquet(path, columns=["track", "logits"]))
+
+
+def read_labelled_logits(path: Path, role: str) -> LabelledLogits:
+    """The tracks that serve one of ROLES, in file order."""
     table = read_parquet(path)
+    table = table.filter(table[role])
+    return LabelledLogits(_by_track(table), **{name: table[name].to_numpy() for name in FRAME_COLUMNS})
+
+
+def join_labelled(parts: Iterable[LabelledLogits]) -> LabelledLogits:
+    """Labelled logits of different tracks as one."""
+    parts = list(parts)
+    return LabelledLogits(
+        {track: array for part in parts for track, array in part.logits.items()},
+        **{name: np.concatenate([getattr(part, name) for part in parts]) for name in FRAME_COLUMNS},
+    )
+
+
+def _by_track(table: pa.Table) -> dict[str, np.ndarray]:
     values = table["logits"].combine_chunks().flatten().to_numpy().reshape(-1, NUM_CLASSES)
-    logits = {track: values[rows] for track, rows in track_rows(table["track"])}
-    known = "expression" in table.column_names
-    return logits, table["expression"].to_numpy() if known else None
+    return {track: values[rows] for track, rows in track_rows(table["track"])}
 
 
 def mean_logits(paths: Iterable[Path]) -> dict[str, np.ndarray]:
@@ -47,7 +84,7 @@ def mean_logits(paths: Iterable[Path]) -> dict[str, np.ndarray]:
     total: dict[str, np.ndarray] = {}
     paths = list(paths)
     for path in paths:
-        logits, _ = read_logits(path)
+        logits = read_logits(path)
         lengths = {track: len(array) for track, array in logits.items()}
         if total and lengths != {track: len(array) for track, array in total.items()}:
             raise InputError(f"{path} and {paths[0]} hold different frames; delete both and run the workflow again.")

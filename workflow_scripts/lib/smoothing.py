@@ -32,6 +32,11 @@ def smooth_logits(logits: np.ndarray, kind: str, window_frames: int) -> np.ndarr
     return scores.argmax(axis=1).astype(np.int8)
 
 
+def smoothing_candidates(kinds: Sequence[str], windows: Sequence[int]) -> list[tuple[str, int]]:
+    """Every (kind, window) to try, no smoothing first."""
+    return [("none", 1)] + [(kind, window_frames) for kind in kinds for window_frames in windows]
+
+
 def search(
     tracks: Sequence[np.ndarray], expression: np.ndarray, candidates: Iterable[tuple[str, int]]
 ) -> Iterator[tuple[str, int, float]]:
@@ -42,6 +47,11 @@ def search(
     for kind, window_frames in candidates:
         predicted = np.concatenate([smooth_logits(logits, kind, window_frames) for logits in tracks])
         yield kind, window_frames, macro_f1(expression, predicted)
+
+
+def best_smoothing(scored: Iterable[tuple[str, int, float]]) -> tuple[str, int, float]:
+    """The row of `search` with the highest macro-F1; of equals the smallest window, of these the first."""
+    return min(scored, key=lambda row: (-row[2], row[1]))
 
 
 def _filtered(logits: np.ndarray, kind: str, window_frames: int) -> np.ndarray:

@@ -37,16 +37,19 @@ def index_affwild2(
     template: Path | None = None,
     planned: Iterable[Path] = (),
     planned_test_tracks: Sequence[str] = (),
+    gone: Iterable[Path] = (),
 ) -> list[Track]:
     """Tracks of Aff-Wild2 below `root`, by split and then by name.
 
     template: the test template when it is not to be looked for below `root`. planned: files (absolute or
     relative to `root`) that the workflow makes itself, taken as if they were on disk. planned_test_tracks: test
-    tracks while the template is among the planned files; it is then not read. Raises InputError that names what
+    tracks while the template is among the planned files; it is then not read. gone: files relative to `root` that
+    are about to be removed, taken as if they were not there. Raises InputError that names what
     is missing, doubled or ambiguous.
     """
     root = Path(root)
-    files = _files_below(root, planned)
+    left_out = set(gone)
+    files = [file for file in _files_below(root, planned) if file not in left_out]
     if not files:
         raise InputError(f"{root} holds no files; give the folder into which Aff-Wild2 was unpacked.")
     videos, annotations = defaultdict(list), defaultdict(list)

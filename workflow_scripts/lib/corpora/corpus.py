@@ -13,7 +13,14 @@ from workflow_scripts.lib.corpora.affwild2 import find_template, index_affwild2
 from workflow_scripts.lib.corpora.check import check_corpus
 from workflow_scripts.lib.corpora.table import index_table
 from workflow_scripts.lib.corpora.tracks import Track, shard_of
-from workflow_scripts.lib.demo.plan import TEMPLATE, DemoVideo, names_of_test_tracks, plan_videos, planned_paths
+from workflow_scripts.lib.demo.plan import (
+    TEMPLATE,
+    DemoVideo,
+    names_of_test_tracks,
+    plan_videos,
+    planned_paths,
+    recorded_paths,
+)
 from workflow_scripts.lib.errors import InputError
 
 DEMO_ROOT = Path("results/demo/affwild2")
@@ -43,11 +50,18 @@ class Corpus:
     @cached_property
     def labelled_rows(self) -> list[dict[str, str]]:
         """Training and validation tracks with what fusion training needs of them."""
-        return [
-            {"track": track.track, "split": track.split, "annotation": track.annotation, "label": track.label}
-            for track in self.tracks
-            if track.split != "test"
-        ]
+        return [*self.rows_in("train"), *self.rows_in("validation")]
+
+    @cached_property
+    def group_of(self) -> dict[str, str]:
+        """The group of each labelled track: tracks of one video share it."""
+        return {track.track: track.group for track in self.tracks if track.split != "test"}
+
+    @cached_property
+    def unannotated_videos(self) -> list[str]:
+        """Videos of labelled tracks whose label stands for the whole clip."""
+        found = [track.video for track in self.tracks if track.split != "test" and not track.annotation]
+        return list(dict.fromkeys(found))
 
     @cached_property
     def video_paths(self) -> list[str]:
@@ -67,9 +81,10 @@ class Corpus:
         """A video's file."""
         return self._path_of[video]
 
-    def tracks_in(self, split: str) -> list[str]:
-        """Names of a split's tracks."""
-        return [track.track for track in self.tracks if track.split == split]
+    def rows_in(self, split: str) -> list[dict[str, str]]:
+        """Tracks of a split with what training and prediction need of them."""
+        names = ("track", "video", "split", "annotation", "label", "group")
+        return [{name: getattr(track, name) for name in names} for track in self.tracks if track.split == split]
 
     def videos_in(self, split: str) -> list[str]:
         """The video of each track of a split, in the tracks' order."""
@@ -108,11 +123,18 @@ def read_corpus(config: dict) -> Corpus:
                 "unpack the organisers' test set lists below it, or set corpus.template."
             )
         return Corpus(index_affwild2(root, template), template, num_shards)
-    template = DEMO_ROOT / TEMPLATE
+    return _demo_corpus(config, num_shards)
+
+
+def _demo_corpus(config: dict, num_shards: int) -> Corpus:
+    """The planned corpus with what a user added to its folder, without what another plan left there."""
+    template, planned, made = DEMO_ROOT / TEMPLATE, demo_files(config), recorded_paths(DEMO_ROOT)
+    gone = {Path(path) for path in made} - {path.relative_to(DEMO_ROOT) for path in planned}
     test_tracks = names_of_test_tracks(_demo_videos(config))
-    if template.exists():  # it may hold tracks that a user added
-        test_tracks = list(dict.fromkeys([*test_tracks, *template_tracks(template)]))
-    return Corpus(index_affwild2(DEMO_ROOT, None, demo_files(config), test_tracks), template, num_shards)
+    if template.exists():
+        not_added = {*test_tracks, *(Path(path).stem for path in made)}
+        test_tracks += [name for name in template_tracks(template) if name not in not_added]
+    return Corpus(index_affwild2(DEMO_ROOT, None, planned, test_tracks, gone), template, num_shards)
 
 
 def demo_files(config: dict) -> list[Path]:

@@ -1,23 +1,29 @@
 """Which files the demo corpus consists of, in the layout of Aff-Wild2.
 
-Nothing is drawn or read here, and only the standard library is imported: the Snakefile asks for this plan while
+Nothing is drawn here, and only the standard library is imported: the Snakefile asks for this plan while
 it is parsed. All paths are relative to the corpus's root. Frame numbers are 1-based.
 """
 
 from dataclasses import dataclass
 from fractions import Fraction
+from pathlib import Path
 
 from workflow_scripts.lib.errors import InputError
 
 ANNOTATIONS = "10th ABAW Annotations/EXPR_Recognition_Challenge"
 TEMPLATE = "test_set_examples/ABAW_Expr_test_set_example.txt"
 TEST_TRACKS = "names_of_videos_in_each_test_set/Expression_Recognition_Challenge_test_set_release.txt"
+RECORD = ".made_by_workflow"
+"""The list of what make_demo_videos made, so that a plan does not count what another one left."""
 ANNOTATION_FOLDERS = {"train": "Train_Set", "validation": "Validation_Set"}
 
 FRAME_RATES = ("30", "25", "24000/1001", "30000/1001", "15", "25", "15/2", "30", "23", "30000/1001")
 ASPECTS = (Fraction(4, 3), Fraction(4, 3), Fraction(16, 9), Fraction(3, 4))
 SAMPLE_RATES_HZ = (44100, 48000, 16000, 32000)
 LATE_SOUND_S = 0.5
+EDGE_EVERY = 5
+FIRST_AT_EDGE = {"train": 4, "validation": 3, "test": 1}
+"""In every split one track in EDGE_EVERY shows a face that the frame cuts; the first of them is this one."""
 
 
 @dataclass(frozen=True)
@@ -76,17 +82,16 @@ def plan_videos(
         ("train", 1): {"name": "102-30-640x360"},
         ("train", 2): {"name": "28-30-1280x720-2", "sound": "none"},
         ("train", 3): {"name": "video45_3", "extra_rows": 1},
-        ("train", 4): {"at_edge": True},
         ("validation", 0): {"sound": "late"},
         ("test", 0): {"extra_rows": 1},
-        ("test", 1): {"at_edge": True},
         ("test", test_tracks - 1): {"folder": "new_vids"},
     }
     videos = []
     for split, count in (("train", train_tracks - 1), ("validation", validation_tracks - 1), ("test", test_tracks)):
         for place in range(count):
             odd = oddities.get((split, place), {})
-            videos.append(_video(len(videos), (split,), clip_s, height_px, **odd))
+            at_edge = place % EDGE_EVERY == FIRST_AT_EDGE[split]
+            videos.append(_video(len(videos), (split,), clip_s, height_px, at_edge=at_edge, **odd))
     videos.insert(train_tracks - 1, _video(len(videos), ("train", "validation"), clip_s, height_px))
     return tuple(videos)
 
@@ -144,3 +149,9 @@ def planned_paths(videos: tuple[DemoVideo, ...]) -> list[str]:
 def names_of_test_tracks(videos: tuple[DemoVideo, ...]) -> list[str]:
     """Names of the test tracks, in the order of the template."""
     return [person.track for video in videos for person in video.persons if person.split == "test"]
+
+
+def recorded_paths(root: Path) -> set[str]:
+    """Paths of the files that make_demo_videos last made in `root`; none before the first time."""
+    record = root / RECORD
+    return set(record.read_text().splitlines()) if record.exists() else set()

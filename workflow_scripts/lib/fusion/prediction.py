@@ -8,6 +8,7 @@ from collections.abc import Iterable
 import numpy as np
 import torch
 
+from workflow_scripts.lib.corpora.folds import Fold
 from workflow_scripts.lib.feature_shards import FeatureShards
 from workflow_scripts.lib.fusion.model import FusionModel
 
@@ -40,6 +41,27 @@ def track_logits(model: FusionModel, shards: dict[str, FeatureShards], tracks: I
         predicted = predict_logits(model, visual, audio, visual_present, audio_present)
         logits[track] = from_nearest(predicted, visual_present | audio_present)
     return logits
+
+
+DESCRIBED = ("detected", "padded_share")
+"""Columns of the visual shards' index that describe a frame."""
+
+
+def describe_frames(
+    visual: FeatureShards, tracks: Iterable[str], expression: dict[str, np.ndarray], fold: Fold
+) -> dict[str, np.ndarray]:
+    """What `write_logits` keeps beside the logits of labelled tracks: their frames' columns, end to end.
+
+    visual: opened with the columns DESCRIBED. expression: [T] int8 by track.
+    """
+    tracks = list(tracks)
+    lengths = [len(expression[track]) for track in tracks]
+    return {
+        "expression": np.concatenate([np.zeros(0, np.int8), *(expression[track] for track in tracks)]),
+        **{name: visual.column(name, tracks) for name in DESCRIBED},
+        "selection": np.repeat([track in fold.selection for track in tracks], lengths),
+        "heldout": np.repeat([track in fold.heldout for track in tracks], lengths),
+    }
 
 
 def from_nearest(logits: np.ndarray, known: np.ndarray) -> np.ndarray:

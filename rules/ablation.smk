@@ -1,0 +1,134 @@
+"""Reads  what the main chain reads and writes
+Writes results/ablation/stage1/{stage1}-{run}/backbone/, metrics.json, ...
+       results/ablation/features/{stage1}-{scales}-{run}/{shard}.npy, {shard}.parquet
+       results/ablation/fusion/{configuration}-{run}/{fold}/val_logits.parquet, ...
+       results/ablation/table.parquet, table.txt, table.png
+
+The paper's comparisons, `snakemake ablation`: each configuration changes the method in one thing and takes the rest
+from it; workflow_scripts/lib/ablation.py lists them.
+"""
+
+from workflow_scripts.lib.ablation import Ablation, METHOD
+
+plan = Ablation(config)
+
+
+wildcard_constraints:
+    stage1="[a-z_]+",
+    scales="[a-z0-9.]+",
+    run="[0-9]+",
+    configuration="[a-z0-9_.]+",
+
+
+rule ablation:
+    input:
+        "results/ablation/table.parquet",
+        "results/ablation/table.txt",
+        "results/ablation/table.png",
+
+
+use rule train_stage1 as train_stage1_variant with:
+    output:
+        config="results/ablation/stage1/{stage1}-{run}/backbone/config.json",
+        weights="results/ablation/stage1/{stage1}-{run}/backbone/model.safetensors",
+        head="results/ablation/stage1/{stage1}-{run}/head.safetensors",
+        history="results/ablation/stage1/{stage1}-{run}/history.parquet",
+        metrics="results/ablation/stage1/{stage1}-{run}/metrics.json",
+    log:
+        "results/logs/train_stage1/{stage1}-{run}.log",
+    benchmark:
+        "results/benchmarks/train_stage1/{stage1}-{run}.tsv"
+    params:
+        padaug=lambda wildcards: plan.padaug(wildcards.stage1),
+        head_name=lambda wildcards: plan.stage1_head(wildcards.stage1),
+        training=lambda wildcards: plan.a_seed_more(
+            config["stage1"]["training"], wildcards.run
+        ),
+
+
+use rule dump_visual_features as dump_visual_variant with:
+    input:
+        encoder=lambda wildcards: f"{plan.backbone(wildcards.stage1, wildcards.run)}/model.safetensors",
+        crops=lambda wildcards: expand(
+            "results/crops/{track}.parquet", track=corpus.shard(wildcards.shard)
+        ),
+        subjects=lambda wildcards: expand(
+            "results/subjects/{track}.parquet", track=corpus.shard(wildcards.shard)
+        ),
+    output:
+        features="results/ablation/features/{stage1}-{scales}-{run}/{shard}.npy",
+        index="results/ablation/features/{stage1}-{scales}-{run}/{shard}.parquet",
+    log:
+        "results/logs/dump_visual_features/{stage1}-{scales}-{run}/{shard}.log",
+    benchmark:
+        "results/benchmarks/dump_visual_features/{stage1}-{scales}-{run}/{shard}.tsv"
+    params:
+        scales=lambda wildcards: plan.scales(wildcards.scales),
+
+
+use rule train_fusion as train_fusion_variant with:
+    input:
+        visual=lambda wildcards: plan.visual_shards(
+            wildcards.configuration,
+            wildcards.run,
+            corpus.shard_files("visual", "npy", ["train", "validation"]),
+        ),
+        visual_index=lambda wildcards: plan.visual_shards(
+            wildcards.configuration,
+            wildcards.run,
+            corpus.shard_files("visual", "parquet", ["train", "validation"]),
+        ),
+        audio=corpus.shard_files("audio", "npy", ["train", "validation"]),
+        audio_index=corpus.shard_files("audio", "parquet", ["train", "validation"]),
+        annotations=corpus.annotations,
+        folds=lambda wildcards: (
+            "results/corpus/folds.tsv" if is_cross_validated(wildcards.fold) else []
+        ),
+    output:
+        model="results/ablation/fusion/{configuration}-{run}/{fold}/model.safetensors",
+        val_logits="results/ablation/fusion/{configuration}-{run}/{fold}/val_logits.parquet",
+        history="results/ablation/fusion/{configuration}-{run}/{fold}/history.parquet",
+        metrics="results/ablation/fusion/{configuration}-{run}/{fold}/metrics.json",
+    log:
+        "results/logs/train_fusion/{configuration}-{run}/{fold}.log",
+    benchmark:
+        "results/benchmarks/train_fusion/{configuration}-{run}/{fold}.tsv"
+    params:
+        head=lambda wildcards: plan.configurations[wildcards.configuration].head,
+        training=lambda wildcards: plan.a_seed_more(
+            config["fusion"]["training"], wildcards.run
+        ),
+
+
+rule tabulate_ablation:
+    input:
+        logits=[path for row in plan.rows for path in row["logits"]],
+    output:
+        table="results/ablation/table.parquet",
+        text="results/ablation/table.txt",
+        figure=report(
+            "results/ablation/table.png",
+            category="Ablation",
+            caption="../workflow_scripts/captions/ablation.rst",
+        ),
+    log:
+        "results/logs/tabulate_ablation.log",
+    benchmark:
+        "results/benchmarks/tabulate_ablation.tsv"
+    conda:
+        "../envs/analysis.yaml"
+    threads: 1
+    resources:
+        mem_mb=4000,
+        runtime=120,
+    params:
+        rows=plan.rows,
+        method=METHOD,
+        group_of=corpus.group_of,
+        kinds=config["smoothing"]["kinds"],
+        windows=config["smoothing"]["windows"],
+        num_resamples=config["evaluation"]["num_resamples"],
+        seed=config["evaluation"]["seed"],
+        code=digest_of("tabulate_ablation"),
+    script:
+        "../workflow_scripts/tabulate_ablation.py"

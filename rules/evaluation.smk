@@ -1,0 +1,105 @@
+"""Reads  the annotations, results/timeline/{video}.parquet where a clip has one label
+       results/fusion/{fold}/val_logits.parquet, results/smoothing/{fold}/best.json
+Writes results/corpus/folds.tsv
+       results/evaluation/{protocol}/scores.json, tracks.parquet, confusion.png
+       results/evaluation/table.txt
+
+`snakemake cross_validation` makes them all and prints the table. Protocols: `official` and `imported` (the corpus's
+own split), `nested` and `paper` (two ways to cross-validate).
+"""
+
+from workflow_scripts.lib.corpora.folds import fold_names
+
+NUM_FOLDS = config["cross_validation"]["num_folds"]
+
+
+rule cross_validation:
+    input:
+        "results/evaluation/table.txt",
+
+
+rule assign_folds:
+    input:
+        annotations=corpus.annotations,
+        timelines=expand(
+            "results/timeline/{video}.parquet", video=corpus.unannotated_videos
+        ),
+    output:
+        folds="results/corpus/folds.tsv",
+    log:
+        "results/logs/assign_folds.log",
+    benchmark:
+        "results/benchmarks/assign_folds.tsv"
+    conda:
+        "../envs/analysis.yaml"
+    threads: 1
+    resources:
+        mem_mb=2000,
+        runtime=10,
+    params:
+        tracks=corpus.labelled_rows,
+        num_folds=config["cross_validation"]["num_folds"],
+        code=digest_of("assign_folds"),
+    script:
+        "../workflow_scripts/assign_folds.py"
+
+
+rule evaluate:
+    input:
+        logits=lambda wildcards: expand(
+            "results/fusion/{fold}/val_logits.parquet",
+            fold=fold_names(wildcards.protocol, NUM_FOLDS),
+        ),
+        best=lambda wildcards: expand(
+            "results/smoothing/{fold}/best.json",
+            fold=fold_names(wildcards.protocol, NUM_FOLDS),
+        ),
+    output:
+        scores="results/evaluation/{protocol}/scores.json",
+        tracks="results/evaluation/{protocol}/tracks.parquet",
+        confusion=report(
+            "results/evaluation/{protocol}/confusion.png",
+            category="Evaluation",
+            labels={"protocol": "{protocol}"},
+            caption="../workflow_scripts/captions/confusion.rst",
+        ),
+    log:
+        "results/logs/evaluate/{protocol}.log",
+    benchmark:
+        "results/benchmarks/evaluate/{protocol}.tsv"
+    conda:
+        "../envs/analysis.yaml"
+    threads: 1
+    resources:
+        mem_mb=2000,
+        runtime=20,
+    params:
+        group_of=corpus.group_of,
+        num_resamples=config["evaluation"]["num_resamples"],
+        seed=config["evaluation"]["seed"],
+        code=digest_of("evaluate"),
+    script:
+        "../workflow_scripts/evaluate.py"
+
+
+rule compare_protocols:
+    input:
+        official="results/evaluation/official/scores.json",
+        paper="results/evaluation/paper/scores.json",
+        nested="results/evaluation/nested/scores.json",
+    output:
+        table="results/evaluation/table.txt",
+    log:
+        "results/logs/compare_protocols.log",
+    benchmark:
+        "results/benchmarks/compare_protocols.tsv"
+    conda:
+        "../envs/analysis.yaml"
+    threads: 1
+    resources:
+        mem_mb=1000,
+        runtime=5,
+    params:
+        code=digest_of("compare_protocols"),
+    script:
+        "../workflow_scripts/compare_protocols.py"

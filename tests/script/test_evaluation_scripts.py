@@ -1,0 +1,184 @@
+"""assign_folds, evaluate, compare_protocols, tabulate_ablation: on logits made by hand."""
+
+import json
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from workflow_scripts import assign_folds, compare_protocols, evaluate, tabulate_ablation
+from workflow_scripts.lib.artifacts import made_by, read_parquet, sha256_of
+from workflow_scripts.lib.challenge.scores import macro_f1
+from workflow_scripts.lib.logits import write_logits
+from workflow_scripts.lib.smoothing import smooth_logits
+
+LENGTH = 80
+
+
+@pytest.fixture
+def fold(tmp_path):
+    """Write logits that name the class, but for noise, of tracks chosen and reported on; return path and truth."""
+
+    def write(name, selection, heldout, seed=0, noise=2.0):
+        rng = np.random.default_rng(seed)
+        tracks = list(dict.fromkeys([*selection, *heldout]))
+        expression = np.tile(np.arange(LENGTH) // 10, len(tracks)).astype(np.int8)
+        expression[3] = -1
+        values = np.eye(8)[np.maximum(expression, 0)] * 2 + rng.normal(scale=noise, size=(len(expression), 8))
+        rows = values.astype(np.float32).reshape(len(tracks), LENGTH, 8)
+        of_frame = np.repeat(tracks, LENGTH)
+        frames = {
+            "expression": expression,
+            "detected": np.arange(len(expression)) % 4 > 0,
+            "padded_share": np.where(np.arange(len(expression)) % 2, 0.2, 0.0),
+            "selection": np.isin(of_frame, selection),
+            "heldout": np.isin(of_frame, heldout),
+        }
+        path = tmp_path / name / "val_logits.parquet"
+        write_logits(dict(zip(tracks, rows, strict=True)), path, made_by({}), frames)
+        return path, expression.reshape(len(tracks), LENGTH)
+
+    return write
+
+
+@pytest.fixture
+def best(tmp_path):
+    def write(name, kind, window_frames):
+        path = tmp_path / f"{name}.json"
+        path.write_text(json.dumps({"kind": kind, "window_frames": window_frames}))
+        return path
+
+    return write
+
+
+def _evaluate(out, logits, best, **changes):
+    evaluate.run(
+        logits=logits,
+        best=best,
+        scores=out / "scores.json",
+        tracks=out / "tracks.parquet",
+        confusion=out / "confusion.png",
+        **{"group_of": {name: name[0] for name in ("a1", "a2", "b", "c")}, "num_resamples": 50, "seed": 1} | changes,
+    )
+    return json.loads((out / "scores.json").read_text())
+
+
+def test_scores_are_those_of_the_held_out_tracks_each_smoothed_by_its_folds_choice(fold, best, tmp_path):
+    (one, truth_one), (two, _) = fold("cv0", ["b"], ["a1", "a2"]), fold("cv1", ["c"], ["b"], seed=1)
+    scores = _evaluate(tmp_path, [one, two], [best("one", "mean", 5), best("two", "none", 1)])
+    table = read_parquet(one)
+    logits = np.array(table["logits"].to_pylist()).reshape(-1, LENGTH, 8)
+    held_out = np.concatenate([smooth_logits(logits[number], "mean", 5) for number in (1, 2)])
+    assert truth_one.shape == (3, LENGTH)
+    assert scores["folds"][0]["macro_f1"] == pytest.approx(macro_f1(truth_one[1:].ravel(), held_out))
+    assert scores["folds"][1]["macro_f1"] == scores["folds"][1]["macro_f1_unsmoothed"]
+    figures = [row["macro_f1"] for row in scores["folds"]]
+    assert scores["macro_f1_mean"] == pytest.approx(np.mean(figures))
+    assert scores["macro_f1_std"] == pytest.approx(np.std(figures, ddof=1))
+    assert scores["macro_f1"] == pytest.approx(np.mean(list(scores["f1"].values())))
+    assert np.sum(scores["confusion"]) == scores["num_labelled"] == 3 * LENGTH
+    assert scores["num_labelled_detected"] == 180
+    assert scores["num_videos"] == 2
+    low, high = scores["macro_f1_interval_95"]
+    assert low <= scores["macro_f1"] <= high
+    assert (tmp_path / "confusion.png").read_bytes().startswith(b"\x89PNG")
+
+
+def test_a_track_that_drags_the_score_down_shows(fold, best, tmp_path):
+    path, _ = fold("official", ["a1", "b", "c"], ["a1", "b", "c"], noise=0.1)
+    table = read_parquet(path).to_pandas()
+    logits = {name: np.stack(rows["logits"]) for name, rows in table.groupby("track")}
+    logits["b"] = -logits["b"]
+    frames = {name: table[name].to_numpy() for name in table.columns if name not in ("track", "frame", "logits")}
+    write_logits(logits, path, made_by({}), frames)
+    scores = _evaluate(tmp_path, [path], [best("none", "none", 1)])
+    tracks = read_parquet(tmp_path / "tracks.parquet").to_pandas().set_index("track")
+    assert scores["macro_f1_std"] is None
+    assert tracks["macro_f1_without"].idxmax() == "b"
+    assert tracks.loc["b", "accuracy"] == 0 and tracks.loc["c", "accuracy"] == 1
+    assert tracks.loc["b", "macro_f1_without"] == pytest.approx(1.0)
+
+
+def test_the_protocols_stand_side_by_side(fold, best, tmp_path, capfd):
+    path, _ = fold("official", ["a1", "b"], ["a1", "b"])
+    for protocol in ("official", "paper", "nested"):
+        _evaluate(tmp_path / protocol, [path], [best("none", "none", 1)])
+    files = {protocol: tmp_path / protocol / "scores.json" for protocol in ("official", "paper", "nested")}
+    compare_protocols.run(scores=files, table=tmp_path / "table.txt")
+    text = (tmp_path / "table.txt").read_text()
+    score = json.loads(files["paper"].read_text())["macro_f1"]
+    line = next(line for line in text.splitlines() if line.startswith("paper"))
+    assert f"{score:.4f}" in line
+    assert text in capfd.readouterr().out
+
+
+def test_folds_are_assigned_by_video_whatever_tells_the_labels(tmp_path, annotation, table):
+    rows, timelines = [], {}
+    for number in range(6):
+        path = str(annotation(f"t{number}", [number % 8] * 20)) if number else ""
+        rows.append(
+            {
+                "track": f"t{number}",
+                "video": f"v{number}",
+                "annotation": path,
+                "label": "" if number else "Fear",
+                "group": f"v{number // 2}",
+            }
+        )
+    timelines["v0"] = table("v0", {"frame": np.arange(1, 31)})
+    assign_folds.run(tracks=rows, timelines=timelines, num_folds=3, folds=tmp_path / "folds.tsv")
+    folds = pd.read_csv(tmp_path / "folds.tsv", sep="\t").set_index("track")
+    assert folds.loc["t0", "Fear"] == 30 and folds.loc["t1", "Anger"] == 20
+    assert folds.groupby("group")["part"].nunique().max() == 1
+    assert set(folds["part"]) == {0, 1, 2}
+
+
+def _tabulate(out, rows):
+    tabulate_ablation.run(
+        rows=rows,
+        method="method",
+        group_of={name: name for name in ("a1", "b", "c")},
+        kinds=["mean", "median"],
+        windows=[3, 5],
+        num_resamples=20,
+        seed=0,
+        table=out / "table.parquet",
+        text=out / "table.txt",
+        figure=out / "table.png",
+    )
+    return read_parquet(out / "table.parquet").to_pandas()
+
+
+def test_the_ablation_table_has_a_row_for_every_configuration_and_seed(fold, tmp_path):
+    rows = []
+    for name, noise in (("method", 1.0), ("worse", 3.0)):
+        for seed in (0, 1):
+            folds = [
+                fold(f"{name}{seed}cv{number}", ["b"] if number else ["a1"], ["c"] if number else ["b"], seed, noise)[0]
+                for number in range(2)
+            ]
+            rows.append(
+                {"configuration": name, "varies": "noise", "seed": seed, "logits": [str(path) for path in folds]}
+            )
+    found = _tabulate(tmp_path / "one", rows)
+    assert found.groupby("configuration").size().to_dict() == {
+        "method": 2,
+        "worse": 2,
+        "smoothing_none": 2,
+        "smoothing_mean": 2,
+        "smoothing_median": 2,
+    }
+    mean = found.groupby("configuration")["macro_f1"].mean()
+    assert mean["method"] > mean["worse"]
+    method = found[found["configuration"] == "method"].set_index("seed")
+    plain = found[found["configuration"] == "smoothing_none"].set_index("seed")
+    assert (method["macro_f1_unsmoothed"] == plain["macro_f1"]).all()
+    kinds = found[found["configuration"].isin(["smoothing_mean", "smoothing_median"])]
+    # On each fold the method takes the kind that is best on its selection tracks.
+    assert method["macro_f1"].max() <= kinds["macro_f1"].max() + 1e-9
+    assert (found["num_labelled"] == 2 * LENGTH).all() and (found["num_padded"] == LENGTH).all()
+    text = (tmp_path / "one" / "table.txt").read_text()
+    assert f"{mean['worse'] - mean['method']:.4f}" in text
+    _tabulate(tmp_path / "two", rows)
+    for name in ("table.parquet", "table.txt", "table.png"):
+        assert sha256_of(tmp_path / "one" / name) == sha256_of(tmp_path / "two" / name)

@@ -1,0 +1,52 @@
+"""Divide the labelled tracks into the parts of a cross-validation: whole videos, alike in their classes."""
+
+import logging
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+
+from workflow_scripts.lib.artifacts import read_parquet, write_text
+from workflow_scripts.lib.challenge.annotations import read_annotation
+from workflow_scripts.lib.challenge.expressions import EXPRESSIONS, NUM_CLASSES
+from workflow_scripts.lib.corpora.folds import divide
+from workflow_scripts.lib.corpora.labels import frame_labels
+from workflow_scripts.lib.job import log_to
+
+
+def run(*, tracks: list[dict], timelines: dict[str, Path], num_folds: int, folds: Path) -> None:
+    """Write a row per labelled track: track, group, part (0 to num_folds - 1), labelled frames of each class.
+
+    tracks: rows with track, video, annotation, label and group. timelines: by video, where a label stands for a
+    whole clip and its number of frames is needed.
+    """
+    counts = np.stack([_class_counts(row, timelines) for row in tracks])
+    part = divide(counts, [row["group"] for row in tracks], num_folds)
+    table = pd.DataFrame(
+        {"track": [row["track"] for row in tracks], "group": [row["group"] for row in tracks], "part": part}
+        | dict(zip(EXPRESSIONS, counts.T, strict=True))
+    )
+    sums = table.groupby("part")[list(EXPRESSIONS)].sum()
+    logging.info("labelled frames of each part:\n%s", sums.to_string())
+    write_text(table.to_csv(sep="\t", index=False, lineterminator="\n"), folds)
+    logging.info("made %s: %d tracks in %d parts", folds, len(table), num_folds)
+
+
+def _class_counts(row: dict, timelines: dict[str, Path]) -> np.ndarray:
+    """Labelled frames of each class [C] int64."""
+    if row["annotation"]:
+        labels = read_annotation(Path(row["annotation"]))
+    else:
+        labels = frame_labels(row, read_parquet(timelines[row["video"]], columns=["frame"]).num_rows)
+    return np.bincount(labels[labels >= 0], minlength=NUM_CLASSES)
+
+
+if __name__ == "__main__":
+    job = snakemake  # noqa: F821
+    with log_to(job.log[0]):
+        run(
+            tracks=job.params.tracks,
+            timelines={Path(path).stem: Path(path) for path in job.input.timelines},
+            num_folds=job.params.num_folds,
+            folds=Path(job.output.folds),
+        )

@@ -1,0 +1,60 @@
+"""Print the scores of the official split and of both protocols of cross-validation side by side."""
+
+import json
+import logging
+from pathlib import Path
+
+import pandas as pd
+
+from workflow_scripts.lib.artifacts import write_text
+from workflow_scripts.lib.challenge.expressions import EXPRESSIONS
+from workflow_scripts.lib.job import log_to, say
+
+NOTES = """
+official: the corpus's own split; nested, paper: cross-validation by video. Epoch and smoothing are chosen on the
+very frames that are reported in official and paper (as published), on other videos in nested. mean, std: over the
+folds; pooled: all folds' frames together, with a 95 % bootstrap interval over videos; detected: without the frames
+whose face was interpolated or absent.
+"""
+
+
+def run(*, scores: dict[str, Path], table: Path) -> None:
+    """Write one readable table and print it; `scores` is what evaluate wrote, by protocol."""
+    found = {protocol: json.loads(path.read_text()) for protocol, path in scores.items()}
+    summary = pd.DataFrame({protocol: _figures(score) for protocol, score in found.items()}).T
+    classes = pd.DataFrame({protocol: score["f1"] for protocol, score in found.items()}).T[list(EXPRESSIONS)]
+    text = "\n".join(
+        [
+            "Macro-F1 over the eight classes",
+            summary.to_string(),
+            NOTES,
+            "F1 of each class, pooled",
+            classes.to_string(float_format="%.4f"),
+            "",
+        ]
+    )
+    write_text(text, table)
+    say(text)
+    logging.info("made %s", table)
+
+
+def _figures(score: dict) -> dict[str, str]:
+    std, (low, high) = score["macro_f1_std"], score["macro_f1_interval_95"]
+    return {
+        "folds": str(len(score["folds"])),
+        "mean": f"{score['macro_f1_mean']:.4f}",
+        "std": "-" if std is None else f"{std:.4f}",
+        "pooled": f"{score['macro_f1']:.4f}",
+        "95 % interval": f"{low:.3f} to {high:.3f}",
+        "unsmoothed": f"{score['macro_f1_unsmoothed']:.4f}",
+        "detected": f"{score['macro_f1_detected']:.4f}",
+    }
+
+
+if __name__ == "__main__":
+    job = snakemake  # noqa: F821
+    with log_to(job.log[0]):
+        run(
+            scores={protocol: Path(job.input[protocol]) for protocol in ("official", "paper", "nested")},
+            table=Path(job.output.table),
+        )

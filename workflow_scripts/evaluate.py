@@ -1,0 +1,135 @@
+"""Score what one or several folds predict for the tracks that they are reported on."""
+
+import json
+import logging
+from pathlib import Path
+
+import matplotlib
+import numpy as np
+import pandas as pd
+import pyarrow as pa
+
+from workflow_scripts.lib.artifacts import made_by, replacing, write_json, write_parquet
+from workflow_scripts.lib.challenge.expressions import EXPRESSIONS, UNLABELLED
+from workflow_scripts.lib.challenge.scores import bootstrap_interval, f1_of_confusion, group_confusions, macro_f1
+from workflow_scripts.lib.job import log_to
+from workflow_scripts.lib.logits import LabelledLogits, join_labelled, read_labelled_logits
+from workflow_scripts.lib.smoothing import smooth_logits
+
+matplotlib.use("Agg")
+from matplotlib import pyplot as plt
+from sklearn.metrics import ConfusionMatrixDisplay
+
+
+def run(
+    *,
+    logits: list[Path],
+    best: list[Path],
+    group_of: dict[str, str],
+    scores: Path,
+    tracks: Path,
+    confusion: Path,
+    num_resamples: int,
+    seed: int,
+) -> None:
+    """Write the scores of the folds' held-out tracks, together and fold by fold, the tracks' own, and a figure.
+
+    logits, best: of each fold its logits and its smoothing. group_of: the video of each track, the unit of the
+    bootstrap.
+    """
+    folds = [read_labelled_logits(path, "heldout") for path in logits]
+    choices = [json.loads(path.read_text()) for path in best]
+    smoothed = [
+        _predict(fold, choice["kind"], choice["window_frames"]) for fold, choice in zip(folds, choices, strict=True)
+    ]
+    plain = [_predict(fold, "none", 1) for fold in folds]
+    together = join_labelled(folds)
+    predicted, unsmoothed = np.concatenate(smoothed), np.concatenate(plain)
+    expression, detected = together.expression, together.detected
+
+    lengths = [len(array) for array in together.logits.values()]
+    track = np.repeat(list(together.logits), lengths)
+    group = np.repeat([group_of[name] for name in together.logits], lengths)
+    low, high = bootstrap_interval(group_confusions(expression, predicted, group), num_resamples, seed)
+    counts = group_confusions(expression, predicted, np.zeros(len(expression)))[0]
+    by_fold = [
+        {
+            "macro_f1": macro_f1(fold.expression, classes),
+            "macro_f1_unsmoothed": macro_f1(fold.expression, raw),
+            "kind": choice["kind"],
+            "window_frames": choice["window_frames"],
+        }
+        for fold, classes, raw, choice in zip(folds, smoothed, plain, choices, strict=True)
+    ]
+    figures = np.array([row["macro_f1"] for row in by_fold])
+    provenance = made_by({"num_resamples": num_resamples, "seed": seed}, [*logits, *best])
+    write_json(
+        {
+            "folds": by_fold,
+            "macro_f1_mean": float(figures.mean()),
+            # The sample's standard deviation; a single fold has none.
+            "macro_f1_std": float(figures.std(ddof=1)) if len(figures) > 1 else None,
+            "macro_f1": macro_f1(expression, predicted),
+            "macro_f1_interval_95": [low, high],
+            "macro_f1_unsmoothed": macro_f1(expression, unsmoothed),
+            "macro_f1_detected": macro_f1(np.where(detected, expression, UNLABELLED), predicted),
+            "f1": dict(zip(EXPRESSIONS, f1_of_confusion(counts).tolist(), strict=True)),
+            "confusion": counts.tolist(),
+            "num_labelled": int((expression != UNLABELLED).sum()),
+            "num_labelled_detected": int(((expression != UNLABELLED) & detected).sum()),
+            "num_videos": len(set(group)),
+            "made_by": provenance,
+        },
+        scores,
+    )
+    table = _by_track(track, expression, predicted)
+    write_parquet(pa.Table.from_pandas(table, preserve_index=False), tracks, provenance)
+    _draw(counts, confusion)
+    logging.info(
+        "made %s: macro-F1 %.4f, 95 %% interval %.4f to %.4f", scores, macro_f1(expression, predicted), low, high
+    )
+
+
+def _predict(fold: LabelledLogits, kind: str, window_frames: int) -> np.ndarray:
+    return np.concatenate([smooth_logits(logits, kind, window_frames) for logits in fold.logits.values()])
+
+
+def _by_track(track: np.ndarray, expression: np.ndarray, predicted: np.ndarray) -> pd.DataFrame:
+    """Each track's labelled frames, share of hits, and the macro-F1 of all the others: what it does to the score."""
+    counts = group_confusions(expression, predicted, track)
+    labelled = counts.sum(axis=(1, 2))
+    hits = np.diagonal(counts, axis1=1, axis2=2).sum(axis=1)
+    return pd.DataFrame(
+        {
+            "track": np.unique(track),
+            "num_labelled": labelled,
+            "accuracy": hits / np.maximum(labelled, 1),
+            "macro_f1_without": f1_of_confusion(counts.sum(axis=0) - counts).mean(axis=1),
+        }
+    )
+
+
+def _draw(counts: np.ndarray, confusion: Path) -> None:
+    shares = counts / np.maximum(counts.sum(axis=1, keepdims=True), 1)
+    figure, axes = plt.subplots(figsize=(7, 6), layout="constrained")
+    display = ConfusionMatrixDisplay(shares, display_labels=EXPRESSIONS)
+    display.plot(ax=axes, values_format=".2f", cmap="Blues", xticks_rotation=45, im_kw={"vmin": 0, "vmax": 1})
+    axes.set(title="Share of each true class's frames", xlabel="predicted", ylabel="true")
+    with replacing(confusion) as temporary:
+        figure.savefig(temporary, dpi=150, format="png", metadata={"Software": None})
+    plt.close(figure)
+
+
+if __name__ == "__main__":
+    job = snakemake  # noqa: F821
+    with log_to(job.log[0]):
+        run(
+            logits=[Path(path) for path in job.input.logits],
+            best=[Path(path) for path in job.input.best],
+            group_of=job.params.group_of,
+            scores=Path(job.output.scores),
+            tracks=Path(job.output.tracks),
+            confusion=Path(job.output.confusion),
+            num_resamples=job.params.num_resamples,
+            seed=job.params.seed,
+        )

@@ -1,0 +1,161 @@
+"""Score every configuration of the ablation alike and write the table, for programs, for people and as a picture."""
+
+import logging
+from pathlib import Path
+
+import matplotlib
+import numpy as np
+import pandas as pd
+import pyarrow as pa
+
+from workflow_scripts.lib.artifacts import made_by, replacing, write_parquet, write_text
+from workflow_scripts.lib.challenge.expressions import UNLABELLED
+from workflow_scripts.lib.challenge.scores import bootstrap_interval, group_confusions, macro_f1
+from workflow_scripts.lib.job import log_to, progress, say
+from workflow_scripts.lib.logits import join_labelled, read_labelled_logits
+from workflow_scripts.lib.smoothing import best_smoothing, search, smooth_logits, smoothing_candidates
+
+matplotlib.use("Agg")
+from matplotlib import pyplot as plt
+
+NOTES = """
+macro_f1: smoothed, kind and window chosen on the fold's selection tracks (mean and standard deviation over {seeds}
+seeds; difference to the method seed by seed); unsmoothed: before smoothing; padded: on the {padded} frames whose
+crops reach past the picture's edge. Folds: {folds}.
+"""
+
+
+def run(
+    *,
+    rows: list[dict],
+    method: str,
+    group_of: dict[str, str],
+    kinds: list[str],
+    windows: list[int],
+    num_resamples: int,
+    seed: int,
+    table: Path,
+    text: Path,
+    figure: Path,
+) -> None:
+    """Write one row per configuration and seed, and a row per smoothing kind for the `method`'s own logits.
+
+    rows: configuration, varies, seed, and the logits of each fold. group_of: the video of each track.
+    """
+    scored = []
+    for row in progress(rows, len(rows), "configurations", "runs"):
+        logging.info("%s, seed %d", row["configuration"], row["seed"])
+        folds = [_Fold(Path(path), kinds, windows) for path in row["logits"]]
+        tried = {None: row}
+        if row["configuration"] == method:
+            tried |= {
+                kind: row | {"configuration": f"smoothing_{kind}", "varies": "smoothing"} for kind in ("none", *kinds)
+            }
+        for kind, described in tried.items():
+            scores = _score(folds, kind, group_of, num_resamples, seed)
+            scored.append({name: described[name] for name in ("configuration", "varies", "seed")} | scores)
+    # The smoothing rows of all seeds go together, after the configurations.
+    found = pd.DataFrame(scored).sort_values("varies", key=lambda column: column == "smoothing", kind="stable")
+    found = found.reset_index(drop=True)
+    provenance = made_by(
+        {"kinds": kinds, "windows": windows, "num_resamples": num_resamples, "seed": seed},
+        [Path(path) for row in rows for path in row["logits"]],
+    )
+    write_parquet(pa.Table.from_pandas(found, preserve_index=False), table, provenance)
+    summary = summarise(found, method)
+    notes = NOTES.format(
+        seeds=found["seed"].nunique(),
+        padded=found["num_padded"].iloc[0],
+        folds=", ".join(Path(path).parent.name for path in rows[0]["logits"]),
+    )
+    readable = summary.to_string(float_format="%.4f", na_rep="-") + "\n" + notes
+    write_text(readable, text)
+    _draw(found, method, figure)
+    say(readable)
+    logging.info("made %s: %d rows", table, len(found))
+
+
+def summarise(found: pd.DataFrame, method: str) -> pd.DataFrame:
+    """Mean and standard deviation over the seeds by configuration, and the mean difference to `method`."""
+    by_seed = found.pivot(index="configuration", columns="seed", values="macro_f1")
+    rows = found.groupby("configuration", sort=False)
+    return pd.DataFrame(
+        {
+            "varies": rows["varies"].first(),
+            "macro_f1": rows["macro_f1"].mean(),
+            "std": rows["macro_f1"].std(),
+            "difference": (by_seed - by_seed.loc[method]).mean(axis=1),
+            "unsmoothed": rows["macro_f1_unsmoothed"].mean(),
+            "padded": rows["macro_f1_padded"].mean(),
+            "padded_unsmoothed": rows["macro_f1_padded_unsmoothed"].mean(),
+        }
+    ).loc[list(rows.groups)]
+
+
+class _Fold:
+    """One fold's logits and every smoothing's score on its selection tracks."""
+
+    def __init__(self, logits: Path, kinds: list[str], windows: list[int]):
+        selection = read_labelled_logits(logits, "selection")
+        candidates = smoothing_candidates(kinds, windows)
+        self.scored = list(search(list(selection.logits.values()), selection.expression, candidates))
+        self.heldout = read_labelled_logits(logits, "heldout")
+
+    def predict(self, kind: str | None) -> np.ndarray:
+        """Classes [N] of the held-out frames, smoothed by the best of one kind, or of all."""
+        chosen, window_frames, _ = best_smoothing(row for row in self.scored if kind in (None, row[0]))
+        tracks = self.heldout.logits.values()
+        return np.concatenate([smooth_logits(logits, chosen, window_frames) for logits in tracks])
+
+
+def _score(folds: list[_Fold], kind: str | None, group_of: dict[str, str], num_resamples: int, seed: int) -> dict:
+    frames = join_labelled(fold.heldout for fold in folds)
+    predicted = np.concatenate([fold.predict(kind) for fold in folds])
+    unsmoothed = np.concatenate([fold.predict("none") for fold in folds])
+    padded = np.where(frames.padded_share > 0, frames.expression, UNLABELLED)
+    lengths = [len(array) for array in frames.logits.values()]
+    group = np.repeat([group_of[track] for track in frames.logits], lengths)
+    low, high = bootstrap_interval(group_confusions(frames.expression, predicted, group), num_resamples, seed)
+    has_padded = bool((padded != UNLABELLED).any())
+    return {
+        "macro_f1": macro_f1(frames.expression, predicted),
+        "macro_f1_low": low,
+        "macro_f1_high": high,
+        "macro_f1_unsmoothed": macro_f1(frames.expression, unsmoothed),
+        "macro_f1_padded": macro_f1(padded, predicted) if has_padded else None,
+        "macro_f1_padded_unsmoothed": macro_f1(padded, unsmoothed) if has_padded else None,
+        "num_labelled": int((frames.expression != UNLABELLED).sum()),
+        "num_padded": int((padded != UNLABELLED).sum()),
+    }
+
+
+def _draw(found: pd.DataFrame, method: str, path: Path) -> None:
+    names = list(dict.fromkeys(found["configuration"]))
+    means = found.groupby("configuration")["macro_f1"].mean()
+    figure, axes = plt.subplots(figsize=(8, 0.32 * len(names) + 1.2), layout="constrained")
+    axes.barh(names, means[names], height=0.15, color="lightgrey")
+    axes.scatter(found["macro_f1"], found["configuration"], s=14, zorder=3)
+    axes.axvline(means[method], color="grey", linestyle="--", linewidth=1)
+    axes.set(xlabel="macro-F1", xlim=(max(0.0, found["macro_f1"].min() - 0.05), None), title="Ablation")
+    axes.invert_yaxis()
+    axes.grid(axis="x", alpha=0.3)
+    with replacing(path) as temporary:
+        figure.savefig(temporary, dpi=150, format="png", metadata={"Software": None})
+    plt.close(figure)
+
+
+if __name__ == "__main__":
+    job = snakemake  # noqa: F821
+    with log_to(job.log[0]):
+        run(
+            rows=job.params.rows,
+            method=job.params.method,
+            group_of=job.params.group_of,
+            kinds=job.params.kinds,
+            windows=job.params.windows,
+            num_resamples=job.params.num_resamples,
+            seed=job.params.seed,
+            table=Path(job.output.table),
+            text=Path(job.output.text),
+            figure=Path(job.output.figure),
+        )
