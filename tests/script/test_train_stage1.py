@@ -1,6 +1,9 @@
 import json
+import multiprocessing
+import time
 
 import numpy as np
+import torch
 from PIL import Image
 from safetensors import safe_open
 
@@ -106,3 +109,24 @@ def test_the_linear_head_takes_the_place_of_the_experts(encoder, tmp_path):
     changed = {name for name, tensor in after.items() if (tensor != before[name]).any()}
     assert "embeddings.patch_embeddings.projection.weight" not in changed
     assert {"embeddings.cls_token", "encoder.layer.1.mlp.fc1.weight"} <= changed
+
+
+def test_killed_after_half_of_its_epochs_it_ends_like_an_uninterrupted_run(encoder, tmp_path):
+    images = _images(tmp_path)
+    _run(encoder, images, tmp_path / "whole", training=TRAINING | {"epochs": 12})
+    process = multiprocessing.get_context("spawn").Process(
+        target=_run,
+        args=(encoder, images, tmp_path / "killed"),
+        kwargs={"training": TRAINING | {"epochs": 12}},
+    )
+    process.start()
+    checkpoint = tmp_path / "killed" / ".checkpoint.pt"
+    while not (checkpoint.exists() and torch.load(checkpoint, weights_only=True)["progress"]["epoch"] >= 6):
+        assert process.is_alive()
+        time.sleep(0.005)
+    process.kill()
+    process.join()
+    assert checkpoint.exists() and not (tmp_path / "killed" / "metrics.json").exists()
+    _run(encoder, images, tmp_path / "killed", training=TRAINING | {"epochs": 12})
+    for name in ("metrics.json", "history.parquet", "backbone/model.safetensors", "head.safetensors"):
+        assert sha256_of(tmp_path / "killed" / name) == sha256_of(tmp_path / "whole" / name), name

@@ -1,0 +1,130 @@
+"""Cross-validation, ablation and imported weights, on top of a finished small run."""
+
+import json
+import shutil
+
+import numpy as np
+import pytest
+import torch
+import yaml
+from safetensors.torch import save_file
+
+from tests.original_weights import dinov2_state, gate_state
+from tests.workflow.conftest import Project
+from workflow_scripts.lib.artifacts import read_parquet, sha256_of
+from workflow_scripts.lib.logits import mean_logits, read_labelled_logits
+from workflow_scripts.lib.smoothing import smooth_logits
+
+SMALL = ("--configfile", "tests/configs/small.yaml", "overlay.yaml")
+
+
+@pytest.fixture(scope="module")
+def project(finished, tmp_path_factory):
+    """A copy of the finished run, to go on from."""
+    root = tmp_path_factory.mktemp("evaluated") / "project"
+    shutil.copytree(finished.root, root)
+    return Project(root)
+
+
+def _overlay(project, settings):
+    base = {"cross_validation": {"num_folds": 3}, "ablation": {"num_seeds": 1}}
+    (project.root / "overlay.yaml").write_text(yaml.safe_dump(base | settings))
+
+
+@pytest.fixture(scope="module")
+def cross_validated(project):
+    _overlay(project, {})
+    printed = project.run("--cores", "2", "cross_validation", *SMALL)
+    return project, printed
+
+
+def test_cross_validation_prints_both_protocols_side_by_side(cross_validated):
+    project, printed = cross_validated
+    text = (project.root / "results/evaluation/table.txt").read_text()
+    assert text.strip() in printed
+    assert [line.split()[0] for line in text.splitlines()[2:5]] == ["official", "paper", "nested"]
+    for protocol, folds in (("official", 1), ("paper", 3), ("nested", 3)):
+        scores = json.loads((project.root / f"results/evaluation/{protocol}/scores.json").read_text())
+        assert len(scores["folds"]) == folds
+        assert f"{scores['macro_f1']:.4f}" in text
+
+
+def test_every_labelled_track_is_reported_on_once_and_never_by_a_model_that_saw_it(cross_validated):
+    project, _ = cross_validated
+    reported = []
+    for fold in range(3):
+        folder = project.root / f"results/fusion/cv{fold}"
+        heldout = read_labelled_logits(folder / "val_logits.parquet", "heldout")
+        settings = json.loads((folder / "metrics.json").read_text())["made_by"]["settings"]["tracks"]
+        videos = {
+            part: {name.removesuffix("_left").removesuffix("_right") for name in settings[part]} for part in settings
+        }
+        assert not videos["heldout"] & (videos["train"] | videos["selection"])
+        assert not videos["selection"] & videos["train"]
+        assert set(heldout.logits) == set(settings["heldout"])
+        reported += heldout.logits
+    rows = (project.root / "results/corpus/tracks.tsv").read_text().splitlines()[1:]
+    assert sorted(reported) == sorted(row.split("\t")[0] for row in rows if row.split("\t")[3] != "test")
+
+
+def test_the_submission_can_be_the_mean_of_the_fold_models(cross_validated):
+    project, _ = cross_validated
+    _overlay(project, {"submission": {"models": "folds"}})
+    assert project.jobs(*SMALL) == {"predict_logits": 3, "search_smoothing_of_mean": 1, "write_submission": 1}
+    project.run("--cores", "2", "submission", *SMALL)
+    results = project.root / "results"
+    logits = mean_logits([results / f"fusion/cv{fold}/test_logits.parquet" for fold in range(3)])
+    best = json.loads((results / "smoothing/mean/best.json").read_text())
+    lines = (results / "submission/predictions.txt").read_text().splitlines()[1:]
+    for track, values in logits.items():
+        written = [int(line.split(",")[1]) for line in lines if line.startswith(f"{track}/")]
+        expected = smooth_logits(values, best["kind"], best["window_frames"])
+        assert written[: len(expected)] == expected.tolist()
+
+
+def test_the_ablation_trains_what_a_row_changes_and_nothing_else(cross_validated):
+    project, _ = cross_validated
+    _overlay(project, {})
+    listed = project.run("-n", "ablation", *SMALL)
+    for rule in ("train_stage1", "dump_visual_features", "train_fusion", "crop_faces", "dump_audio_features"):
+        assert f"\n{rule} " not in listed, rule
+    official = sha256_of(project.root / "results/fusion/official/model.safetensors")
+    printed = project.run("--cores", "2", "ablation", *SMALL)
+    table = read_parquet(project.root / "results/ablation/table.parquet").to_pandas()
+    assert len(table) == 14 + 5
+    assert (project.root / "results/ablation/table.txt").read_text().strip() in printed
+    assert sha256_of(project.root / "results/fusion/official/model.safetensors") == official
+    results = project.root / "results/ablation"
+    padaug = read_parquet(results / "stage1/without_padaug-0/history.parquet").schema.metadata[b"made_by"]
+    assert json.loads(padaug)["settings"]["padaug"]["probability"] == 0.0
+    plain = json.loads((results / "stage1/plain_head-0/metrics.json").read_text())["made_by"]["settings"]
+    assert plain["head"] == "linear" and plain["padaug"]["probability"] > 0
+    scales = read_parquet(results / "features/method-1.2-0/train-000.parquet")["scales"].to_pylist()
+    assert {tuple(round(scale, 1) for scale in row) for row in scales} <= {(1.2,), ()}
+
+
+def test_published_weights_take_the_place_of_both_trainings(project):
+    weights = project.root / "weights"
+    weights.mkdir()
+    torch.save({"model": dinov2_state(num_features=64, num_layers=2, grid=8, patch_px=14)}, weights / "dinov2.pth")
+    gate, statistics = gate_state(num_visual=64, num_audio=64)
+    save_file(gate, weights / "gate.safetensors")
+    for name, values in statistics.items():
+        np.save(weights / f"{name}.npy", values)
+    given = {"weights": "weights/gate.safetensors"} | {name: f"weights/{name}.npy" for name in statistics}
+    _overlay(project, {"imported": {"backbone": "weights/dinov2.pth", "fusion": given}})
+    shards = [path.name for path in (project.root / "results/features/visual").glob("*.npy")]
+    assert project.jobs(*SMALL) == {
+        "import_backbone": 1,
+        "import_fusion": 1,
+        "dump_visual_features": sum(not name.startswith("train") for name in shards),
+        "predict_imported": 1,
+        "predict_logits": 1,
+        "search_smoothing": 1,
+        "write_submission": 1,
+    }
+    project.run("--cores", "2", "submission", *SMALL)
+    features = np.load(project.root / "results/features/visual/test-000.npy")
+    assert features.shape[1] == 64
+    check = json.loads((project.root / "results/submission/check.json").read_text())
+    assert check["rows"] > 0
