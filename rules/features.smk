@@ -72,6 +72,7 @@ rule dump_audio_features:
     params:
         tracks=lambda wildcards: corpus.shard(wildcards.shard),
         layers=config["features"]["audio"]["layers"],
+        normalise=config["features"]["audio"]["normalise"],
         mode=config["features"]["audio"]["mode"],
         chunk_s=config["features"]["audio"]["chunk_s"],
         dtype=config["features"]["audio"]["dtype"],

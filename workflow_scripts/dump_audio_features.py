@@ -24,18 +24,22 @@ def run(
     features: Path,
     index: Path,
     layers: str,
+    normalise: bool,
     mode: str,
     chunk_s: float,
     dtype: str,
     device: str,
     num_threads: int,
 ) -> None:
-    """Write one row per frame of each track's video, zeros where its window holds no sound."""
+    """Write one row per frame of each track's video, zeros where its window holds no sound.
+
+    normalise: prepare the waveform as the checkpoint's feature extractor asks, rather than take it as it is.
+    """
     device = start_torch(device, num_threads)
     network = load_encoder(encoder)
     speech = SpeechEncoder(
         encoder=network,
-        feature_extractor=load_feature_extractor(encoder),
+        feature_extractor=load_feature_extractor(encoder) if normalise else None,
         layers=layers,
         device=device,
         dtype=DTYPES[dtype],
@@ -68,7 +72,14 @@ def run(
             "present": pa.array(np.concatenate([np.zeros(0, bool), *present])),
         },
         made_by(
-            {"layers": layers, "mode": mode, "chunk_s": chunk_s, "dtype": dtype, "tracks": tracks},
+            {
+                "layers": layers,
+                "normalise": normalise,
+                "mode": mode,
+                "chunk_s": chunk_s,
+                "dtype": dtype,
+                "tracks": tracks,
+            },
             [encoder / "model.safetensors", *windows, *audio],
         ),
     )
@@ -86,6 +97,7 @@ if __name__ == "__main__":
             features=Path(job.output.features),
             index=Path(job.output.index),
             layers=job.params.layers,
+            normalise=job.params.normalise,
             mode=job.params.mode,
             chunk_s=job.params.chunk_s,
             dtype=job.params.dtype,

@@ -3,7 +3,7 @@ import pyarrow as pa
 import pytest
 
 from workflow_scripts import dump_audio_features, dump_visual_features
-from workflow_scripts.lib.artifacts import made_by, read_parquet
+from workflow_scripts.lib.artifacts import made_by, read_parquet, write_json
 from workflow_scripts.lib.encoders.loading import load_encoder, random_encoder, save_encoder
 from workflow_scripts.lib.encoders.preprocessing import decode, to_input
 from workflow_scripts.lib.media.audio import SAMPLE_RATE, write_audio
@@ -100,11 +100,15 @@ def test_a_single_scale_leaves_the_other_crops_alone(tmp_path, encoder, jpeg, ta
     assert not features[[1, 3, 4]].any()
 
 
-@pytest.mark.parametrize("mode", ["chunked", "windowed"])
-def test_audio_rows_follow_the_windows_and_silence_is_absent(tmp_path, table, mode):
+def _dump_audio(tmp_path, table, **changes):
+    """Shard of a track with a silent window among three, and of one without sound; returns index and features."""
     save_encoder(random_encoder(WAV2VEC2, seed=0), tmp_path / "speech")
+    write_json(
+        {"feature_extractor_type": "Wav2Vec2FeatureExtractor", "sampling_rate": 16_000, "do_normalize": True},
+        tmp_path / "speech" / "preprocessor_config.json",
+    )
     rng = np.random.default_rng(0)
-    sound = (rng.normal(size=3 * SAMPLE_RATE) * 3000).astype(np.int16)
+    sound = (rng.normal(size=3 * SAMPLE_RATE) * 300).astype(np.int16)
     write_audio(sound, "sound", tmp_path / "a.flac", made_by({}))
     write_audio(np.zeros(SAMPLE_RATE, np.int16), "no_audio", tmp_path / "b.flac", made_by({}))
     starts = np.array([0, 16_000, 32_000])
@@ -115,6 +119,7 @@ def test_audio_rows_follow_the_windows_and_silence_is_absent(tmp_path, table, mo
         "has_sound": [True, False, True],
     }
     silent = {name: column[:1] for name, column in windows.items()} | {"has_sound": [False]}
+    settings = {"layers": "last2", "normalise": True, "mode": "chunked", "chunk_s": 20, "dtype": "float32"} | changes
     dump_audio_features.run(
         encoder=tmp_path / "speech",
         tracks=["a", "b"],
@@ -122,17 +127,26 @@ def test_audio_rows_follow_the_windows_and_silence_is_absent(tmp_path, table, mo
         windows=[table("wa", windows), table("wb", silent)],
         features=tmp_path / "test-000.npy",
         index=tmp_path / "test-000.parquet",
-        layers="last2",
-        mode=mode,
-        chunk_s=20,
-        dtype="float32",
         device="cpu",
         num_threads=1,
+        **settings,
     )
-    index = read_parquet(tmp_path / "test-000.parquet").to_pydict()
+    return read_parquet(tmp_path / "test-000.parquet").to_pydict(), np.load(tmp_path / "test-000.npy")
+
+
+@pytest.mark.parametrize("mode", ["chunked", "windowed"])
+def test_audio_rows_follow_the_windows_and_silence_is_absent(tmp_path, table, mode):
+    index, features = _dump_audio(tmp_path, table, mode=mode)
     assert (index["track"], index["frame"]) == (["a", "a", "a", "b"], [1, 2, 3, 1])
     assert index["present"] == [True, False, True, False]
-    features = np.load(tmp_path / "test-000.npy")
     assert features.shape == (4, 16)
     assert not features[[1, 3]].any()
     assert features[0].any() and not np.array_equal(features[0], features[2])
+
+
+def test_a_waveform_is_left_as_it_is_where_the_settings_say_so(tmp_path, table):
+    _, normalised = _dump_audio(tmp_path, table)
+    _, plain = _dump_audio(tmp_path, table, normalise=False)
+    assert not np.allclose(normalised[0], plain[0], atol=1e-2)
+    _, first = _dump_audio(tmp_path, table, normalise=False, layers="first2")
+    assert not np.allclose(first[0], plain[0], atol=1e-2)
