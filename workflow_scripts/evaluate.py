@@ -4,21 +4,19 @@ import json
 import logging
 from pathlib import Path
 
-import matplotlib
 import numpy as np
 import pandas as pd
 import pyarrow as pa
+from matplotlib import pyplot as plt
+from sklearn.metrics import ConfusionMatrixDisplay
 
-from workflow_scripts.lib.artifacts import made_by, replacing, write_json, write_parquet
+from workflow_scripts.lib.artifacts import made_by, write_json, write_parquet
 from workflow_scripts.lib.challenge.expressions import EXPRESSIONS, UNLABELLED
 from workflow_scripts.lib.challenge.scores import bootstrap_interval, f1_of_confusion, group_confusions, macro_f1
+from workflow_scripts.lib.figures import write_png
 from workflow_scripts.lib.job import log_to
 from workflow_scripts.lib.logits import LabelledLogits, join_labelled, read_labelled_logits
 from workflow_scripts.lib.smoothing import smooth_logits
-
-matplotlib.use("Agg")
-from matplotlib import pyplot as plt
-from sklearn.metrics import ConfusionMatrixDisplay
 
 
 def run(
@@ -115,9 +113,7 @@ def _draw(counts: np.ndarray, confusion: Path) -> None:
     display = ConfusionMatrixDisplay(shares, display_labels=EXPRESSIONS)
     display.plot(ax=axes, values_format=".2f", cmap="Blues", xticks_rotation=45, im_kw={"vmin": 0, "vmax": 1})
     axes.set(title="Share of each true class's frames", xlabel="predicted", ylabel="true")
-    with replacing(confusion) as temporary:
-        figure.savefig(temporary, dpi=150, format="png", metadata={"Software": None})
-    plt.close(figure)
+    write_png(figure, confusion)
 
 
 if __name__ == "__main__":

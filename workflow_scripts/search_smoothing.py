@@ -3,17 +3,15 @@
 import logging
 from pathlib import Path
 
-import matplotlib
 import pandas as pd
 import pyarrow as pa
+from matplotlib import pyplot as plt
 
-from workflow_scripts.lib.artifacts import made_by, replacing, write_json, write_parquet
+from workflow_scripts.lib.artifacts import made_by, write_json, write_parquet
+from workflow_scripts.lib.figures import write_png
 from workflow_scripts.lib.job import log_to, progress
 from workflow_scripts.lib.logits import join_labelled, read_labelled_logits
 from workflow_scripts.lib.smoothing import best_smoothing, search, smoothing_candidates
-
-matplotlib.use("Agg")
-from matplotlib import pyplot as plt
 
 
 def run(
@@ -56,9 +54,7 @@ def _draw(scores: pd.DataFrame, curve: Path) -> None:
     axes.set(xlabel="window (frames)", ylabel="validation macro-F1", title="Smoothing over time")
     axes.grid(alpha=0.3)
     axes.legend()
-    with replacing(curve) as temporary:
-        figure.savefig(temporary, dpi=150, format="png", metadata={"Software": None})
-    plt.close(figure)
+    write_png(figure, curve)
 
 
 if __name__ == "__main__":

@@ -3,20 +3,18 @@
 import logging
 from pathlib import Path
 
-import matplotlib
 import numpy as np
 import pandas as pd
 import pyarrow as pa
+from matplotlib import pyplot as plt
 
-from workflow_scripts.lib.artifacts import made_by, replacing, write_parquet, write_text
+from workflow_scripts.lib.artifacts import made_by, write_parquet, write_text
 from workflow_scripts.lib.challenge.expressions import UNLABELLED
 from workflow_scripts.lib.challenge.scores import bootstrap_interval, group_confusions, macro_f1
+from workflow_scripts.lib.figures import write_png
 from workflow_scripts.lib.job import log_to, progress, say
 from workflow_scripts.lib.logits import join_labelled, read_labelled_logits
 from workflow_scripts.lib.smoothing import best_smoothing, search, smooth_logits, smoothing_candidates
-
-matplotlib.use("Agg")
-from matplotlib import pyplot as plt
 
 NOTES = """
 macro_f1: smoothed, kind and window chosen on the fold's selection tracks (mean and standard deviation over {seeds}
@@ -133,15 +131,14 @@ def _draw(found: pd.DataFrame, method: str, path: Path) -> None:
     names = list(dict.fromkeys(found["configuration"]))
     means = found.groupby("configuration")["macro_f1"].mean()
     figure, axes = plt.subplots(figsize=(8, 0.32 * len(names) + 1.2), layout="constrained")
-    axes.barh(names, means[names], height=0.15, color="lightgrey")
-    axes.scatter(found["macro_f1"], found["configuration"], s=14, zorder=3)
-    axes.axvline(means[method], color="grey", linestyle="--", linewidth=1)
-    axes.set(xlabel="macro-F1", xlim=(max(0.0, found["macro_f1"].min() - 0.05), None), title="Ablation")
+    axes.scatter(means[names], names, s=200, marker="|", color="black", label="mean")
+    axes.scatter(found["macro_f1"], found["configuration"], s=14, zorder=3, label="one seed")
+    axes.axvline(means[method], color="grey", linestyle="--", linewidth=1, label="the method's mean")
+    axes.set(xlabel="macro-F1", title="Ablation")
+    axes.legend()
     axes.invert_yaxis()
     axes.grid(axis="x", alpha=0.3)
-    with replacing(path) as temporary:
-        figure.savefig(temporary, dpi=150, format="png", metadata={"Software": None})
-    plt.close(figure)
+    write_png(figure, path)
 
 
 if __name__ == "__main__":
