@@ -38,19 +38,22 @@ def run(
 ) -> None:
     """Write one row per configuration and seed, and a row per smoothing kind for the `method`'s own logits.
 
-    rows: configuration, varies, seed, and the logits of each fold. group_of: the video of each track.
+    rows: configuration, varies, seed, and the logits of each fold; the `method`'s first. group_of: the video of each
+    track.
     """
-    scored = []
+    scored, padded = [], None
     for row in progress(rows, len(rows), "configurations", "runs"):
         logging.info("%s, seed %d", row["configuration"], row["seed"])
         folds = [_Fold(Path(path), kinds, windows) for path in row["logits"]]
         tried = {None: row}
         if row["configuration"] == method:
+            # Which crops are padded depends on their scales; every row is scored on the frames padded in the method.
+            padded = np.concatenate([fold.heldout.padded_share for fold in folds]) > 0
             tried |= {
                 kind: row | {"configuration": f"smoothing_{kind}", "varies": "smoothing"} for kind in ("none", *kinds)
             }
         for kind, described in tried.items():
-            scores = _score(folds, kind, group_of, num_resamples, seed)
+            scores = _score(folds, kind, padded, group_of, num_resamples, seed)
             scored.append({name: described[name] for name in ("configuration", "varies", "seed")} | scores)
     # The smoothing rows of all seeds go together, after the configurations.
     found = pd.DataFrame(scored).sort_values("varies", key=lambda column: column == "smoothing", kind="stable")
@@ -106,11 +109,19 @@ class _Fold:
         return np.concatenate([smooth_logits(logits, chosen, window_frames) for logits in tracks])
 
 
-def _score(folds: list[_Fold], kind: str | None, group_of: dict[str, str], num_resamples: int, seed: int) -> dict:
+def _score(
+    folds: list[_Fold],
+    kind: str | None,
+    is_padded: np.ndarray,
+    group_of: dict[str, str],
+    num_resamples: int,
+    seed: int,
+) -> dict:
+    """Scores of the folds' held-out frames together, smoothed by the best of one kind or of all."""
     frames = join_labelled(fold.heldout for fold in folds)
     predicted = np.concatenate([fold.predict(kind) for fold in folds])
     unsmoothed = np.concatenate([fold.predict("none") for fold in folds])
-    padded = np.where(frames.padded_share > 0, frames.expression, UNLABELLED)
+    padded = np.where(is_padded, frames.expression, UNLABELLED)
     lengths = [len(array) for array in frames.logits.values()]
     group = np.repeat([group_of[track] for track in frames.logits], lengths)
     low, high = bootstrap_interval(group_confusions(frames.expression, predicted, group), num_resamples, seed)
