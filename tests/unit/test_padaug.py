@@ -1,6 +1,7 @@
 import pytest
 import torch
 
+from workflow_scripts.lib.errors import InputError
 from workflow_scripts.lib.stage1.padaug import PATTERNS, PadAug
 
 
@@ -60,3 +61,8 @@ def test_the_same_generator_gives_the_same_images():
     images = torch.rand(16, 3, 48, 40)
     assert torch.equal(_run(images, seed=3), _run(images, seed=3))
     assert not torch.equal(_run(images, seed=3), _run(images, seed=4))
+
+
+def test_bars_of_which_no_l_is_small_enough_are_refused():
+    with pytest.raises(InputError, match=r"two bars of 0\.2 cover 0\.36 .* max_l_area of 0\.2"):
+        PadAug(bar_width=(0.2, 0.3), max_l_area=0.2)

@@ -6,6 +6,8 @@ Shapes: B images, C channels, H x W pixels. Source: the method's Stage I (PadAug
 import torch
 from torch import nn
 
+from workflow_scripts.lib.errors import InputError
+
 PATTERNS = (
     ("left",),
     ("right",),
@@ -24,7 +26,7 @@ class PadAug(nn.Module):
     A bar is as wide as a uniform draw from `bar_width` (share of the side). The two bars of an L shape are
     drawn until their union covers at most `max_l_area` of the image. Before painting, the image moves away
     from the bar by 1 to clamp(round(`max_shift` * shorter side), 1, 10) pixels, as a face does whose crop
-    window reaches past the frame.
+    window reaches past the frame. Raises InputError for bars of which no L is small enough.
     """
 
     def __init__(
@@ -36,6 +38,13 @@ class PadAug(nn.Module):
         max_shift: float = 0.02,
     ):
         super().__init__()
+        narrowest = bar_width[0]
+        smallest_l = 2 * narrowest - narrowest**2
+        if not narrowest <= bar_width[1] or smallest_l >= max_l_area:
+            raise InputError(
+                f"stage1.padaug: two bars of {narrowest:g} cover {smallest_l:.2g} of an image, which has to be less "
+                f"than the max_l_area of {max_l_area:g}; lower bar_width, the narrower first, or raise max_l_area."
+            )
         self.probability = probability
         self.bar_width = bar_width
         self.max_l_area = max_l_area
