@@ -1,6 +1,6 @@
 # `make submission` runs the whole chain, `make test` passes the tests, `make ablation` makes the paper's comparisons
-# on a larger demonstration. Each needs Python 3.11, make and a network
-# that reaches the package registries, the first time only.
+# on a larger demonstration. They need Python 3.11, make and a network that reaches the package registries, the first
+# time only.
 
 PYTHON ?= $(shell command -v python3.11 || command -v python3)
 CORES ?= all

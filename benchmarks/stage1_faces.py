@@ -20,6 +20,7 @@ from scipy.sparse.csgraph import connected_components
 from snakemake.utils import update_config
 
 from workflow_scripts import train_stage1
+from workflow_scripts.lib.challenge.expressions import EXPRESSIONS
 from workflow_scripts.lib.encoders.loading import random_encoder, save_encoder
 from workflow_scripts.lib.encoders.preprocessing import decode
 from workflow_scripts.lib.faces.resizing import resize
@@ -76,7 +77,7 @@ def score(config: dict, table: Path, head: str, seed: int, out: Path) -> dict[st
     )
     metrics = json.loads((out / "metrics.json").read_text())
     shown = np.array(metrics["val_confusion"]).sum(axis=1) > 0
-    return {name: f1 for (name, f1), there in zip(metrics["val_f1"].items(), shown, strict=True) if there}
+    return {name: metrics["val_f1"][name] for name, there in zip(EXPRESSIONS, shown, strict=True) if there}
 
 
 def main() -> None:
