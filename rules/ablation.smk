@@ -127,6 +127,7 @@ rule tabulate_ablation:
         group_of=corpus.group_of,
         kinds=config["smoothing"]["kinds"],
         windows=config["smoothing"]["windows"],
+        windows_at_fps=config["smoothing"]["windows_at_fps"],
         num_resamples=config["evaluation"]["num_resamples"],
         seed=config["evaluation"]["seed"],
         code=digest_of("tabulate_ablation"),

@@ -35,6 +35,7 @@ rule search_smoothing:
         role="selection",
         kinds=config["smoothing"]["kinds"],
         windows=config["smoothing"]["windows"],
+        windows_at_fps=config["smoothing"]["windows_at_fps"],
         code=digest_of("search_smoothing"),
     script:
         "../workflow_scripts/search_smoothing.py"

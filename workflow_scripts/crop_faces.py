@@ -16,8 +16,7 @@ from workflow_scripts.lib.faces.table import read_boxes
 from workflow_scripts.lib.job import log_to, progress
 from workflow_scripts.lib.media.jpeg import encode_jpeg
 from workflow_scripts.lib.media.rows import write_rows
-from workflow_scripts.lib.media.timeline import read_frames
-from workflow_scripts.lib.media.video import Frame
+from workflow_scripts.lib.media.video import Frame, read_frames
 
 CROPS_SCHEMA = pa.schema(
     [("frame", pa.int32()), ("scale", pa.float32()), ("jpeg", pa.binary()), ("padded_share", pa.float32())]

@@ -10,8 +10,8 @@ from workflow_scripts.lib.faces.detectors import CascadeDetector, Detector, Insi
 from workflow_scripts.lib.faces.table import FACES_SCHEMA, face_rows
 from workflow_scripts.lib.job import log_to, progress
 from workflow_scripts.lib.media.rows import write_rows
-from workflow_scripts.lib.media.timeline import read_frames, read_times
-from workflow_scripts.lib.media.video import Frame
+from workflow_scripts.lib.media.timeline import read_times
+from workflow_scripts.lib.media.video import Frame, read_frames
 
 FRAMES_PER_BATCH = 8
 

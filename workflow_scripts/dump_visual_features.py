@@ -46,8 +46,8 @@ def run(
     rows, parts = [np.zeros((0, width), np.float32)], []
     with ThreadPoolExecutor(num_threads) as decoders:
         for track, crop_file, subject_file in zip(tracks, crops, subjects, strict=True):
-            status = read_parquet(subject_file, columns=["status"])["status"]
-            num_frames = len(status)
+            subject = read_parquet(subject_file, columns=["time_s", "status"])
+            num_frames = len(subject)
             stored = pq.ParquetFile(crop_file)
             batches = stored.iter_batches(batch_size, columns=["frame", "scale", "padded_share", "jpeg"])
             embedded, described = [np.zeros((0, width), np.float32)], [_no_crops(stored)]
@@ -76,8 +76,9 @@ def run(
                     {
                         "track": pa.repeat(track, num_frames),
                         "frame": np.arange(1, num_frames + 1, dtype=np.int32),
+                        "time_s": subject["time_s"],
                         "present": count > 0,
-                        "detected": pc.equal(status, "detected"),
+                        "detected": pc.equal(subject["status"], "detected"),
                         "scales": pa.array(_by_frame(frame, crop["scale"].to_numpy(), num_frames), _SCALES),
                         "padded_share": (padded / np.maximum(count, 1)).astype(np.float32),
                     }

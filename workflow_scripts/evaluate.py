@@ -1,7 +1,7 @@
 """Score what one or several folds predict for the tracks that they are reported on."""
 
-import json
 import logging
+from dataclasses import asdict
 from pathlib import Path
 
 import numpy as np
@@ -15,8 +15,8 @@ from workflow_scripts.lib.challenge.expressions import EXPRESSIONS, UNLABELLED
 from workflow_scripts.lib.challenge.scores import bootstrap_interval, f1_of_confusion, group_confusions, macro_f1
 from workflow_scripts.lib.figures import write_png
 from workflow_scripts.lib.job import log_to
-from workflow_scripts.lib.logits import LabelledLogits, join_labelled, read_labelled_logits
-from workflow_scripts.lib.smoothing import smooth_logits
+from workflow_scripts.lib.logits import join_labelled, read_labelled_logits
+from workflow_scripts.lib.smoothing import NO_SMOOTHING, Smoothing, smooth_tracks
 
 
 def run(
@@ -36,11 +36,9 @@ def run(
     bootstrap.
     """
     folds = [read_labelled_logits(path, "heldout") for path in logits]
-    choices = [json.loads(path.read_text()) for path in best]
-    smoothed = [
-        _predict(fold, choice["kind"], choice["window_frames"]) for fold, choice in zip(folds, choices, strict=True)
-    ]
-    plain = [_predict(fold, "none", 1) for fold in folds]
+    choices = [Smoothing.read(path) for path in best]
+    smoothed = [smooth_tracks(fold, choice) for fold, choice in zip(folds, choices, strict=True)]
+    plain = [smooth_tracks(fold, NO_SMOOTHING) for fold in folds]
     together = join_labelled(folds)
     predicted, unsmoothed = np.concatenate(smoothed), np.concatenate(plain)
     expression, detected = together.expression, together.detected
@@ -54,8 +52,7 @@ def run(
         {
             "macro_f1": macro_f1(fold.expression, classes),
             "macro_f1_unsmoothed": macro_f1(fold.expression, raw),
-            "kind": choice["kind"],
-            "window_frames": choice["window_frames"],
+            **asdict(choice),
         }
         for fold, classes, raw, choice in zip(folds, smoothed, plain, choices, strict=True)
     ]
@@ -86,10 +83,6 @@ def run(
     logging.info(
         "made %s: macro-F1 %.4f, 95 %% interval %.4f to %.4f", scores, macro_f1(expression, predicted), low, high
     )
-
-
-def _predict(fold: LabelledLogits, kind: str, window_frames: int) -> np.ndarray:
-    return np.concatenate([smooth_logits(logits, kind, window_frames) for logits in fold.logits.values()])
 
 
 def _by_track(track: np.ndarray, expression: np.ndarray, predicted: np.ndarray) -> pd.DataFrame:

@@ -1,6 +1,7 @@
 """Try every smoothing kind and window on held-out logits and keep the best."""
 
 import logging
+from dataclasses import asdict
 from pathlib import Path
 
 import pandas as pd
@@ -15,7 +16,15 @@ from workflow_scripts.lib.smoothing import best_smoothing, search, smoothing_can
 
 
 def run(
-    *, logits: list[Path], role: str, table: Path, best: Path, curve: Path, kinds: list[str], windows: list[int]
+    *,
+    logits: list[Path],
+    role: str,
+    table: Path,
+    best: Path,
+    curve: Path,
+    kinds: list[str],
+    windows: list[int],
+    windows_at_fps: float | None,
 ) -> None:
     """Write macro-F1 by kind and window, the best of them (the smallest window of equals), and a figure.
 
@@ -25,33 +34,35 @@ def run(
     logging.info(
         "%s: kinds %s, %d windows, %d tracks", logits[0].parent, ", ".join(kinds), len(windows), len(frames.logits)
     )
-    candidates = smoothing_candidates(kinds, windows)
-    tried = progress(candidates, len(candidates), "search", "windows")
-    rows = list(search(list(frames.logits.values()), frames.expression, tried))
-    scores = pd.DataFrame(rows, columns=["kind", "window_frames", "macro_f1"])
-    kind, window_frames, macro_f1 = best_smoothing(rows)
-    provenance = made_by({"kinds": kinds, "windows": windows, "role": role}, logits)
+    candidates = smoothing_candidates(kinds, windows, windows_at_fps)
+    rows = list(search(frames, progress(candidates, len(candidates), "search", "windows")))
+    scores = pd.DataFrame(
+        [(tried.kind, tried.window_frames, score) for tried, score in rows],
+        columns=["kind", "window_frames", "macro_f1"],
+    )
+    chosen, macro_f1 = best_smoothing(rows)
+    provenance = made_by({"kinds": kinds, "windows": windows, "windows_at_fps": windows_at_fps, "role": role}, logits)
     write_parquet(pa.Table.from_pandas(scores, preserve_index=False), table, provenance)
     write_json(
         {
-            "kind": kind,
-            "window_frames": window_frames,
+            **asdict(chosen),
             "macro_f1": macro_f1,
-            "macro_f1_unsmoothed": rows[0][2],
+            "macro_f1_unsmoothed": rows[0][1],
             "made_by": provenance,
         },
         best,
     )
-    _draw(scores, curve)
-    logging.info("made %s: %s over %d frames, macro-F1 %.4f", best, kind, window_frames, macro_f1)
+    _draw(scores, windows_at_fps, curve)
+    logging.info("made %s: %s, macro-F1 %.4f", best, chosen, macro_f1)
 
 
-def _draw(scores: pd.DataFrame, curve: Path) -> None:
+def _draw(scores: pd.DataFrame, windows_at_fps: float | None, curve: Path) -> None:
     figure, axes = plt.subplots(figsize=(7, 4), layout="constrained")
     for kind, rows in scores[scores["kind"] != "none"].groupby("kind", sort=False):
         axes.plot(rows["window_frames"], rows["macro_f1"], marker="o", markersize=3, label=kind)
     axes.axhline(scores["macro_f1"].iloc[0], color="grey", linestyle="--", label="none")
-    axes.set(xlabel="window (frames)", ylabel="validation macro-F1", title="Smoothing over time")
+    unit = "window (frames)" if windows_at_fps is None else f"window (frames at {windows_at_fps:g} per second)"
+    axes.set(xlabel=unit, ylabel="validation macro-F1", title="Smoothing over time")
     axes.grid(alpha=0.3)
     axes.legend()
     write_png(figure, curve)
@@ -68,4 +79,5 @@ if __name__ == "__main__":
             curve=Path(job.output.curve),
             kinds=job.params.kinds,
             windows=job.params.windows,
+            windows_at_fps=job.params.windows_at_fps,
         )

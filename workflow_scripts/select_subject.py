@@ -48,6 +48,7 @@ def run(
     xyxy_px, status = fill(persons, CHOOSERS[person](persons))
     columns = {
         "frame": np.arange(1, len(time_s) + 1, dtype=np.int32),
+        "time_s": time_s,
         "xyxy_px": [None if np.isnan(box[0]) else box for box in xyxy_px],
         "status": status,
     }

@@ -14,7 +14,7 @@ from workflow_scripts.lib.challenge.scores import bootstrap_interval, group_conf
 from workflow_scripts.lib.figures import write_png
 from workflow_scripts.lib.job import log_to, progress, say
 from workflow_scripts.lib.logits import join_labelled, read_labelled_logits
-from workflow_scripts.lib.smoothing import best_smoothing, search, smooth_logits, smoothing_candidates
+from workflow_scripts.lib.smoothing import Smoothing, best_smoothing, search, smooth_tracks, smoothing_candidates
 
 NOTES = """
 macro_f1: smoothed, kind and window chosen on the fold's selection tracks (mean and standard deviation over {seeds}
@@ -30,6 +30,7 @@ def run(
     group_of: dict[str, str],
     kinds: list[str],
     windows: list[int],
+    windows_at_fps: float | None,
     num_resamples: int,
     seed: int,
     table: Path,
@@ -42,9 +43,10 @@ def run(
     track.
     """
     scored, padded = [], None
+    candidates = smoothing_candidates(kinds, windows, windows_at_fps)
     for row in progress(rows, len(rows), "configurations", "runs"):
         logging.info("%s, seed %d", row["configuration"], row["seed"])
-        folds = [_Fold(Path(path), kinds, windows) for path in row["logits"]]
+        folds = [_Fold(Path(path), candidates) for path in row["logits"]]
         tried = {None: row}
         if row["configuration"] == method:
             # Which crops are padded depends on their scales; every row is scored on the frames padded in the method.
@@ -59,7 +61,13 @@ def run(
     found = pd.DataFrame(scored).sort_values("varies", key=lambda column: column == "smoothing", kind="stable")
     found = found.reset_index(drop=True)
     provenance = made_by(
-        {"kinds": kinds, "windows": windows, "num_resamples": num_resamples, "seed": seed},
+        {
+            "kinds": kinds,
+            "windows": windows,
+            "windows_at_fps": windows_at_fps,
+            "num_resamples": num_resamples,
+            "seed": seed,
+        },
         [Path(path) for row in rows for path in row["logits"]],
     )
     write_parquet(pa.Table.from_pandas(found, preserve_index=False), table, provenance)
@@ -96,17 +104,14 @@ def summarise(found: pd.DataFrame, method: str) -> pd.DataFrame:
 class _Fold:
     """One fold's logits and every smoothing's score on its selection tracks."""
 
-    def __init__(self, logits: Path, kinds: list[str], windows: list[int]):
-        selection = read_labelled_logits(logits, "selection")
-        candidates = smoothing_candidates(kinds, windows)
-        self.scored = list(search(list(selection.logits.values()), selection.expression, candidates))
+    def __init__(self, logits: Path, candidates: list[Smoothing]):
+        self.scored = list(search(read_labelled_logits(logits, "selection"), candidates))
         self.heldout = read_labelled_logits(logits, "heldout")
 
     def predict(self, kind: str | None) -> np.ndarray:
         """Classes [N] of the held-out frames, smoothed by the best of one kind, or of all."""
-        chosen, window_frames, _ = best_smoothing(row for row in self.scored if kind in (None, row[0]))
-        tracks = self.heldout.logits.values()
-        return np.concatenate([smooth_logits(logits, chosen, window_frames) for logits in tracks])
+        chosen, _ = best_smoothing(row for row in self.scored if kind in (None, row[0].kind))
+        return smooth_tracks(self.heldout, chosen)
 
 
 def _score(
@@ -161,6 +166,7 @@ if __name__ == "__main__":
             group_of=job.params.group_of,
             kinds=job.params.kinds,
             windows=job.params.windows,
+            windows_at_fps=job.params.windows_at_fps,
             num_resamples=job.params.num_resamples,
             seed=job.params.seed,
             table=Path(job.output.table),

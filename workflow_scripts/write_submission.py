@@ -1,12 +1,11 @@
 """Smooth the test logits, map them to the template's rows, write the challenge's file and check it."""
 
-import json
 import logging
 from pathlib import Path
 
 import numpy as np
 
-from workflow_scripts.lib.artifacts import read_made_by, read_parquet, sha256_of, write_json
+from workflow_scripts.lib.artifacts import read_made_by, sha256_of, write_json
 from workflow_scripts.lib.challenge.alignment import rows_from_frames
 from workflow_scripts.lib.challenge.expressions import EXPRESSIONS, NUM_CLASSES
 from workflow_scripts.lib.challenge.submission import check_predictions, write_predictions
@@ -15,7 +14,8 @@ from workflow_scripts.lib.corpora.tracks import read_tracks
 from workflow_scripts.lib.errors import InputError
 from workflow_scripts.lib.job import log_to
 from workflow_scripts.lib.logits import mean_logits
-from workflow_scripts.lib.smoothing import smooth_logits
+from workflow_scripts.lib.media.timeline import read_times
+from workflow_scripts.lib.smoothing import Smoothing
 
 
 def run(
@@ -29,19 +29,19 @@ def run(
 ) -> None:
     """Write `predictions` and `check` from the test logits of one fold, or of several, which are averaged.
 
-    best: JSON with kind and window_frames of the smoothing. template: the organisers' rows; None gives every
+    best: the smoothing, as the search wrote it. template: the organisers' rows; None gives every
     decoded frame of every track a row. timelines: of the videos of `tracks`, in the same order; one without rows
     is a skipped video, whose track gets the most frequent class of the others (Neutral where there are none).
     Raises InputError when logits, timelines and template do not belong together.
     """
-    smoothing = json.loads(best.read_text())
-    kind, window_frames = smoothing["kind"], smoothing["window_frames"]
-    logging.info("Predicting %d tracks from %d folds, smoothing %s %d", len(tracks), len(logits), kind, window_frames)
+    smoothing = Smoothing.read(best)
+    logging.info("Predicting %d tracks from %d folds, %s", len(tracks), len(logits), smoothing)
 
     logits_of = mean_logits(logits)
-    num_frames, skipped = {}, {}
+    time_s = {track: read_times(timeline) for track, timeline in zip(tracks, timelines, strict=True)}
+    num_frames = {track: len(times) for track, times in time_s.items()}
+    skipped = {}
     for track, timeline in zip(tracks, timelines, strict=True):
-        num_frames[track] = read_parquet(timeline, columns=["frame"]).num_rows
         if num_frames[track] == 0:
             skipped[track] = _reason(timeline)
         elif len(logits_of.get(track, ())) != num_frames[track]:
@@ -69,7 +69,7 @@ def run(
         num_rows = int(frames.max())
         if num_rows != num_frames[track]:
             differences[track] = num_rows - num_frames[track]
-        predicted = smooth_logits(logits_of[track], kind, window_frames)
+        predicted = smoothing.classes(logits_of[track], time_s[track])
         classes[positions] = rows_from_frames(predicted, num_rows, track)[frames - 1]
         filled[positions] = True
     classes[~filled] = np.bincount(classes[filled], minlength=NUM_CLASSES).argmax()

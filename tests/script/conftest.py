@@ -47,9 +47,11 @@ def shard(tmp_path):
 
     def write(name, features):
         values = np.concatenate(list(features.values())).astype(np.float32)
+        frame = np.concatenate([np.arange(1, len(rows) + 1) for rows in features.values()])
         columns = {
             "track": pa.array([track for track, rows in features.items() for _ in rows]),
-            "frame": pa.array(np.concatenate([np.arange(1, len(rows) + 1) for rows in features.values()])),
+            "frame": pa.array(frame),
+            "time_s": pa.array((frame - 1) / 30),
             "present": pa.array(~np.isnan(values[:, 0])),
             "detected": pa.array(~np.isnan(values[:, 0])),
             "padded_share": pa.array(np.zeros(len(values), np.float32)),

@@ -49,7 +49,8 @@ def _dump(tmp_path, encoder, jpeg, table, scales):
             "padded_share": padded,
         }
         files.append(table(f"crops_{track}", columns, schema))
-        subjects.append(table(f"subject_{track}", {"status": pa.array(status[track], pa.string())}))
+        time_s = np.arange(len(status[track])) / 30
+        subjects.append(table(f"subject_{track}", {"time_s": time_s, "status": pa.array(status[track], pa.string())}))
     dump_visual_features.run(
         encoder=encoder,
         tracks=list(crops),

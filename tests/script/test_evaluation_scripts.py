@@ -29,6 +29,7 @@ def fold(tmp_path):
         of_frame = np.repeat(tracks, LENGTH)
         frames = {
             "expression": expression,
+            "time_s": np.tile(np.arange(LENGTH) / 30, len(tracks)),
             "detected": np.arange(len(expression)) % 4 > 0,
             "padded_share": np.where(np.arange(len(expression)) % 2, padded_share, 0.0),
             "selection": np.isin(of_frame, selection),
@@ -45,7 +46,7 @@ def fold(tmp_path):
 def best(tmp_path):
     def write(name, kind, window_frames):
         path = tmp_path / f"{name}.json"
-        path.write_text(json.dumps({"kind": kind, "window_frames": window_frames}))
+        path.write_text(json.dumps({"kind": kind, "window_frames": window_frames, "windows_at_fps": 30}))
         return path
 
     return write
@@ -140,6 +141,7 @@ def _tabulate(out, rows):
         group_of={name: name for name in ("a1", "b", "c")},
         kinds=["mean", "median"],
         windows=[3, 5],
+        windows_at_fps=30,
         num_resamples=20,
         seed=0,
         table=out / "table.parquet",

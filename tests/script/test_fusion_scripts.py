@@ -73,6 +73,7 @@ def test_the_chain_from_features_to_the_smoothing(corpus, tmp_path):
     for frames in (selection, heldout):
         assert list(frames.logits) == ["v1", "v2"]
         assert frames.expression.tolist() == [*corpus["expression"]["v1"], *corpus["expression"]["v2"]]
+        assert [len(times) for times in frames.time_s.values()] == [40, 24] and frames.time_s["v2"][1] == 1 / 30
         assert np.flatnonzero(~frames.detected).tolist() == [2, 42]
     metrics = json.loads((tmp_path / "metrics.json").read_text())
     assert sum(map(sum, metrics["val_confusion"])) == 64
@@ -98,6 +99,7 @@ def test_the_chain_from_features_to_the_smoothing(corpus, tmp_path):
         curve=tmp_path / "curve.png",
         kinds=["mean", "vote"],
         windows=[3, 5],
+        windows_at_fps=30,
     )
     table = read_parquet(tmp_path / "search.parquet").to_pydict()
     assert table["kind"] == ["none", "mean", "mean", "vote", "vote"]

@@ -39,8 +39,9 @@ def select(tmp_path, rows, times_s, **settings):
 def test_every_frame_has_a_box_or_none(tmp_path):
     subject = select(tmp_path, [(1, BOX, None), (3, np.add(BOX, 4), None)], [0, 0.1, 0.4, 0.5])
     table = read_parquet(subject)
-    assert table.schema.names == ["frame", "xyxy_px", "status"]
+    assert table.schema.names == ["frame", "time_s", "xyxy_px", "status"]
     assert table["frame"].to_pylist() == [1, 2, 3, 4]
+    assert table["time_s"].to_pylist() == [0, 0.1, 0.4, 0.5]
     assert table["status"].to_pylist() == ["detected", "interpolated", "detected", "absent"]
     boxes = read_boxes(subject)
     assert boxes[1].tolist() == pytest.approx(list(np.add(BOX, 1))) and boxes[3] is None  # a quarter of the way

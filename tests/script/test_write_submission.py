@@ -28,8 +28,8 @@ def write_logits(path, classes, scale=1.0):
     return path
 
 
-def write_timeline(path, num_frames, **settings):
-    table = pa.table({"frame": pa.array(range(1, num_frames + 1), pa.int32())})
+def write_timeline(path, num_frames, fps=30, **settings):
+    table = pa.table({"time_s": np.arange(num_frames) / fps})
     write_parquet(table, path, made_by(settings))
     return path
 
@@ -38,14 +38,15 @@ def write_timeline(path, num_frames, **settings):
 def submit(tmp_path):
     """Run write_submission on tracks a (6 frames), b (3 frames) and s (skipped); returns lines and check."""
 
-    def call(rows, kind="none", window_frames=1, logits=None, tracks=("a", "b", "s")):
+    def call(rows, kind="none", window_frames=1, logits=None, tracks=("a", "b", "s"), fps=30):
         template = None
         if rows is not None:
             template = tmp_path / "template.txt"
             template.write_text(HEADER + "".join(f"{row},0\n" for row in rows))
-        write_json({"kind": kind, "window_frames": window_frames, "macro_f1": 0.5}, tmp_path / "best.json")
+        best = {"kind": kind, "window_frames": window_frames, "windows_at_fps": 30, "macro_f1": 0.5}
+        write_json(best, tmp_path / "best.json")
         timelines = {
-            "a": write_timeline(tmp_path / "a.parquet", 6),
+            "a": write_timeline(tmp_path / "a.parquet", 6, fps),
             "b": write_timeline(tmp_path / "b.parquet", 3),
             "s": write_timeline(tmp_path / "s.parquet", 0, skipped="moov atom not found"),
         }
@@ -88,6 +89,14 @@ def test_template_order_one_row_more_one_less_and_a_skipped_video(submit, tmp_pa
 def test_smoothing_is_applied_within_each_track(submit):
     lines, _ = submit(rows_of("a", 6) + rows_of("b", 3) + rows_of("s", 1), kind="median", window_frames=3)
     assert [line[-1] for line in lines] == ["1", "1", "1", "1", "1", "2", "4", "4", "4", "1"]
+
+
+def test_a_window_lasts_as_long_at_any_frame_rate(submit):
+    rows = rows_of("a", 6) + rows_of("b", 3) + rows_of("s", 1)
+    at_30, _ = submit(rows, kind="median", window_frames=3)
+    at_10, _ = submit(rows, kind="median", window_frames=9, fps=10)
+    unsmoothed, _ = submit(rows)
+    assert at_10[:6] == at_30[:6] != unsmoothed[:6]
 
 
 def test_template_rows_in_any_order_take_their_own_frame(submit):

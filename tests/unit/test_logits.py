@@ -25,6 +25,7 @@ def test_labelled_frames_are_read_by_what_they_serve_and_joined(tmp_path):
     logits = _logits(0, b=3, a=2)
     frames = {
         "expression": np.array([0, 1, -1, 7, 6], np.int8),
+        "time_s": np.array([0, 0.1, 0.2, 0, 0.04]),
         "detected": np.array([True, False, True, True, False]),
         "padded_share": np.array([0, 0.5, 0, 0.25, 0], np.float32),
         "selection": np.array([True, True, True, False, False]),
@@ -34,10 +35,12 @@ def test_labelled_frames_are_read_by_what_they_serve_and_joined(tmp_path):
     heldout = read_labelled_logits(tmp_path / "val.parquet", "heldout")
     assert list(heldout.logits) == ["a"] and np.array_equal(heldout.logits["a"], logits["a"])
     assert heldout.expression.tolist() == [7, 6]
+    assert heldout.time_s["a"].tolist() == [0, 0.04]
     assert heldout.detected.tolist() == [True, False]
     assert heldout.padded_share.tolist() == [0.25, 0.0]
     both = join_labelled([heldout, read_labelled_logits(tmp_path / "val.parquet", "selection")])
-    assert list(both.logits) == ["a", "b"] and both.expression.tolist() == [7, 6, 0, 1, -1]
+    assert list(both.logits) == ["a", "b"] and list(both.time_s) == ["a", "b"]
+    assert both.expression.tolist() == [7, 6, 0, 1, -1]
 
 
 def test_folds_are_averaged_and_must_cover_the_same_frames(tmp_path):

@@ -9,8 +9,8 @@ import pytest
 
 from tests.media import make_video
 from workflow_scripts.lib.errors import InputError
-from workflow_scripts.lib.media.timeline import duration_s, read_frames
-from workflow_scripts.lib.media.video import read_video, rising_time, start_time_s, upright
+from workflow_scripts.lib.media.timeline import duration_s
+from workflow_scripts.lib.media.video import read_frames, read_video, rising_time, start_time_s, upright
 
 
 def brightness(frames):

@@ -4,6 +4,7 @@ import json
 import shutil
 
 import numpy as np
+import pandas as pd
 import pytest
 import torch
 import yaml
@@ -13,7 +14,7 @@ from tests.original_weights import dinov2_state, gate_state
 from tests.workflow.conftest import Project
 from workflow_scripts.lib.artifacts import read_parquet, sha256_of
 from workflow_scripts.lib.logits import mean_logits, read_labelled_logits
-from workflow_scripts.lib.smoothing import smooth_logits
+from workflow_scripts.lib.smoothing import Smoothing
 
 SMALL = ("--configfile", "tests/configs/small.yaml", "overlay.yaml")
 
@@ -74,11 +75,13 @@ def test_the_submission_can_be_the_mean_of_the_fold_models(cross_validated):
     project.run("--cores", "2", "submission", *SMALL)
     results = project.root / "results"
     logits = mean_logits([results / f"fusion/cv{fold}/test_logits.parquet" for fold in range(3)])
-    best = json.loads((results / "smoothing/mean/best.json").read_text())
+    best = Smoothing.read(results / "smoothing/mean/best.json")
     lines = (results / "submission/predictions.txt").read_text().splitlines()[1:]
+    time_s = pd.concat(pd.read_parquet(path) for path in (results / "features/visual").glob("test-*.parquet"))
+    time_s = {track: rows["time_s"].to_numpy() for track, rows in time_s.groupby("track")}
     for track, values in logits.items():
         written = [int(line.split(",")[1]) for line in lines if line.startswith(f"{track}/")]
-        expected = smooth_logits(values, best["kind"], best["window_frames"])
+        expected = best.classes(values, time_s[track])
         assert written[: len(expected)] == expected.tolist()
 
 

@@ -17,11 +17,12 @@ from workflow_scripts.lib.errors import InputError
 
 @dataclass(frozen=True)
 class LabelledLogits:
-    """Logits [T, C] float32 by track, and of all their frames, end to end: expression [N] int8 (-1 unlabelled),
-    detected [N] bool (the face was found, not interpolated or absent), padded_share [N] float32 (share of its crops
-    that lies outside the picture)."""
+    """Logits [T, C] float32 and times [T] float64 by track, and of all their frames, end to end: expression [N] int8
+    (-1 unlabelled), detected [N] bool (the face was found, not interpolated or absent), padded_share [N] float32 (share
+    of its crops that lies outside the picture)."""
 
     logits: dict[str, np.ndarray]
+    time_s: dict[str, np.ndarray]
     expression: np.ndarray
     detected: np.ndarray
     padded_share: np.ndarray
@@ -37,7 +38,7 @@ ROLES = ("selection", "heldout")
 def write_logits(
     logits: dict[str, np.ndarray], path: Path, provenance: dict, frames: dict[str, np.ndarray] | None = None
 ) -> None:
-    """Write track, frame (1-based), logits float32[C]; `frames` adds FRAME_COLUMNS and ROLES, each [N]."""
+    """Write track, frame (1-based), logits float32[C]; `frames` adds time_s, FRAME_COLUMNS and ROLES, each [N]."""
     values = np.concatenate([np.zeros((0, NUM_CLASSES), np.float32), *logits.values()])
     numbers = [np.zeros(0), *(np.arange(1, len(array) + 1) for array in logits.values())]
     columns = {
@@ -45,7 +46,8 @@ def write_logits(
         "frame": pa.array(np.concatenate(numbers), pa.int32()),
         "logits": pa.FixedSizeListArray.from_arrays(pa.array(values.ravel()), NUM_CLASSES),
     }
-    for name, kind in (FRAME_COLUMNS | dict.fromkeys(ROLES, pa.bool_())).items() if frames is not None else ():
+    added = {"time_s": pa.float64(), **FRAME_COLUMNS, **dict.fromkeys(ROLES, pa.bool_())}
+    for name, kind in added.items() if frames is not None else ():
         columns[name] = pa.array(frames[name], kind)
     write_parquet(pa.table(columns), path, provenance)
 
@@ -59,7 +61,12 @@ def read_labelled_logits(path: Path, role: str) -> LabelledLogits:
     """The tracks that serve one of ROLES, in file order."""
     table = read_parquet(path)
     table = table.filter(table[role])
-    return LabelledLogits(_by_track(table), **{name: table[name].to_numpy() for name in FRAME_COLUMNS})
+    time_s = table["time_s"].to_numpy()
+    return LabelledLogits(
+        _by_track(table),
+        {track: time_s[rows] for track, rows in track_rows(table["track"])},
+        **{name: table[name].to_numpy() for name in FRAME_COLUMNS},
+    )
 
 
 def join_labelled(parts: Iterable[LabelledLogits]) -> LabelledLogits:
@@ -67,6 +74,7 @@ def join_labelled(parts: Iterable[LabelledLogits]) -> LabelledLogits:
     parts = list(parts)
     return LabelledLogits(
         {track: array for part in parts for track, array in part.logits.items()},
+        {track: array for part in parts for track, array in part.time_s.items()},
         **{name: np.concatenate([getattr(part, name) for part in parts]) for name in FRAME_COLUMNS},
     )
 

@@ -1,17 +1,54 @@
 """Smoothing of one track's logits over time.
 
-Shapes: T frames, C classes. A window is an odd number of frames centred on each; past the ends the first and
-last frame are repeated. Window 1 and kind `none` change nothing.
+Shapes: T frames of a track, N of all tracks, C classes. A window is an odd number of frames centred on each; past the
+ends the first and last frame are repeated. Window 1 and kind `none` change nothing.
 """
 
+import json
 from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
 
 import numpy as np
 from scipy import ndimage
 
 from workflow_scripts.lib.challenge.scores import macro_f1
+from workflow_scripts.lib.logits import LabelledLogits
 
 KINDS = ("none", "mean", "median", "gaussian", "vote")
+
+
+@dataclass(frozen=True)
+class Smoothing:
+    """A kind and its window.
+
+    windows_at_fps: frames a second at which `window_frames` counts, so that it lasts as long in every video; None
+    counts each video's own frames.
+    """
+
+    kind: str
+    window_frames: int
+    windows_at_fps: float | None
+
+    @classmethod
+    def read(cls, best: Path) -> "Smoothing":
+        """The choice that a smoothing search wrote."""
+        chosen = json.loads(best.read_text())
+        return cls(chosen["kind"], chosen["window_frames"], chosen["windows_at_fps"])
+
+    def classes(self, logits: np.ndarray, time_s: np.ndarray) -> np.ndarray:
+        """Class [T] int8 of every frame of a track, from its logits [T, C] and its frames' times [T]."""
+        return smooth_logits(logits, self.kind, self.frames_of(time_s))
+
+    def frames_of(self, time_s: np.ndarray) -> int:
+        """The window in frames of a track: the odd number that lasts nearest to `window_frames` at `windows_at_fps`."""
+        if self.windows_at_fps is None or len(time_s) < 2:
+            return self.window_frames
+        frames = self.window_frames / self.windows_at_fps / np.median(np.diff(time_s))
+        return max(1, 2 * round((frames - 1) / 2) + 1)
+
+
+NO_SMOOTHING = Smoothing("none", 1, None)
 
 
 def smooth_logits(logits: np.ndarray, kind: str, window_frames: int) -> np.ndarray:
@@ -32,26 +69,26 @@ def smooth_logits(logits: np.ndarray, kind: str, window_frames: int) -> np.ndarr
     return scores.argmax(axis=1).astype(np.int8)
 
 
-def smoothing_candidates(kinds: Sequence[str], windows: Sequence[int]) -> list[tuple[str, int]]:
-    """Every (kind, window) to try, no smoothing first."""
-    return [("none", 1)] + [(kind, window_frames) for kind in kinds for window_frames in windows]
+def smooth_tracks(frames: LabelledLogits, smoothing: Smoothing) -> np.ndarray:
+    """Class [N] int8 of all frames, each track smoothed by itself."""
+    return np.concatenate([smoothing.classes(logits, frames.time_s[track]) for track, logits in frames.logits.items()])
 
 
-def search(
-    tracks: Sequence[np.ndarray], expression: np.ndarray, candidates: Iterable[tuple[str, int]]
-) -> Iterator[tuple[str, int, float]]:
-    """Score each (kind, window) on tracks' logits [T, C] against all their classes [N], end to end.
-
-    Yields kind, window and macro-F1 over the labelled frames.
-    """
-    for kind, window_frames in candidates:
-        predicted = np.concatenate([smooth_logits(logits, kind, window_frames) for logits in tracks])
-        yield kind, window_frames, macro_f1(expression, predicted)
+def smoothing_candidates(kinds: Sequence[str], windows: Sequence[int], windows_at_fps: float | None) -> list[Smoothing]:
+    """Every kind and window to try, no smoothing first."""
+    tried = [Smoothing(kind, window_frames, windows_at_fps) for kind in kinds for window_frames in windows]
+    return [NO_SMOOTHING, *tried]
 
 
-def best_smoothing(scored: Iterable[tuple[str, int, float]]) -> tuple[str, int, float]:
+def search(frames: LabelledLogits, candidates: Iterable[Smoothing]) -> Iterator[tuple[Smoothing, float]]:
+    """Yield each candidate and its macro-F1 over the labelled frames."""
+    for smoothing in candidates:
+        yield smoothing, macro_f1(frames.expression, smooth_tracks(frames, smoothing))
+
+
+def best_smoothing(scored: Iterable[tuple[Smoothing, float]]) -> tuple[Smoothing, float]:
     """The row of `search` with the highest macro-F1; of equals the smallest window, of these the first."""
-    return min(scored, key=lambda row: (-row[2], row[1]))
+    return min(scored, key=lambda row: (-row[1], row[0].window_frames))
 
 
 def _filtered(logits: np.ndarray, kind: str, window_frames: int) -> np.ndarray:

@@ -19,7 +19,14 @@ FACES_SCHEMA = pa.schema(
         ("embedding", pa.list_(pa.float32())),
     ]
 )
-SUBJECT_SCHEMA = pa.schema([("frame", pa.int32()), ("xyxy_px", pa.list_(pa.float32(), 4)), ("status", pa.string())])
+SUBJECT_SCHEMA = pa.schema(
+    [
+        ("frame", pa.int32()),
+        ("time_s", pa.float64()),
+        ("xyxy_px", pa.list_(pa.float32(), 4)),
+        ("status", pa.string()),
+    ]
+)
 
 
 @dataclass(frozen=True)

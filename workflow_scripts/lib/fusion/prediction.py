@@ -43,7 +43,7 @@ def track_logits(model: FusionModel, shards: dict[str, FeatureShards], tracks: I
     return logits
 
 
-DESCRIBED = ("detected", "padded_share")
+DESCRIBED = ("time_s", "detected", "padded_share")
 """Columns of the visual shards' index that describe a frame."""
 
 

@@ -1,14 +1,11 @@
 """A video's timeline: the artifact that says which frames there are and when."""
 
-from collections.abc import Iterator
 from pathlib import Path
 
 import numpy as np
 import pyarrow as pa
 
 from workflow_scripts.lib.artifacts import read_parquet
-from workflow_scripts.lib.errors import InputError
-from workflow_scripts.lib.media.video import Frame, read_video
 
 SCHEMA = pa.schema(
     [
@@ -32,23 +29,3 @@ def duration_s(time_s: np.ndarray) -> float:
     if len(time_s) == 0:
         return 0.0
     return float(time_s[-1] + (np.median(np.diff(time_s)) if len(time_s) > 1 else SINGLE_PICTURE_S))
-
-
-def read_frames(video: Path, num_frames: int) -> Iterator[Frame]:
-    """Yield the `num_frames` pictures that the video's timeline counts.
-
-    0, a skipped video, leaves it unopened. Raises InputError where the video no longer has that many.
-    """
-    if num_frames == 0:
-        return
-    number = 0
-    for frame in read_video(video):
-        number = frame.number
-        if number > num_frames:
-            break
-        yield frame
-    if number != num_frames:
-        raise InputError(
-            f"{video} no longer has the {num_frames} pictures of its timeline; "
-            "delete its file in results/timeline and run the workflow again."
-        )

@@ -93,6 +93,26 @@ def read_video(path: Path) -> Iterator[Frame]:
             raise InputError(f"{path} holds no picture that can be decoded; {REMEDY}.")
 
 
+def read_frames(video: Path, num_frames: int) -> Iterator[Frame]:
+    """Yield the `num_frames` pictures that the video's timeline counts.
+
+    0, a skipped video, leaves it unopened. Raises InputError where the video no longer has that many.
+    """
+    if num_frames == 0:
+        return
+    number = 0
+    for frame in read_video(video):
+        number = frame.number
+        if number > num_frames:
+            break
+        yield frame
+    if number != num_frames:
+        raise InputError(
+            f"{video} no longer has the {num_frames} pictures of its timeline; "
+            "delete its file in results/timeline and run the workflow again."
+        )
+
+
 def start_time_s(path: Path) -> float:
     """The first picture's presentation time on the container's clock, which the sound shares."""
     return next(read_video(path)).clock_s
