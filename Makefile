@@ -8,7 +8,7 @@ VENV := .venv
 INSTALLED := $(VENV)/.installed
 RUN := PATH="$(CURDIR)/$(VENV)/bin:$$PATH"
 
-.PHONY: submission test ablation score-demo lint format install
+.PHONY: submission test test-alignment ablation score-demo lint format install
 
 submission: $(INSTALLED)
 	$(RUN) snakemake --cores $(CORES) submission
@@ -24,6 +24,10 @@ score-demo: $(INSTALLED)
 
 test: $(INSTALLED) lint
 	$(RUN) python -m pytest
+
+# Made-up media in many formats, and real ones if there are any: is frame k of every stage frame k, its sound in time?
+test-alignment: $(INSTALLED)
+	@$(RUN) python -m tests.alignment
 
 lint: $(INSTALLED)
 	$(RUN) ruff check .

@@ -14,7 +14,6 @@ from workflow_scripts.lib.media.audio import (
     SILENT,
     SOUND,
     decode_audio,
-    has_audio,
     write_audio,
 )
 from workflow_scripts.lib.media.timeline import duration_s, read_times
@@ -24,21 +23,20 @@ from workflow_scripts.lib.media.video import start_time_s
 def run(*, video: Path, timeline: Path, audio: Path) -> None:
     """Write the sound of `video`, as long as its timeline: padded with silence or cut where it is not.
 
-    A video without sound gives silence, marked `no_audio`; a skipped video, one sample of it, since FLAC
-    cannot be empty.
+    A video without sound, or with none that decodes, gives silence, marked `no_audio`; a skipped video, one sample
+    of it, since FLAC cannot be empty.
     """
     time_s = read_times(timeline)
     num_samples = max(1, round(duration_s(time_s) * SAMPLE_RATE))
     logging.info("resampling %s to %d Hz, %d samples", video, SAMPLE_RATE, num_samples)
     inputs = [timeline, video] if len(time_s) else [timeline]
     with tempfile.TemporaryFile() as decoded:
-        num_decoded = 0
-        if len(time_s) and has_audio(video):
-            num_decoded = decode_audio(video, start_time_s(video), num_samples, decoded)
-        if num_decoded < num_samples:
-            logging.info("the last %.3f s have no sound: padded", (num_samples - num_decoded) / SAMPLE_RATE)
-        elif num_decoded > num_samples:
-            logging.info("sound goes on after the last frame: cut")
+        num_decoded = decode_audio(video, start_time_s(video), num_samples, decoded) if len(time_s) else 0
+        over_s = (num_decoded - num_samples) / SAMPLE_RATE
+        if over_s < 0:
+            logging.info("the last %.3f s have no sound: padded", -over_s)
+        elif over_s > 0:
+            logging.info("sound goes on for %.3f s or more after the last frame: cut", over_s)
         decoded.truncate(2 * num_samples)  # zeros where it is longer than what was decoded
         samples = np.memmap(decoded, np.int16, "r", shape=(num_samples,))
         state = NO_AUDIO if num_decoded == 0 else SOUND if samples.any() else SILENT

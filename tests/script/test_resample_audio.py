@@ -50,8 +50,22 @@ def test_sound_shorter_or_longer_than_the_pictures_is_padded_or_cut_with_a_note(
     assert len(samples) == 48000 and not samples[32100:].any()
     assert "the last 1.000 s have no sound: padded" in caplog.text and "cut" not in caplog.text
     samples, state = read_audio(resample(tmp_path, video, 25))
-    assert len(samples) == 16000 and "sound goes on after the last frame: cut" in caplog.text
+    assert len(samples) == 16000 and "sound goes on for 1.000 s or more after the last frame: cut" in caplog.text
     assert state == "silent"  # the beep was in what was cut
+
+
+@pytest.mark.parametrize(
+    ("settings", "note"),
+    [
+        ({"sound_starts_s": 0.5}, "the first 0.500 s have no sound: padded"),
+        ({"start_s": 0.48, "sound_starts_s": -0.48}, "sound starts 0.480 s before the first frame: cut"),
+    ],
+)
+def test_sound_that_starts_late_or_early_is_padded_or_cut_with_a_note(tmp_path, caplog, settings, note):
+    caplog.set_level("INFO")
+    samples, _ = read_audio(resample(tmp_path, make(tmp_path / "v.mkv", ["-c:a", "pcm_s16le"], **settings), 50))
+    assert note in caplog.text and len(samples) == 32000
+    assert np.flatnonzero(np.abs(samples) > 0.1)[0] / 16000 == pytest.approx(1.2, abs=0.01)
 
 
 def test_no_audio_stream_and_digital_silence_are_told_apart(tmp_path):
@@ -60,6 +74,14 @@ def test_no_audio_stream_and_digital_silence_are_told_apart(tmp_path):
     silent = make(tmp_path / "silent.mkv", ["-c:a", "aac", "-af", "volume=0"])
     samples, state = read_audio(resample(tmp_path, silent, 50))
     assert state == "silent" and len(samples) == 32000 and not samples.any()
+
+
+def test_sound_that_cannot_be_read_is_no_audio_with_a_warning(tmp_path, caplog):
+    video = make(tmp_path / "v.mkv", ["-c:a", "libopus"])
+    video.write_bytes(video.read_bytes().replace(b"A_OPUS", b"A_MINE"))
+    samples, state = read_audio(resample(tmp_path, video, 50))
+    assert state == "no_audio" and len(samples) == 32000 and not samples.any()
+    assert [record.levelname for record in caplog.records].count("WARNING") == 1 and "v.mkv" in caplog.text
 
 
 def test_a_skipped_video_gives_one_silent_sample(tmp_path):

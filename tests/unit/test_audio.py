@@ -1,5 +1,6 @@
 """Sound on the video's clock: flashes and beeps at the same moment, in many containers."""
 
+import av
 import numpy as np
 import pytest
 import soundfile
@@ -11,7 +12,6 @@ from workflow_scripts.lib.media.audio import (
     SILENT,
     SOUND,
     decode_audio,
-    has_audio,
     read_audio,
     write_audio,
 )
@@ -39,6 +39,10 @@ def decoded(path, num_samples, tmp_path):
         ("stereo.avi", 25, ["-c:v", "mpeg4", "-bf", "2", "-c:a", "pcm_s16le"], {"options": ["-ac", "2"]}),
         ("b.avi", 25, [*H264, "-c:a", "pcm_s16le"], {}),
         ("f.flv", 25, [*H264, "-c:a", "libmp3lame"], {"hz": 44100}),
+        ("mp3.avi", 25, ["-c:v", "mpeg4", "-c:a", "libmp3lame"], {}),
+        ("mp3_at_22_khz.avi", 25, ["-c:v", "mpeg4", "-c:a", "libmp3lame"], {"hz": 22050}),
+        ("mp2.avi", 25, ["-c:v", "mpeg4", "-c:a", "mp2"], {"hz": 44100}),
+        ("aac.avi", 25, [*H264, "-c:a", "aac"], {}),
     ],
 )
 def test_the_beep_lies_within_10_ms_of_its_frame(tmp_path, name, rate, codecs, settings):
@@ -66,18 +70,68 @@ def test_decoding_ends_soon_after_what_is_wanted(tmp_path):
     assert len(decoded(tmp_path / "v.mkv", 1000, tmp_path)) == 1000 + SAMPLE_RATE
 
 
-def test_a_file_without_sound_is_known(tmp_path):
+def test_a_file_without_sound_has_none(tmp_path, caplog):
     make_flash_and_beep(tmp_path / "v.mkv", 25, [*H264, "-an"])
-    assert not has_audio(tmp_path / "v.mkv")
+    assert len(decoded(tmp_path / "v.mkv", 1000, tmp_path)) == 0 and not caplog.records
 
 
-def test_a_failure_of_ffmpeg_is_told_in_its_words(tmp_path):
-    (tmp_path / "v.mp4").write_bytes(b"no video")
-    with (
-        (tmp_path / "samples").open("w+b") as file,
-        pytest.raises(InputError, match=r"v\.mp4.*ffmpeg: .*Invalid data"),
-    ):
+def spoil_sound(path, first, spoilt):
+    """Copy a video with zeros in place of every packet of its sound from number `first` on."""
+    with av.open(str(path)) as before, av.open(str(spoilt), "w") as after:
+        streams = [after.add_stream_from_template(stream) for stream in before.streams]
+        number = 0
+        for packet in before.demux():
+            if packet.dts is None:
+                continue
+            number += packet.stream.type == "audio"
+            if packet.stream.type == "audio" and number > first:
+                zeros = av.Packet(bytes(packet.size))
+                zeros.pts, zeros.dts, zeros.time_base = packet.pts, packet.dts, packet.time_base
+                zeros.stream = streams[packet.stream.index]
+                after.mux(zeros)
+            else:
+                packet.stream = streams[packet.stream.index]
+                after.mux(packet)
+    return spoilt
+
+
+@pytest.mark.parametrize("codec", ["aac", "libmp3lame"])
+def test_what_decodes_of_damaged_sound_is_kept(tmp_path, caplog, codec):
+    make_flash_and_beep(tmp_path / "v.mp4", 25, [*H264, "-c:a", codec])
+    path = spoil_sound(tmp_path / "v.mp4", 60, tmp_path / "spoilt.mp4")  # after about 1.3 s
+    samples = decoded(path, 2 * SAMPLE_RATE, tmp_path)
+    loud = np.flatnonzero(np.abs(samples) > 0.3 * np.abs(samples).max()) / SAMPLE_RATE
+    assert loud[0] == pytest.approx(1.2, abs=0.01) and loud[-1] == pytest.approx(1.2 + BEEP_S, abs=0.01)
+    assert "The sound of" in caplog.text and "spoilt.mp4 is damaged (ffmpeg: " in caplog.text
+    assert "Invalid data found" in caplog.text
+
+
+@pytest.mark.parametrize(("name", "codec"), [("v.mp4", "aac"), ("v.ts", "mp2")])
+def test_sound_of_which_nothing_decodes_is_none(tmp_path, caplog, name, codec):
+    make_flash_and_beep(tmp_path / name, 25, [*H264, "-c:a", codec])
+    path = spoil_sound(tmp_path / name, 0, tmp_path / f"spoilt_{name}")
+    assert len(decoded(path, 2 * SAMPLE_RATE, tmp_path)) == 0
+    assert "spoilt" in caplog.text and "nothing of it decodes" in caplog.text
+
+
+def test_sound_of_an_unknown_format_is_none(tmp_path, caplog):
+    make_flash_and_beep(tmp_path / "v.mkv", 25, [*H264, "-c:a", "libopus"])
+    content = (tmp_path / "v.mkv").read_bytes()
+    (tmp_path / "v.mkv").write_bytes(content.replace(b"A_OPUS", b"A_MINE"))
+    assert len(decoded(tmp_path / "v.mkv", 1000, tmp_path)) == 0
+    assert "v.mkv" in caplog.text and "no decoder knows its format" in caplog.text
+
+
+def test_a_missing_file_is_told(tmp_path):
+    with (tmp_path / "samples").open("w+b") as file, pytest.raises(InputError, match=r"v\.mp4 cannot be opened"):
         decode_audio(tmp_path / "v.mp4", 0.0, 16000, file)
+
+
+def test_a_failure_of_ffmpeg_itself_is_told_in_its_words(tmp_path):
+    make_flash_and_beep(tmp_path / "v.mkv", 25, [*H264, "-c:a", "aac"])
+    (tmp_path / "samples").write_bytes(b"")
+    with (tmp_path / "samples").open("rb") as read_only, pytest.raises(InputError, match=r"v\.mkv .*ffmpeg: .*"):
+        decode_audio(tmp_path / "v.mkv", 0.0, 16000, read_only)
 
 
 def test_flac_keeps_samples_state_and_origin_and_is_the_same_each_time(tmp_path):

@@ -7,7 +7,7 @@ import av
 import numpy as np
 import pytest
 
-from tests.media import make_video
+from tests.media import make_flash_and_beep, make_video
 from workflow_scripts.lib.errors import InputError
 from workflow_scripts.lib.media.timeline import duration_s
 from workflow_scripts.lib.media.video import read_frames, read_video, rising_time, start_time_s, upright
@@ -34,6 +34,35 @@ def test_pictures_stored_out_of_order_come_in_display_order(tmp_path, name):
     frames = list(read_video(path))
     assert brightness(frames) == list(range(20))
     assert [frame.time_s for frame in frames] == pytest.approx(np.arange(20) * 0.04, abs=1e-3)
+
+
+def test_the_last_pictures_of_an_uneven_avi_go_on_as_those_before(tmp_path):
+    """AVI has no times for as many pictures at its end as the decoder held back at its beginning."""
+    stamps = [0, 4, 8, 20, 24, 28, 40, 50, 60, 70, 80, 90]
+    options = {"bf": "3", "b_strategy": "0"}
+    frames = list(read_video(make_video(tmp_path / "v.avi", stamps, codec="libx264", rate=100, options=options)))
+    assert [frame.time_s for frame in frames] == pytest.approx([stamp / 100 for stamp in stamps], abs=1e-3)
+
+
+@pytest.mark.parametrize(("codec", "hz"), [("libmp3lame", 48000), ("libmp3lame", 22050), ("aac", 48000)])
+@pytest.mark.parametrize("rate", [15, 25, 30])
+def test_the_hold_of_the_first_picture_that_ffmpeg_puts_into_avi_is_undone(tmp_path, codec, hz, rate):
+    make_flash_and_beep(tmp_path / "v.avi", rate, ["-c:v", "mpeg4", "-c:a", codec], hz=hz)
+    assert times_in_ticks(tmp_path / "v.avi", rate) == list(range(2 * rate))
+    content = (tmp_path / "v.avi").read_bytes()
+    (tmp_path / "v.avi").write_bytes(content.replace(b"Lavf", b"Mine"))  # another program's pictures are as they are
+    held = 2 if rate > 15 and hz == 22050 else 1
+    assert times_in_ticks(tmp_path / "v.avi", rate) == [0, *range(1 + held, 2 * rate + held)]
+
+
+def test_a_first_picture_that_is_held_for_longer_stays_so(tmp_path):
+    codecs = ["-c:v", "mpeg4", "-c:a", "libmp3lame", "-vf", "select='not(between(n,1,4))'", "-fps_mode", "passthrough"]
+    make_flash_and_beep(tmp_path / "v.avi", 25, codecs)
+    assert times_in_ticks(tmp_path / "v.avi", 25)[:3] == [0, 6, 7]
+
+
+def times_in_ticks(path, rate):
+    return [round(frame.time_s * rate, 3) for frame in read_video(path)]
 
 
 def test_a_stream_without_time_stamps_runs_at_its_own_rate(tmp_path):

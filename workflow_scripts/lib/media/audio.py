@@ -4,6 +4,7 @@ Samples are 16 kHz mono; sample 0 lies at the first picture's presentation time.
 """
 
 import json
+import logging
 import os
 import subprocess
 from pathlib import Path
@@ -15,6 +16,7 @@ import soundfile
 
 from workflow_scripts.lib.artifacts import replacing
 from workflow_scripts.lib.errors import InputError
+from workflow_scripts.lib.media.avi import sound_delay_s
 from workflow_scripts.lib.media.container import ONLY_THIS_FILE, REMEDY, media_url, open_media
 
 SAMPLE_RATE = 16000
@@ -23,26 +25,38 @@ LARGEST_SLIP_S = 0.005  # between a packet's time stamp and its sound, before si
 BLOCK_SAMPLES = 1 << 20
 
 
-def has_audio(video: Path) -> bool:
-    """Whether the file has an audio stream."""
-    with open_media(video) as container:
-        return len(container.streams.audio) > 0
-
-
 def decode_audio(video: Path, start_s: float, num_samples: int, samples_file) -> int:
     """Decode the first audio stream into an open binary file as int16 and return how many samples came.
 
     The first sample lies at `start_s` on the container's clock: earlier sound is cut, silence stands in front
-    of sound that starts later and in its gaps. Decoding ends at the latest one second after `num_samples`.
-    Raises InputError with ffmpeg's last line where it fails.
+    of sound that starts later, in its gaps, and for what does not decode. Decoding ends at the latest one second
+    after `num_samples`. Returns 0 where there is no audio stream, and where no decoder knows it or nothing of it
+    decodes; warnings tell those two, and damage. Raises InputError with ffmpeg's last line where ffmpeg itself fails.
     """
-    stream = ffmpeg.input(media_url(video), **ONLY_THIS_FILE, threads=1)["a:0"]
-    stream = stream.filter("asetpts", f"PTS-({start_s!r})/TB")
+    with open_media(video) as container:
+        if not container.streams.audio:
+            return 0
+        stream = container.streams.audio[0]
+        codec = stream.codec_context
+        if codec is None:
+            logging.warning("The sound of %s is left out: no decoder knows its format", video)
+            return 0
+        if codec.sample_rate == 0:  # libavformat decodes a little of a stream that does not state its rate
+            logging.warning("The sound of %s is left out: nothing of it decodes", video)
+            return 0
+        late_s = float((stream.start_time or 0) * stream.time_base) - start_s
+        if late_s > LARGEST_SLIP_S:
+            logging.info("the first %.3f s have no sound: padded", late_s)
+        elif late_s < -LARGEST_SLIP_S:
+            logging.info("sound starts %.3f s before the first frame: cut", -late_s)
+        start_s += float(sound_delay_s(container))
+    sound = ffmpeg.input(media_url(video), **ONLY_THIS_FILE, threads=1)["a:0"]
+    sound = sound.filter("asetpts", f"PTS-({start_s!r})/TB")
     # async=1: silence or cuts where time stamps leave the sound, never stretching.
-    stream = stream.filter("aresample", SAMPLE_RATE, **{"async": 1, "first_pts": 0, "min_hard_comp": LARGEST_SLIP_S})
-    stream = stream.filter("atrim", end_sample=num_samples + SAMPLE_RATE)
+    sound = sound.filter("aresample", SAMPLE_RATE, **{"async": 1, "first_pts": 0, "min_hard_comp": LARGEST_SLIP_S})
+    sound = sound.filter("atrim", end_sample=num_samples + SAMPLE_RATE)
     command = (
-        stream.output("pipe:", format="s16le", acodec="pcm_s16le", ac=1)
+        sound.output("pipe:", format="s16le", acodec="pcm_s16le", ac=1, max_error_rate=1)  # keep what decodes
         .global_args("-nostdin", "-hide_banner", "-loglevel", "error", "-copyts")
         .compile(cmd=imageio_ffmpeg.get_ffmpeg_exe())
     )
@@ -50,7 +64,13 @@ def decode_audio(video: Path, start_s: float, num_samples: int, samples_file) ->
     lines = done.stderr.decode(errors="replace").strip().splitlines() or ["no message"]
     if done.returncode != 0:
         raise InputError(f"The sound of {video} cannot be decoded (ffmpeg: {lines[-1]}); {REMEDY}.")
-    return os.fstat(samples_file.fileno()).st_size // 2
+    num_decoded = os.fstat(samples_file.fileno()).st_size // 2
+    failures = [line for line in lines if "[dec:" in line]  # others tell of the pictures, which it looks at too
+    if num_decoded == 0:
+        logging.warning("The sound of %s is left out: nothing of it decodes (ffmpeg: %s)", video, lines[-1])
+    elif failures:
+        logging.warning("The sound of %s is damaged (ffmpeg: %s): silence stands for the rest", video, failures[-1])
+    return num_decoded
 
 
 def write_audio(samples: np.ndarray, state: str, path: Path, provenance: dict) -> None:

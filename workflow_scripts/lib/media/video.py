@@ -15,6 +15,7 @@ from av.stream import Disposition
 from av.video.stream import VideoStream
 
 from workflow_scripts.lib.errors import InputError
+from workflow_scripts.lib.media.avi import first_picture_hold_s
 from workflow_scripts.lib.media.container import REMEDY, open_media
 
 FALLBACK_STEP_S = Fraction(1, 25)  # between pictures of a stream that states neither times nor a rate
@@ -55,8 +56,8 @@ def read_video(path: Path) -> Iterator[Frame]:
     Constant and variable frame rates are alike: nothing is dropped or repeated. Packets that do not decode
     are left out, and a stream that breaks off ends there, both with a warning. A picture without a time
     stamp, or with one that does not lie after the picture before, comes one step of the stream's rate after
-    it. The decoder runs in one thread, because its repair of damaged H.264 pictures depends on the number of
-    threads (measured on bit-flipped clips).
+    it, in AVI one step as long as the last. The decoder runs in one thread, because its repair of damaged H.264
+    pictures depends on the number of threads (measured on bit-flipped clips).
 
     Raises InputError for a file that cannot be opened, has no video stream, or of which no picture decodes.
     """
@@ -68,10 +69,17 @@ def read_video(path: Path) -> Iterator[Frame]:
         # the decoding times of pictures in display order are evenly spaced. They start when the decoder lets
         # go of the first picture; the file's clock starts with that picture.
         in_avi = container.format.name == "avi"
+        hold_s, held_s = first_picture_hold_s(container, stream), Fraction(0)
         number, last, first = 0, None, None
         for number, picture in enumerate(_decode(container, stream, path), start=1):
-            stamp = picture.dts if in_avi else picture.pts
-            last = rising_time(None if stamp is None else stamp * stream.time_base, last, step_s)
+            ticks = picture.dts if in_avi else picture.pts
+            stamp = None if ticks is None else ticks * stream.time_base - held_s
+            if number == 2 and hold_s and stamp == first + hold_s + stream.time_base:
+                held_s = hold_s
+                stamp -= held_s
+            before, last = last, rising_time(stamp, last, step_s)
+            if in_avi and before is not None and stamp is not None:
+                step_s = last - before  # of the pictures still in the decoder at the file's end, AVI gives no time
             if first is None:
                 first = last
                 clock_start = (stream.start_time or 0) * stream.time_base if in_avi else first

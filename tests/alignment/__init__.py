@@ -1,0 +1,1 @@
+"""Media with known content, and what each stage of the workflow holds of it."""

@@ -1,0 +1,213 @@
+"""What each stage holds for frame k, read back from its pixels and its sound."""
+
+import io
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import numpy as np
+import pyarrow as pa
+from PIL import Image
+
+from tests.alignment import beeps, pictures
+from tests.alignment.generator import Clip
+from workflow_scripts import crop_faces, extract_frames, resample_audio, select_subject, window_audio
+from workflow_scripts.lib.artifacts import made_by, read_parquet, write_parquet
+from workflow_scripts.lib.challenge.alignment import labels_for_frames, rows_from_frames
+from workflow_scripts.lib.faces.table import FACES_SCHEMA
+from workflow_scripts.lib.media.audio import SAMPLE_RATE, read_audio
+
+SCALES = [0.9, 1.2, 1.5]
+CROP_PX = 64
+HALF_WIDTH_S = 0.5
+LARGEST_SLIP_S = 0.001  # between timeline and truth; Matroska and FLV round to it
+LARGEST_BEEP_SLIP_S = 0.01
+DIFFERENCES = (0, 1, 2, 3, -1, -2, -3)  # rows of an annotation or template more than frames
+
+
+@dataclass
+class Found:
+    """What was checked of one clip: pictures, crops, rows and beeps, the largest slips, and every error."""
+
+    frames: int = 0
+    crops: int = 0
+    rows: int = 0
+    beeps: int = 0
+    slip_s: float = 0.0
+    beep_slip_s: float = 0.0
+    state: str = ""
+    damaged: set[int] = field(default_factory=set)
+    errors: list[str] = field(default_factory=list)
+
+    def expect(self, true: bool, error: str) -> None:
+        """Note `error` unless `true`."""
+        if not true:
+            self.errors.append(error)
+
+
+@dataclass(frozen=True)
+class Files:
+    """The artifacts of one clip, whose name is also its track's."""
+
+    folder: Path
+    name: str
+
+    def __getattr__(self, stage: str) -> Path:
+        """results/<stage>/<name>.parquet or .flac."""
+        return self.folder / stage / f"{self.name}.{'flac' if stage == 'audio' else 'parquet'}"
+
+
+def run(clip: Clip, video: Path, folder: Path) -> tuple[Found, Files]:
+    """Send a clip through the stages and read back what they hold of it."""
+    found, files = Found(), Files(folder, clip.name)
+    extract_frames.run(
+        video=video,
+        timeline=files.timeline,
+        frames=files.frames,
+        images="full",
+        thumbnail_px=0,
+        jpeg_quality=95,
+        on_bad_video="stop",
+    )
+    num_frames = _check_timeline(clip, files, found)
+    numbers = _check_frames(files, found)
+    _write_faces(clip, files.faces, num_frames)
+    select_subject.run(
+        faces=files.faces,
+        timeline=files.timeline,
+        subject=files.subjects,
+        person="auto",
+        overrides=[],
+        max_gap_s=0.5,
+        takeover_s=3.0,
+        min_iou=0.3,
+        min_similarity=0.25,
+        memory=0.9,
+    )
+    crop_faces.run(
+        video=video,
+        subject=files.subjects,
+        crops=files.crops,
+        scales=SCALES,
+        size_px=CROP_PX,
+        jpeg_quality=95,
+        num_threads=1,
+    )
+    _check_crops(files, found, num_frames)
+    resample_audio.run(video=video, timeline=files.timeline, audio=files.audio)
+    window_audio.run(audio=files.audio, timeline=files.timeline, windows=files.audio_windows, half_width_s=HALF_WIDTH_S)
+    _check_sound(clip, files, found)
+    _check_rows(files.name, found, numbers, num_frames)
+    return found, files
+
+
+def read_numbers(path: Path, read: Callable[[int, np.ndarray, float], int]) -> Iterator[tuple[int, int | str]]:
+    """Each picture's frame, and the number read from it or why there is none."""
+    table = read_parquet(path).to_pydict()
+    for row, (frame, jpeg) in enumerate(zip(table["frame"], table["jpeg"], strict=True)):
+        rgb = np.asarray(Image.open(io.BytesIO(jpeg)))
+        try:
+            yield frame, read(frame, rgb, table["scale"][row] if "scale" in table else 1.0)
+        except pictures.Unreadable as error:
+            yield frame, str(error)
+
+
+def _check_timeline(clip: Clip, files: Files, found: Found) -> int:
+    table = read_parquet(files.timeline)
+    frame, time_s = table["frame"].to_numpy(), table["time_s"].to_numpy()
+    wanted = np.array([float(time) for time in clip.times_s])
+    whole = clip.kept_share == 1
+    least, most = (len(wanted), len(wanted)) if whole else (len(wanted) // 3, len(wanted) - 1)
+    found.expect(least <= len(frame) <= most, f"{len(frame)} frames, not {least} to {most}")
+    common = min(len(frame), len(wanted))
+    found.expect((frame == np.arange(1, len(frame) + 1)).all(), "frames are not numbered 1, 2, ...")
+    slips = np.abs(time_s[:common] - wanted[:common])
+    found.slip_s = float(slips.max(initial=0))
+    for number in np.flatnonzero(slips > LARGEST_SLIP_S + 1e-9):
+        found.errors.append(f"frame {number + 1} is at {time_s[number]:.4f} s, not {wanted[number]:.4f} s")
+    size = {(row["width_px"], row["height_px"]) for row in table.select(["width_px", "height_px"]).to_pylist()}
+    found.expect(size == {clip.size}, f"pictures of {size} px, not {clip.size}")
+    found.damaged = set(frame[~table["decoded"].to_numpy()].tolist())
+    found.expect(found.damaged <= (set() if whole else {len(frame)}), f"frames {found.damaged} are called damaged")
+    return len(frame)
+
+
+def _check_frames(files: Files, found: Found) -> dict[int, int | str]:
+    """The number that each frame shows, damaged ones left out."""
+    numbers = dict(read_numbers(files.frames, lambda frame, rgb, _: pictures.read_frame(rgb, frame)))
+    numbers = {frame: number for frame, number in numbers.items() if frame not in found.damaged}
+    found.frames = len(numbers)
+    for frame, number in numbers.items():
+        found.expect(number == frame, f"frames/ holds {number!r} for frame {frame}")
+    return numbers
+
+
+def _write_faces(clip: Clip, path: Path, num_frames: int) -> None:
+    rows = [
+        {"frame": frame, "xyxy_px": pictures.face_box(frame, clip.size), "score": 0.9}
+        for frame in range(1, num_frames + 1)
+    ]
+    write_parquet(pa.Table.from_pylist(rows, schema=FACES_SCHEMA), path, made_by({}))
+
+
+def _check_crops(files: Files, found: Found, num_frames: int) -> None:
+    status = read_parquet(files.subjects)["status"].to_pylist()
+    found.expect(status == ["detected"] * num_frames, "subjects/ lacks a face in some frame")
+    frames = []
+    for frame, number in read_numbers(files.crops, lambda _, rgb, scale: pictures.read_square(rgb, scale)):
+        frames.append(frame)
+        if frame not in found.damaged:
+            found.crops += 1
+            found.expect(number == frame, f"crops/ holds {number!r} for frame {frame}")
+    found.expect(frames == [k for k in range(1, num_frames + 1) for _ in SCALES], "crops/ lacks a frame or scale")
+
+
+def _check_sound(clip: Clip, files: Files, found: Found) -> None:
+    samples, found.state = read_audio(files.audio)
+    time_s = read_parquet(files.timeline)["time_s"].to_numpy()
+    windows = read_parquet(files.audio_windows)
+    found.expect(found.state == clip.state, f"sound is called {found.state}, not {clip.state}")
+    found.expect(windows["frame"].to_pylist() == list(range(1, len(time_s) + 1)), "audio_windows/ lacks a frame")
+    has_sound = windows["has_sound"].to_numpy()
+    if clip.state != "sound":
+        found.expect(not has_sound.any() and not samples.any(), "there is sound where none is")
+        return
+    try:
+        heard = beeps.find(samples, SAMPLE_RATE)
+    except beeps.Unheard as error:
+        found.errors.append(str(error))
+        return
+    wanted = [which for which in clip.heard if clip.kept_share == 1 or clip.beep_times_s[which] < time_s[-1] - 0.3]
+    names = [which for which, _ in heard]
+    found.expect(names[: len(wanted)] == wanted, f"beeps {names} are heard, not {wanted}")
+    found.expect(clip.kept_share < 1 or len(names) == len(wanted), f"{len(names)} beeps, not {len(wanted)}")
+    for which, middle_s in heard:
+        frame = clip.beep_frames[which]
+        if frame > len(time_s):
+            continue
+        window = windows.slice(frame - 1, 1).to_pylist()[0]
+        in_window_s = middle_s - (window["start_sample"] + window["end_sample"]) / 2 / SAMPLE_RATE
+        found.beeps += 1
+        for slip_s, where in ((middle_s - time_s[frame - 1], "audio/"), (in_window_s, "audio_windows/")):
+            found.beep_slip_s = max(found.beep_slip_s, abs(slip_s))
+            found.expect(abs(slip_s) <= LARGEST_BEEP_SLIP_S, f"{where} has frame {frame}'s beep {slip_s:+.4f} s off")
+        found.expect(bool(has_sound[frame - 1]), f"frame {frame} has no sound")
+
+
+def _check_rows(track: str, found: Found, numbers: dict[int, int | str], num_frames: int) -> None:
+    """Annotation row k, of class k % 8, reaches the picture that shows k, and its prediction submission row k."""
+    if any(isinstance(number, str) for number in numbers.values()):
+        return  # told by _check_frames
+    predictions = np.array([numbers.get(frame, frame) % 8 for frame in range(1, num_frames + 1)], np.int8)
+    for difference in DIFFERENCES:
+        num_rows = num_frames + difference
+        labels = labels_for_frames((np.arange(1, num_rows + 1) % 8).astype(np.int8), num_frames, track)
+        for frame, number in numbers.items():
+            wanted = number % 8 if number <= num_rows else -1
+            found.expect(labels[frame - 1] == wanted, f"{difference:+d} annotation rows: frame {frame} slips")
+            found.rows += 1
+        written = rows_from_frames(predictions, num_rows, track)
+        for row in range(1, num_rows + 1):
+            wanted = min(row, num_frames) % 8
+            found.expect(written[row - 1] == wanted, f"{difference:+d} submission rows: row {row} slips")
+            found.rows += 1

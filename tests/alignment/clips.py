@@ -1,0 +1,121 @@
+"""The combinations that are tried."""
+
+from fractions import Fraction
+
+from tests.alignment.generator import Clip
+
+NTSC, FILM = Fraction(30000, 1001), Fraction(24000, 1001)
+H264 = "-c:v libx264 -preset ultrafast -bf 3 -b_strategy 0 -pix_fmt yuv420p"
+H264_NO_B = "-c:v libx264 -preset ultrafast -bf 0 -pix_fmt yuv420p"
+HEVC = "-c:v libx265 -preset ultrafast -x265-params log-level=none:bframes=3:pools=1"
+AV1 = "-c:v libsvtav1 -preset 10 -crf 15 -svtav1-params lp=1 -pix_fmt yuv420p"
+VP9 = "-c:v libvpx-vp9 -deadline realtime -cpu-used 8 -auto-alt-ref 1 -lag-in-frames 8 -crf 20 -b:v 0 -pix_fmt yuv420p"
+MPEG4 = "-c:v mpeg4 -bf 2 -q:v 3"
+MPEG4_NO_B = "-c:v mpeg4 -q:v 3"
+MJPEG = "-c:v mjpeg -q:v 3 -pix_fmt yuvj420p"
+MP3, OPUS, PCM = "-c:a libmp3lame", "-c:a libopus", "-c:a pcm_s16le"
+# From 5 to 400 ms apart; 0.9 s without a picture.
+UNEVEN_MS = (40, 33, 47, 20, 5, 80, 100, 40, 33, 33, 120, 40, 900, 33, 34, 33, 200, 60, 40, 40, 33, 400, 33, 33, 33)
+
+
+def turned(name: str, rotation: int, mirrored: bool = False, **settings) -> Clip:
+    """A clip whose display matrix turns it."""
+    then = f"-display_rotation {rotation}" + " -display_hflip" * mirrored + " -i {source}"
+    return Clip(name, H264, rotation=rotation, mirrored=mirrored, then=then, **settings)
+
+
+CLIPS = (
+    # Codecs and containers at several rates.
+    Clip("h264.mp4", H264, rate=NTSC),
+    Clip("h264_7.5_fps.mp4", H264, rate=Fraction(15, 2)),
+    Clip("h264_60_fps.mkv", H264, rate=Fraction(60), sound=OPUS),
+    Clip("h264_film.mov", H264, rate=FILM, sound=PCM),
+    Clip("h264.flv", H264, rate=Fraction(30)),
+    Clip("h264.ts", H264, rate=NTSC),
+    Clip("h264.avi", H264, sound=PCM),
+    Clip("h264_10_bit.mp4", H264.replace("yuv420p", "yuv420p10le"), rate=Fraction(30)),
+    Clip("hevc.mp4", HEVC, rate=FILM),
+    Clip("hevc_10_bit.mkv", HEVC + " -pix_fmt yuv420p10le", rate=NTSC, sound="-c:a flac"),
+    Clip("hevc.ts", HEVC, sound="-c:a mp2"),
+    Clip("mpeg4.avi", MPEG4, rate=NTSC, sound=PCM),
+    Clip("mpeg4.mp4", MPEG4, rate=Fraction(15, 2), sound=MP3),
+    Clip("mpeg2.ts", "-c:v mpeg2video -bf 2 -q:v 3", sound="-c:a ac3"),
+    Clip("vp9.webm", VP9, rate=Fraction(30), sound=OPUS),
+    Clip("vp9.mkv", VP9, rate=NTSC, sound="-c:a libvorbis"),
+    Clip("av1.mkv", AV1, sound=OPUS),
+    Clip("av1.mp4", AV1, rate=FILM),
+    Clip("mjpeg.avi", MJPEG, rate=Fraction(15, 2), sound=PCM, hz=8000),
+    Clip("mjpeg.mov", MJPEG, rate=Fraction(30), sound=PCM),
+    Clip("flv1.flv", "-c:v flv -q:v 3", rate=Fraction(30), sound=MP3, hz=44100),
+    Clip("wmv2.wmv", "-c:v wmv2 -q:v 3", sound="-c:a wmav2"),
+    Clip("mpeg2.mpg", "-c:v mpeg2video -bf 2 -q:v 3", rate=NTSC, sound="-c:a mp2"),
+    Clip("theora.ogv", "-c:v libtheora -q:v 8", rate=Fraction(30), sound="-c:a libvorbis"),
+    Clip("fragmented.mp4", H264 + " -movflags frag_keyframe+empty_moov+default_base_moof", rate=NTSC),
+    Clip("negative_offsets.mp4", H264 + " -movflags negative_cts_offsets"),
+    # Variable rates.
+    Clip("uneven.mp4", H264, steps_ms=UNEVEN_MS),
+    Clip("uneven.mkv", H264, steps_ms=UNEVEN_MS, sound=OPUS),
+    Clip("uneven.webm", VP9, steps_ms=UNEVEN_MS, sound=OPUS),
+    Clip("uneven.ts", HEVC, steps_ms=UNEVEN_MS),
+    Clip("uneven_b.avi", MPEG4, steps_ms=UNEVEN_MS, sound=PCM),
+    Clip("uneven.avi", MPEG4_NO_B, steps_ms=UNEVEN_MS, sound=PCM),
+    # Turned and mirrored by the display matrix.
+    turned("turned_90.mp4", 90),
+    turned("turned_180.mov", 180, sound=PCM),
+    turned("turned_270.mp4", 270, rate=NTSC),
+    turned("turned_90.mkv", 90),
+    turned("mirrored.mp4", 0, mirrored=True),
+    turned("turned_90_mirrored.mp4", 90, mirrored=True),
+    # Time stamps that do not begin at zero, and edit lists.
+    Clip("starts_at_2_s.mp4", H264, starts_s=Fraction(2)),
+    Clip("starts_at_2_s.mkv", H264, starts_s=Fraction(2), sound=OPUS),
+    Clip("starts_at_2_s.ts", MPEG4, starts_s=Fraction(2), sound=MP3),
+    Clip("start_trimmed.mp4", H264 + " -g 50", hidden=12, sound_from_s=-0.48, then="-ss 0.48 -i {source}"),
+    Clip("start_trimmed.mov", HEVC, hidden=7, sound=PCM, sound_from_s=-0.28, then="-ss 0.28 -i {source}"),
+    # Sound that begins or ends elsewhere than the pictures.
+    Clip("sound_late.mp4", H264, sound_from_s=0.5),
+    Clip("sound_late.mkv", H264, sound_from_s=0.5, sound=OPUS),
+    Clip("sound_late.ts", H264, sound_from_s=0.5),
+    Clip("sound_late.avi", MPEG4, sound_from_s=0.5, sound=PCM),
+    Clip("sound_late.flv", H264, sound_from_s=0.5, sound=MP3, hz=44100),
+    Clip("sound_early.mp4", H264, starts_s=Fraction(12, 25), sound_from_s=-0.48),
+    Clip("sound_early.mkv", VP9, starts_s=Fraction(12, 25), sound_from_s=-0.48, sound=MP3),
+    Clip("sound_ends_early.mp4", H264, sound_to_s=1.3),
+    Clip("sound_goes_on.mkv", H264, sound_to_s=3.5, sound=OPUS),
+    # Kinds of sound.
+    Clip("no_sound.mp4", H264, sound=None),
+    Clip("silent.mp4", H264, silent=True),
+    Clip("silent.mkv", VP9, silent=True, sound=OPUS),
+    Clip("right_only.mp4", H264, channels=2),
+    Clip("right_only.mkv", MJPEG, channels=2, sound=OPUS),
+    Clip("8_khz.mp4", H264, hz=8000, sound="-c:a aac -b:a 32k"),
+    Clip("192_khz.mkv", H264, hz=192000, sound=PCM),
+    Clip("96_khz.mp4", H264, hz=96000, rate=NTSC),
+    Clip("mp3.avi", MPEG4, sound=MP3),
+    Clip("mp3_44.1_khz.avi", MPEG4, sound=MP3, hz=44100, rate=NTSC),
+    Clip("mp3_22_khz.avi", MPEG4, sound=MP3, hz=22050),
+    Clip("mp3_late.avi", MPEG4, sound=MP3, sound_from_s=0.48),
+    Clip("mp3_as_ffmpeg_writes.avi", MPEG4_NO_B, sound=MP3, copy_stamps=False),
+    Clip("mp3_22_khz_as_ffmpeg_writes.avi", H264_NO_B, sound=MP3, hz=22050, copy_stamps=False),
+    Clip("aac_as_ffmpeg_writes.avi", H264_NO_B, rate=Fraction(15), copy_stamps=False),
+    Clip("mp2.avi", MPEG4, sound="-c:a mp2", hz=44100),
+    Clip("ac3.avi", MPEG4, sound="-c:a ac3"),
+    Clip("aac.avi", H264, sound="-c:a aac"),
+    Clip("mp3.mkv", MPEG4, sound=MP3, hz=44100),
+    Clip("aac.mkv", H264, rate=NTSC, hz=44100),
+    # Several streams.
+    Clip("cover_first.mp4", H264, cover=True),
+    Clip("two_videos.mkv", H264, second_video=True),
+    Clip("two_sounds.mp4", H264, second_sound=True),
+    Clip("all_twice.ts", H264, second_video=True, second_sound=True),
+    # Pictures of another kind.
+    Clip("wide_pixels.mp4", H264, pixel_aspect=Fraction(4, 3)),
+    Clip("narrow_pixels.mkv", VP9, pixel_aspect=Fraction(10, 11), size=(160, 132), sound=OPUS),
+    Clip("full_range.mp4", H264.replace("yuv420p", "yuvj420p")),
+    Clip("odd_size.webm", VP9, size=(161, 129), sound=OPUS),
+    Clip("odd_size.avi", MJPEG, size=(161, 129), sound=PCM),
+    Clip("interlaced.mp4", H264.replace("ultrafast", "veryfast") + " -flags +ildct+ilme -x264-params tff=1"),
+    # Files that break off.
+    Clip("breaks_off.ts", H264_NO_B, kept_share=0.7),
+    Clip("breaks_off.mkv", MPEG4, sound=PCM, kept_share=0.6),
+)
