@@ -19,7 +19,7 @@ os.environ.update(PYTHONPATH=workflow.basedir)
 os.environ.setdefault("GOMP_SPINCOUNT", "1000")
 
 from workflow_scripts.lib.code_digest import digest_of
-from workflow_scripts.lib.configuration import check_config
+from workflow_scripts.lib.configuration import check_config, check_keys
 from workflow_scripts.lib.corpora.corpus import read_corpus
 from workflow_scripts.lib.errors import InputError
 from workflow_scripts.lib.given_files import (
@@ -34,40 +34,50 @@ configfile: os.path.join(workflow.basedir, "config.yaml")
 
 
 try:
+    check_keys(config, os.path.join(workflow.basedir, "config.schema.yaml"))
+except InputError as error:
+    raise WorkflowError(str(error))
+
+
+include: "rules/check.smk"
+
+
+try:
     check_config(config, os.path.join(workflow.basedir, "config.schema.yaml"))
     corpus = read_corpus(config)
     if workflow.is_main_process:
         corpus.check(config["corpus"]["on_bad_video"])
 except InputError as error:
-    raise WorkflowError(str(error))
+    # check_corpus shows all that is wrong. Which targets were asked for is not known to Snakemake itself by now.
+    if "check_corpus" not in sys.argv:
+        raise WorkflowError(str(error))
+else:
 
+    wildcard_constraints:
+        video="[A-Za-z0-9][A-Za-z0-9._-]*",
+        track="[A-Za-z0-9][A-Za-z0-9._-]*",
+        shard="(train|validation|test)-[0-9]+",
+        fold="official|imported|(cv|paper)[0-9]+",
+        modality="visual|speech",
 
-wildcard_constraints:
-    video="[A-Za-z0-9][A-Za-z0-9._-]*",
-    track="[A-Za-z0-9][A-Za-z0-9._-]*",
-    shard="(train|validation|test)-[0-9]+",
-    fold="official|imported|(cv|paper)[0-9]+",
-    modality="visual|speech",
+    rule submission:
+        default_target: True
+        input:
+            "results/submission/predictions.txt",
+            "results/submission/check.json",
 
-
-rule submission:
-    default_target: True
-    input:
-        "results/submission/predictions.txt",
-        "results/submission/check.json",
-
-
-include: "rules/demo.smk"
-include: "rules/corpus.smk"
-include: "rules/models.smk"
-include: "rules/imported.smk"
-include: "rules/frames.smk"
-include: "rules/faces.smk"
-include: "rules/audio.smk"
-include: "rules/stage1.smk"
-include: "rules/features.smk"
-include: "rules/fusion.smk"
-include: "rules/smoothing.smk"
-include: "rules/submission.smk"
-include: "rules/evaluation.smk"
-include: "rules/ablation.smk"
+    include: "rules/demo.smk"
+    include: "rules/corpus.smk"
+    include: "rules/models.smk"
+    include: "rules/imported.smk"
+    include: "rules/frames.smk"
+    include: "rules/faces.smk"
+    include: "rules/contact_sheets.smk"
+    include: "rules/audio.smk"
+    include: "rules/stage1.smk"
+    include: "rules/features.smk"
+    include: "rules/fusion.smk"
+    include: "rules/smoothing.smk"
+    include: "rules/submission.smk"
+    include: "rules/evaluation.smk"
+    include: "rules/ablation.smk"

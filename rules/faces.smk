@@ -49,6 +49,7 @@ rule select_subject:
         runtime=20,
     params:
         person=lambda wildcards: corpus.track(wildcards.track).person,
+        overrides=lambda wildcards: corpus.overrides_of(wildcards.track),
         max_gap_s=config["subject"]["max_gap_s"],
         takeover_s=config["subject"]["takeover_s"],
         min_iou=config["subject"]["min_iou"],

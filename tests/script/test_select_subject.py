@@ -30,7 +30,7 @@ def select(tmp_path, rows, times_s, **settings):
         "timeline": tmp_path / "t.parquet",
         "subject": tmp_path / "s.parquet",
     }
-    defaults = {"person": "auto", "max_gap_s": 0.5, "takeover_s": 3.0}
+    defaults = {"person": "auto", "overrides": [], "max_gap_s": 0.5, "takeover_s": 3.0}
     defaults |= {"min_iou": 0.3, "min_similarity": 0.25, "memory": 0.9}
     run(**paths, **(defaults | settings))
     return tmp_path / "s.parquet"
@@ -39,8 +39,9 @@ def select(tmp_path, rows, times_s, **settings):
 def test_every_frame_has_a_box_or_none(tmp_path):
     subject = select(tmp_path, [(1, BOX, None), (3, np.add(BOX, 4), None)], [0, 0.1, 0.4, 0.5])
     table = read_parquet(subject)
-    assert table.schema.names == ["frame", "time_s", "xyxy_px", "status"]
+    assert table.schema.names == ["frame", "time_s", "xyxy_px", "status", "person"]
     assert table["frame"].to_pylist() == [1, 2, 3, 4]
+    assert table["person"].to_pylist() == [0, 0, 0, None]
     assert table["time_s"].to_pylist() == [0, 0.1, 0.4, 0.5]
     assert table["status"].to_pylist() == ["detected", "interpolated", "detected", "absent"]
     boxes = read_boxes(subject)
@@ -69,8 +70,34 @@ def test_no_faces_and_no_frames(tmp_path):
     assert read_parquet(empty).num_rows == 0 and read_boxes(empty) == []
 
 
+def test_overrides_win_in_their_frames_and_the_last_wins_over_the_first(tmp_path):
+    rows = [(frame, np.add(BOX, shift), None) for frame in range(1, 7) for shift in (0, 200)]
+    overrides = [
+        {"from_frame": 2, "to_frame": 5, "person": "right"},
+        {"from_frame": 4, "to_frame": 4, "person": "absent"},
+        {"from_frame": 6, "to_frame": None, "person": "identity@3:205,220,245,250"},
+    ]
+    times_s = np.arange(6) / 10
+    subject = select(tmp_path, rows, times_s, person="left", overrides=overrides)
+    left = [None if box is None else int(box[0]) for box in read_boxes(subject)]
+    assert left == [10, 210, 210, None, 210, 210]
+    assert read_parquet(subject)["status"].to_pylist()[3] == "absent"
+    assert read_made_by(subject)["settings"]["overrides"] == overrides
+    too_late = [{"from_frame": 7, "to_frame": None, "person": "left"}]
+    with pytest.raises(InputError, match="overrides of track s begin with frame 7, but its video has 6 frames"):
+        select(tmp_path, rows, times_s, overrides=too_late)
+    nobody = [{"from_frame": 1, "to_frame": None, "person": "identity@2:1,1,9,9"}]
+    with pytest.raises(InputError, match="overrides of track s, identity@2:1,1,9,9: frame 2 has no face"):
+        select(tmp_path, rows, times_s, overrides=nobody)
+
+
+def test_overrides_of_a_skipped_video_do_nothing(tmp_path):
+    subject = select(tmp_path, [], [], overrides=[{"from_frame": 1, "to_frame": 9, "person": "left"}])
+    assert read_parquet(subject).num_rows == 0
+
+
 def test_an_unknown_person_and_foreign_faces_are_refused(tmp_path):
-    with pytest.raises(InputError, match="asks for person 'top'; make it one of auto"):
-        select(tmp_path, [], [0], person="top")
+    with pytest.raises(InputError, match="Track s, person identity@1:0,0,9,9: frame 1 has no face at 0,0,9,9"):
+        select(tmp_path, [], [0], person="identity@1:0,0,9,9")
     with pytest.raises(InputError, match=r"f\.parquet has frames that .*t\.parquet lacks"):
         select(tmp_path, [(3, BOX, None)], [0, 0.1])

@@ -2,6 +2,7 @@
 
 import hashlib
 import json
+from pathlib import Path
 
 import numpy as np
 import pyarrow as pa
@@ -39,8 +40,8 @@ def submit(tmp_path):
     """Run write_submission on tracks a (6 frames), b (3 frames) and s (skipped); returns lines and check."""
 
     def call(rows, kind="none", window_frames=1, logits=None, tracks=("a", "b", "s"), fps=30):
-        template = None
-        if rows is not None:
+        template = rows if isinstance(rows, Path) else None
+        if isinstance(rows, list):
             template = tmp_path / "template.txt"
             template.write_text(HEADER + "".join(f"{row},0\n" for row in rows))
         best = {"kind": kind, "window_frames": window_frames, "windows_at_fps": 30, "macro_f1": 0.5}
@@ -84,6 +85,28 @@ def test_template_order_one_row_more_one_less_and_a_skipped_video(submit, tmp_pa
     assert check["skipped"] == {"s": "moov atom not found"}
     content = (tmp_path / "out" / "predictions.txt").read_bytes()
     assert check["predictions_sha256"] == hashlib.sha256(content).hexdigest()
+
+
+def test_an_unusual_difference_reaches_the_check_file_and_the_log(tmp_path, caplog):
+    logits = write_logits(tmp_path / "long.parquet", {"l": [2] * 96})
+    write_timeline(tmp_path / "l.parquet", 96)
+    write_json({"kind": "none", "window_frames": 1, "windows_at_fps": None, "macro_f1": 0.5}, tmp_path / "best.json")
+    (tmp_path / "template.txt").write_text("".join(f"{row},0\n" for row in rows_of("l", 100)))
+    out = tmp_path / "predictions.txt", tmp_path / "check.json"
+    run([logits], tmp_path / "best.json", tmp_path / "template.txt", [tmp_path / "l.parquet"], ["l"], *out)
+    assert json.loads(out[1].read_text())["row_differences"] == {"l": 4}
+    assert "l: 100 rows, but 96 decoded frames" in [record.getMessage() for record in caplog.records]
+
+
+def test_a_folder_of_track_files_is_a_template(submit, tmp_path):
+    lines, check = submit(rows_of("b", 4) + rows_of("a", 5))
+    folder = tmp_path / "Test_Set"
+    folder.mkdir()
+    for track, count in {"a": 5, "b": 4}.items():
+        (folder / f"{track}.txt").write_text(HEADER.removeprefix("image_location,") + "-1\n" * count)
+    of_folder, check_of_folder = submit(folder)
+    assert of_folder == lines[4:] + lines[:4]
+    assert check_of_folder["row_differences"] == check["row_differences"] == {"a": -1, "b": 1}
 
 
 def test_smoothing_is_applied_within_each_track(submit):

@@ -1,11 +1,10 @@
 """The organisers' folders, with the traps that they hold."""
 
-import csv
 from pathlib import Path
 
 import pytest
 
-from workflow_scripts.lib.corpora.affwild2 import find_template, index_affwild2
+from workflow_scripts.lib.corpora.affwild2 import find_template, index_affwild2, scan_affwild2
 from workflow_scripts.lib.errors import InputError
 
 ANNOTATIONS = "10th ABAW Annotations/EXPR_Recognition_Challenge"
@@ -29,6 +28,10 @@ def small_corpus(root: Path) -> None:
     for name in ("Train_Set/102", "Train_Set/video2_left", "Validation_Set/102-30-640x360", "Train_Set/video2"):
         touch(root, f"{ANNOTATIONS}/{name}.txt")
     write(root, TEMPLATE, "image_location,Neutral\n7/00001.jpg,0\n7/00002.jpg,0\n")
+
+
+def no_test_tracks(root: Path) -> None:
+    write(root, TEST_LIST, "\n")
 
 
 def by_name(tracks):
@@ -87,12 +90,23 @@ def test_only_left_and_right_are_stripped(tmp_path):
         "3rd ABAW Annotations/Third ABAW Annotations/EXPR_Classification_Challenge/Train_Set",
         "EXPR_Recognition_Challenge/EXPR_Recognition_Challenge/Train_Set",
         "a/EXPR_Recognition_Challenge/Train_Set/Train_Set",
+        "EXPR Classification Challenge/train set",
+        "expr-recognition-challenge/Training_Set",
+        "Expression_Recognition_Challenge/TRAIN_SET",
     ],
 )
-def test_annotations_at_any_nesting(tmp_path, folder):
+def test_annotations_at_any_nesting_and_spelling(tmp_path, folder):
     touch(tmp_path, "batch1/1.MP4", f"{folder}/1.txt", "VA_Estimation_Challenge/Train_Set/2.txt", "readme.txt")
+    no_test_tracks(tmp_path)
     tracks = index_affwild2(tmp_path)
     assert [(track.track, track.split) for track in tracks] == [("1", "train")]
+
+
+@pytest.mark.parametrize("folder", ["Validation_Set", "Validation Set", "Val_Set"])
+def test_spellings_of_the_validation_folder(tmp_path, folder):
+    touch(tmp_path, "batch1/1.avi", f"{ANNOTATIONS}/{folder}/1.txt")
+    no_test_tracks(tmp_path)
+    assert index_affwild2(tmp_path)[0].split == "validation"
 
 
 def test_cropped_images_and_shadow_files_are_not_walked(tmp_path):
@@ -105,6 +119,7 @@ def test_linked_batches_and_a_loop_of_links(tmp_path):
     touch(tmp_path / "disk", "1.mp4")
     root = tmp_path / "root"
     touch(root, f"{ANNOTATIONS}/Train_Set/1.txt")
+    no_test_tracks(root)
     (root / "batch1").symlink_to(tmp_path / "disk")
     (tmp_path / "disk" / "up").symlink_to(root)
     assert index_affwild2(root)[0].path == str(root / "batch1/1.mp4")
@@ -169,9 +184,44 @@ def test_list_of_test_videos_serves_without_a_template(tmp_path):
     small_corpus(tmp_path)
     (tmp_path / TEMPLATE).unlink()
     assert find_template(tmp_path) is None
-    assert {track.split for track in index_affwild2(tmp_path)} == {"train", "validation"}
-    write(tmp_path, TEST_LIST, "7\r\n\r\n")
-    assert index_affwild2(tmp_path)[-1].track == "7"
+    with pytest.raises(InputError, match=r"holds no test template .* and no list of test videos"):
+        index_affwild2(tmp_path)
+    write(tmp_path, TEST_LIST, "\ufeff7\r\n\r\nvideo2_right\r\n")
+    tracks, template, problems = scan_affwild2(tmp_path)
+    assert [track.track for track in tracks if track.split == "test"] == ["7", "video2_right"]
+    assert template is None and problems == []
+
+
+@pytest.mark.parametrize("folder", ["Test_Set", "test set"])
+def test_a_folder_with_a_file_per_test_track_is_a_template(tmp_path, folder):
+    small_corpus(tmp_path)
+    (tmp_path / TEMPLATE).unlink()
+    rows = "Neutral,Anger,Disgust,Fear,Happiness,Sadness,Surprise,Other\n" + "-1\n" * 3
+    for track in ("video2_right", "7"):
+        write(tmp_path, f"{ANNOTATIONS}/{folder}/{track}.txt", rows)
+    touch(tmp_path, f"{ANNOTATIONS}/{folder}/._7.txt")
+    tracks, template, problems = scan_affwild2(tmp_path)
+    assert template == find_template(tmp_path) == tmp_path / ANNOTATIONS / folder and problems == []
+    test = [(track.track, track.person, track.annotation) for track in tracks if track.split == "test"]
+    assert test == [("7", "auto", ""), ("video2_right", "right", "")]
+
+
+def test_everything_that_is_missing_is_named_at_once(tmp_path):
+    small_corpus(tmp_path)
+    (tmp_path / "batch1/102.avi").unlink()
+    touch(tmp_path, "batch3/102-30-640x360.mp4", f"{ANNOTATIONS}/Validation_Set/video2.txt")
+    write(tmp_path, TEMPLATE, "7/00001.jpg,0\n8/00001.jpg,0\nvideo2_left/00001.jpg,0\n")
+    tracks, _, problems = scan_affwild2(tmp_path)
+    assert [track.track for track in tracks] == ["video2_left", "7"]
+    assert [(problem.severity, problem.track) for problem in problems] == [
+        ("error", name) for name in ("102", "video2", "102-30-640x360", "8", "video2_left")
+    ]
+    wanted = ["no file 102 ", "annotated twice", "two videos", "no file 8 ", "both annotated"]
+    assert all(text in problem.what for text, problem in zip(wanted, problems, strict=True))
+    assert problems[2].remedy == f"keep one of them below {tmp_path}"
+    with pytest.raises(InputError) as refusal:
+        index_affwild2(tmp_path)
+    assert str(refusal.value) == str(problems[0])
 
 
 def test_planned_files_give_the_same_tracks_before_and_after_they_exist(tmp_path, monkeypatch):
@@ -188,35 +238,3 @@ def test_planned_files_give_the_same_tracks_before_and_after_they_exist(tmp_path
     assert find_template(root, planned) == root / TEMPLATE
     small_corpus(tmp_path / "made")
     assert index_affwild2(root, planned=planned, planned_test_tracks=["7"]) == after
-
-
-def test_the_whole_corpus_at_true_size(tmp_path, shared):
-    with (shared / "affwild2_expr_tracks.csv").open(newline="") as handle:
-        rows = list(csv.DictReader(handle))
-    folders = {"train": "Train_Set", "val": "Validation_Set"}
-    test_rows = []
-    for number, row in enumerate(rows):
-        batch = ("batch1/batch1", "batch2", "new_vids")[number % 3]
-        if not list(tmp_path.glob(f"*/**/{row['video']}.*")):
-            touch(tmp_path, f"{batch}/{row['video']}{('.mp4', '.avi')[number % 5 == 0]}")
-        if row["split"] == "test":
-            test_rows.append(f"{row['track']}/00001.jpg,0\n")
-        else:
-            touch(tmp_path, f"{ANNOTATIONS}/{folders[row['split']]}/{row['track']}.txt")
-    write(tmp_path, TEMPLATE, "".join(test_rows))
-    tracks = index_affwild2(tmp_path)
-    assert [sum(track.split == split for track in tracks) for split in ("train", "validation", "test")] == [
-        247,
-        70,
-        228,
-    ]
-    found = by_name(tracks)
-    assert all(found[row["track"]].video == row["video"] for row in rows)
-    crossing = {"135-24-1920x1080", "6-30-1920x1080", "video49"}
-    splits = {group: {track.split for track in tracks if track.group == group} for group in crossing}
-    assert splits == {
-        "135-24-1920x1080": {"train", "validation"},
-        "6-30-1920x1080": {"train", "validation"},
-        "video49": {"train", "test"},
-    }
-    assert sum(track.person != "auto" for track in tracks) == 12

@@ -49,6 +49,37 @@ def test_another_videos_rows_are_refused():
         rows_from_frames(np.zeros(1051, dtype=np.int8), 1000, "video2_left")
 
 
+@pytest.mark.parametrize(
+    ("num_rows", "num_frames", "outcome"),
+    [
+        (1000, 950, "logged"),  # exactly 5 % of the rows
+        (1000, 1050, "logged"),
+        (1000, 949, "refused"),
+        (80, 76, "logged"),
+        (79, 75, "refused"),
+        (10, 7, "silent"),  # 3 rows are usual, however short the clip
+        (1, 4, "silent"),
+        (10, 6, "refused"),
+        (10, 14, "refused"),
+        (1, 5, "refused"),
+    ],
+)
+def test_boundaries_are_the_same_for_labels_and_for_submission_rows(num_rows, num_frames, outcome, caplog):
+    calls = (
+        lambda: labels_for_frames(np.zeros(num_rows, dtype=np.int8), num_frames, "a"),
+        lambda: rows_from_frames(np.zeros(num_frames, dtype=np.int8), num_rows, "a"),
+    )
+    for call, length in zip(calls, (num_frames, num_rows), strict=True):
+        caplog.clear()
+        if outcome == "refused":
+            with pytest.raises(InputError, match=f"a has {num_rows} rows but its video has {num_frames} frames"):
+                call()
+        else:
+            assert len(call()) == length
+            expected = [f"a: {num_rows} rows, but {num_frames} decoded frames"] if outcome == "logged" else []
+            assert [record.getMessage() for record in caplog.records] == expected
+
+
 def test_a_skipped_video_has_no_labels_and_no_predictions():
     assert labels_for_frames(np.zeros(100, dtype=np.int8), 0, "a").shape == (0,)
     with pytest.raises(ValueError, match="a has no frames"):

@@ -5,8 +5,9 @@ import pytest
 import yaml
 
 from tests.conftest import ROOT
-from workflow_scripts.lib.configuration import check_config
+from workflow_scripts.lib.configuration import check_config, check_keys
 from workflow_scripts.lib.errors import InputError
+from workflow_scripts.lib.given_files import image_set_files, missing_given_files
 
 SCHEMA = ROOT / "config.schema.yaml"
 
@@ -89,6 +90,28 @@ def test_missing_weights_folder_and_images_are_found_at_once(config, tmp_path):
         check_config(_merged(config, over), SCHEMA)
 
 
+def test_image_lists_are_looked_for_too(config, tmp_path):
+    sets = [{"name": "mine", "layout": "rafdb", "root": str(tmp_path)}]
+    over = {"corpus": {"layout": "table"}, "stage1": {"image_sets": sets}}
+    with pytest.raises(InputError, match=r"list_patition_label\.txt does not exist; correct the root, or the layout"):
+        check_config(_merged(config, over), SCHEMA)
+
+
+def test_all_that_is_missing_is_listed(config, tmp_path):
+    lost = str(tmp_path / "lost")
+    over = {
+        "corpus": {"layout": "table"},
+        "encoders": {"speech": {"source": "path", "path": lost}},
+        "stage1": {"image_sets": [{"name": name, "layout": "table", "root": lost} for name in ("a", "b")]},
+    }
+    sentences = list(missing_given_files(_merged(config, over)))
+    assert [sentence.split(":")[0] for sentence in sentences] == [
+        *["encoders.speech.path"] * 2,
+        *["stage1.image_sets"] * 2,
+    ]
+    check_keys(_merged(config, over), SCHEMA)
+
+
 def test_weights_to_import_are_there_and_complete(config, tmp_path):
     given = str(tmp_path / "given.pt")
     with pytest.raises(InputError, match=rf"imported.backbone: {given} does not exist"):
@@ -117,6 +140,9 @@ def test_the_full_size_overlay_holds_the_papers_settings(config, tmp_path):
     for images in over["stage1"]["image_sets"]:
         images["root"] = str(tmp_path)
     full = _merged(config, over)
+    for path in map(Path, image_set_files(full)):
+        path.parent.mkdir(exist_ok=True)
+        path.touch()
     check_config(full, SCHEMA)
     assert full["crops"]["scales"] == [0.9, 1.2, 1.5]
     assert full["smoothing"]["windows"] == list(range(3, 206, 2))

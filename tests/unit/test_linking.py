@@ -42,6 +42,12 @@ def test_a_short_gap_is_bridged_and_a_long_one_is_not():
     assert linked([1, 7], [box(0), box(1)]) == [0, 1]  # 0.6 s
 
 
+def test_nobody_takes_the_number_of_one_who_was_hidden_at_the_same_place():
+    # 0 stands still and is hidden from frame 2 to 5, while 1 walks past; in frame 4 it is exactly where 0 was.
+    boxes = [box(0), box(6), box(4), box(2), box(0), box(-3), box(-6), box(0)]
+    assert linked([1, 1, 2, 3, 4, 5, 6, 6], boxes) == [0, 1, 1, 1, 1, 1, 1, 0]
+
+
 def test_identity_follows_a_person_across_a_cut_and_a_change_of_sides():
     a, b = [1.0, 0.0], [0.0, 1.0]
     boxes = [box(0), box(50), box(50), box(0)]
@@ -63,7 +69,7 @@ def test_the_mean_embedding_moves_slowly():
     # After faces at 0 and 40 degrees the mean lies at 3.8: 80 is too far (cosine 0.24), 78 is not (0.27), though
     # 78 is too far from the first (0.21). The last face alone would take both.
     turned = [[np.cos(angle), np.sin(angle)] for angle in np.radians([0, 40, 80, 78])]
-    far_apart = [box(0), box(100), box(200)]
+    far_apart = [box(0), box(100), box(400)]
     assert linked([1, 2, 3], far_apart, turned[:3]) == [0, 0, 1]
     assert linked([1, 2, 3], far_apart, [turned[0], turned[1], turned[3]]) == [0, 0, 0]
 

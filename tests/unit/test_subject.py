@@ -5,12 +5,15 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from workflow_scripts.lib.faces.subject import CHOOSERS, Persons, auto, fill, largest, left, right
+from workflow_scripts.lib.errors import InputError
+from workflow_scripts.lib.faces.persons import Persons
+from workflow_scripts.lib.faces.subject import choose, fill
+from workflow_scripts.lib.faces.wanted import PERSONS
 
 RATE = 10
 
 
-def make(tracks, num_frames, max_gap_s=0.5, takeover_s=3.0, time_s=None):
+def make(tracks, num_frames, time_s=None):
     """Persons from {number: [(frames, x, side), ...]}, 0-based frames, at `RATE` frames per second."""
     rows = [(index, who, x, side) for who, parts in tracks.items() for frames, x, side in parts for index in frames]
     rows.sort()
@@ -20,47 +23,53 @@ def make(tracks, num_frames, max_gap_s=0.5, takeover_s=3.0, time_s=None):
         index=np.array([row[0] for row in rows], int),
         xyxy_px=boxes,
         person=np.array([row[1] for row in rows], int),
-        max_gap_s=max_gap_s,
-        takeover_s=takeover_s,
     )
 
 
-def chosen(persons, chooser):
+def chosen(persons, wanted):
     """The person chosen in each frame, -1 for none."""
-    choice = chooser(persons)
+    choice = choose(persons, wanted, max_gap_s=0.5, takeover_s=3.0)
     assert len(choice) == len(persons.time_s)
     picked = choice >= 0
     assert (persons.index[choice[picked]] == np.flatnonzero(picked)).all()
     return np.where(picked, persons.person[choice] if len(persons.person) else -1, -1).tolist()
 
 
+def filled(persons, wanted, closed=()):
+    """Boxes and status."""
+    choice = choose(persons, wanted, max_gap_s=0.5, takeover_s=3.0)
+    xyxy_px, status, number = fill(persons, choice, np.isin(np.arange(len(choice)), closed), 0.5)
+    assert [state == "absent" for state in status] == (number < 0).tolist()
+    return xyxy_px, status
+
+
 def test_largest_changes_with_every_frame():
     persons = make({0: [(range(3), 0, 10)], 1: [(range(1, 4), 50, 12)]}, 5)
-    assert chosen(persons, largest) == [0, 1, 1, 1, -1]
+    assert chosen(persons, "largest") == [0, 1, 1, 1, -1]
 
 
 def test_auto_keeps_the_main_person_when_a_larger_one_passes():
     persons = make({0: [(range(50), 0, 10)], 1: [(range(20, 30), 50, 30)]}, 50)
-    assert chosen(persons, auto) == [0] * 50
+    assert chosen(persons, "auto") == [0] * 50
 
 
 def test_auto_does_not_jump_while_the_main_person_is_away_for_a_moment():
     main = [(range(20), 0, 10), (range(40, 60), 0, 10)]
     persons = make({0: main, 1: [(range(10, 50), 50, 9)]}, 60)
-    assert chosen(persons, auto) == [0] * 20 + [-1] * 20 + [0] * 20
+    assert chosen(persons, "auto") == [0] * 20 + [-1] * 20 + [0] * 20
 
 
 def test_auto_hands_over_when_the_main_person_leaves_for_long():
     main = [(range(60), 0, 10)]
     persons = make({0: main, 1: [(range(50, 100), 50, 9)]}, 100)
-    assert chosen(persons, auto) == [0] * 60 + [1] * 40
+    assert chosen(persons, "auto") == [0] * 60 + [1] * 40
     small = make({0: main, 1: [(range(50, 100), 50, 4)]}, 100)
-    assert chosen(small, auto) == [0] * 60 + [-1] * 40
+    assert chosen(small, "auto") == [0] * 60 + [-1] * 40
 
 
 def test_auto_takes_a_piece_that_was_never_seen_beside_the_main_person():
     persons = make({0: [(range(30), 0, 10)], 1: [(range(31, 45), 40, 10)], 2: [(range(47, 50), 90, 10)]}, 50)
-    assert chosen(persons, auto) == [0] * 30 + [-1] + [1] * 14 + [-1] * 5
+    assert chosen(persons, "auto") == [0] * 30 + [-1] + [1] * 14 + [-1] * 5
 
 
 def test_left_and_right_by_the_median_when_together_even_after_changing_places():
@@ -69,8 +78,8 @@ def test_left_and_right_by_the_median_when_together_even_after_changing_places()
         1: [(range(30), 0, 10), (range(30, 40), 100, 10), (range(40, 60), 100, 10)],
     }
     persons = make(tracks, 60)
-    assert chosen(persons, left) == [1] * 60
-    assert chosen(persons, right) == [0] * 40 + [-1] * 20
+    assert chosen(persons, "left") == [1] * 60
+    assert chosen(persons, "right") == [0] * 40 + [-1] * 20
 
 
 def test_left_and_right_gather_lost_pieces_and_leave_out_a_third():
@@ -83,28 +92,28 @@ def test_left_and_right_gather_lost_pieces_and_leave_out_a_third():
         5: [(range(50), 200, 3)],  # too small to count
     }
     persons = make(tracks, 60)
-    assert chosen(persons, left) == [0] * 50 + [-1] * 2 + [4] * 8
-    assert chosen(persons, right) == [1] * 30 + [-1] * 2 + [2] * 18 + [-1] * 10
+    assert chosen(persons, "left") == [0] * 50 + [-1] * 2 + [4] * 8
+    assert chosen(persons, "right") == [1] * 30 + [-1] * 2 + [2] * 18 + [-1] * 10
 
 
 def test_left_and_right_of_a_video_with_one_person_are_that_person():
     persons = make({0: [(range(5), 0, 10)]}, 6)
-    assert chosen(persons, left) == chosen(persons, right) == [0] * 5 + [-1]
+    assert chosen(persons, "left") == chosen(persons, "right") == [0] * 5 + [-1]
 
 
-@pytest.mark.parametrize("name", CHOOSERS)
+@pytest.mark.parametrize("name", PERSONS)
 def test_a_video_without_faces_has_no_subject(name):
     for num_frames in (0, 3):
         persons = make({}, num_frames)
-        assert chosen(persons, CHOOSERS[name]) == [-1] * num_frames
-        xyxy_px, status = fill(persons, CHOOSERS[name](persons))
+        assert chosen(persons, name) == [-1] * num_frames
+        xyxy_px, status = filled(persons, name)
         assert np.isnan(xyxy_px).all() and xyxy_px.shape == (num_frames, 4) and status == ["absent"] * num_frames
 
 
 def test_gaps_are_filled_along_time_not_along_frames():
     # Seen at 0 s and 0.4 s; frames between lie at 0.1 s and 0.3 s: a quarter and three quarters of the way.
     persons = make({0: [([0], 0, 10), ([3], 40, 30)]}, 5, time_s=[0, 0.1, 0.3, 0.4, 0.5])
-    xyxy_px, status = fill(persons, auto(persons))
+    xyxy_px, status = filled(persons, "auto")
     assert xyxy_px[1].tolist() == pytest.approx([10, 0, 25, 15])
     assert xyxy_px[2].tolist() == pytest.approx([30, 0, 55, 25])
     assert status == ["detected", "interpolated", "interpolated", "detected", "absent"]
@@ -113,11 +122,52 @@ def test_gaps_are_filled_along_time_not_along_frames():
 
 def test_gaps_longer_than_allowed_and_between_two_persons_stay_empty():
     persons = make({0: [([0], 0, 10), ([6], 0, 10)]}, 7)
-    assert fill(persons, auto(persons))[1] == ["detected", *["absent"] * 5, "detected"]  # 0.6 s
+    assert filled(persons, "auto")[1] == ["detected", *["absent"] * 5, "detected"]  # 0.6 s
     persons = make({0: [([0], 0, 10), ([5], 0, 10)]}, 6)
-    assert fill(persons, auto(persons))[1] == ["detected", *["interpolated"] * 4, "detected"]  # 0.5 s
+    assert filled(persons, "auto")[1] == ["detected", *["interpolated"] * 4, "detected"]  # 0.5 s
     persons = make({0: [([0], 0, 10)], 1: [([2], 0, 10)]}, 3)
-    assert fill(persons, largest(persons))[1] == ["detected", "absent", "detected"]
+    assert filled(persons, "largest")[1] == ["detected", "absent", "detected"]
+
+
+def test_what_an_override_closes_is_not_filled():
+    persons = make({0: [([0], 0, 10), ([3], 0, 10)]}, 4)
+    assert filled(persons, "auto")[1] == ["detected", "interpolated", "interpolated", "detected"]
+    assert filled(persons, "auto", closed=[2])[1] == ["detected", "absent", "absent", "detected"]
+
+
+def test_the_main_persons_in_their_order_from_left_to_right_and_from_the_top():
+    # Three in a row, the second seen less; one walks through before all of them, a child plays at the side.
+    tracks = {
+        0: [(range(60), 100, 20)],
+        1: [(range(30), 50, 20)],
+        2: [(range(60), 0, 24)],
+        3: [(range(20, 30), 70, 30)],
+        4: [(range(60), 150, 6)],
+    }
+    persons = make(tracks, 60)
+    assert [chosen(persons, name)[0] for name in ("left", "second_left", "second_right", "right")] == [2, 1, 1, 0]
+    assert chosen(persons, "second_left") == [1] * 30 + [-1] * 30
+    # Boxes begin at the upper edge: the smallest has its centre highest.
+    assert chosen(persons, "top")[0] in (0, 1)
+    two = make({0: tracks[0], 2: tracks[2]}, 60)
+    assert [chosen(two, name)[0] for name in ("left", "second_left", "second_right", "right")] == [2, 0, 2, 0]
+
+
+def test_a_piece_belongs_to_the_person_it_is_never_seen_beside_also_for_auto():
+    # Person 0 is away for two seconds and comes back as 2, while 1 stays: no time for 1 to take over.
+    tracks = {0: [(range(30), 0, 15)], 1: [(range(70), 100, 10)], 2: [(range(50, 70), 10, 15)]}
+    assert chosen(make(tracks, 70), "auto") == [0] * 30 + [-1] * 20 + [2] * 20
+
+
+def test_an_identity_is_followed_from_its_reference_through_all_its_pieces():
+    tracks = {0: [(range(30), 0, 15)], 1: [(range(70), 100, 10)], 2: [(range(50, 70), 10, 15)]}
+    persons = make(tracks, 70)
+    assert chosen(persons, "identity@61:12,0,22,15") == [0] * 30 + [-1] * 20 + [2] * 20
+    assert chosen(persons, "identity@1:100,0,111,10") == [1] * 70
+    with pytest.raises(InputError, match="frame 2 has no face at 50,0,60,10; its faces lie at 0,0,15,15; 100,0,110,10"):
+        chosen(persons, "identity@2:50,0,60,10")
+    with pytest.raises(InputError, match="frame 71 has no face at 0,0,9,9; no face was found in it"):
+        chosen(persons, "identity@71:0,0,9,9")
 
 
 frames = st.lists(st.integers(0, 29), max_size=20, unique=True)
@@ -126,11 +176,11 @@ frames = st.lists(st.integers(0, 29), max_size=20, unique=True)
 @settings(max_examples=60, deadline=None)
 @given(
     st.lists(st.tuples(frames, st.integers(0, 100), st.integers(1, 40)), max_size=5),
-    st.sampled_from(sorted(CHOOSERS)),
+    st.sampled_from(PERSONS),
 )
 def test_any_tracks_give_at_most_one_detection_per_frame(tracks, name):
     tracks = [track for track in tracks if track[0]]
     persons = make({who: [track] for who, track in enumerate(tracks)}, 30)
-    chosen(persons, CHOOSERS[name])
-    xyxy_px, status = fill(persons, CHOOSERS[name](persons))
+    chosen(persons, name)
+    xyxy_px, status = filled(persons, name)
     assert [np.isnan(box).any() for box in xyxy_px] == [state == "absent" for state in status]

@@ -2,7 +2,7 @@
 
 import pytest
 
-from workflow_scripts.lib.corpora.table import index_table
+from workflow_scripts.lib.corpora.table import index_table, scan_table
 from workflow_scripts.lib.corpora.tracks import Track
 from workflow_scripts.lib.errors import InputError
 
@@ -28,6 +28,12 @@ def test_every_column(tmp_path):
     ]
 
 
+def test_auto_takes_the_side_that_the_tracks_name_says(tmp_path):
+    rows = ["a_left\ta.mp4\ttest\t", "a_right\ta.mp4\ttest\tauto", "a\ta.mp4\ttest\tauto", "b_left\ta.mp4\ttest\t"]
+    tsv = table(tmp_path, "\n".join(["track\tpath\tsplit\tperson", *rows]) + "\n")
+    assert [track.person for track in index_table(tsv)] == ["left", "right", "auto", "auto"]
+
+
 def test_smallest_table_and_labels_by_number(tmp_path):
     assert index_table(table(tmp_path, "track\tpath\tsplit\na\ta.mp4\ttest\n"))[0].person == "auto"
     labelled = index_table(table(tmp_path, "track\tpath\tsplit\tlabel\na\ta.mp4\ttrain\t0\n"))
@@ -48,7 +54,7 @@ def test_smallest_table_and_labels_by_number(tmp_path):
         ("track\tpath\tsplit\na\ta.mp4\n", "line 2 leaves 'split' empty"),
         ("track\tpath\tsplit\tlabel\na\ta.mp4\ttrain\t8\n", "line 2 has the label '8'"),
         ("track\tpath\tsplit\tlabel\na\ta.mp4\ttrain\n", "line 2 .* neither annotation nor label"),
-        ("track\tpath\tsplit\tperson\na\ta.mp4\ttest\tmiddle\n", "line 2 has the person 'middle'"),
+        ("track\tpath\tsplit\tperson\na\ta.mp4\ttest\tmiddle\n", "line 2: 'middle' is no person; choose one of auto"),
         ("track\tpath\tsplit\tannotation\na\ta.mp4\ttest\tb.txt\n", "line 2 names .*b.txt"),
         ("track\tpath\tsplit\tannotation\tlabel\na\ta.mp4\ttest\ta.txt\t3\n", "line 2 gives both"),
         ("track\tpath\tsplit\na\ta.mp4\ttest\na\ta.mp4\ttest\n", "a .*is listed twice"),
@@ -64,3 +70,13 @@ def test_what_does_not_fit_is_refused_with_its_line(tmp_path, text, message):
 def test_missing_table_is_named(tmp_path):
     with pytest.raises(InputError, match=r"corpus\.tsv cannot be read"):
         index_table(tmp_path / "corpus.tsv")
+
+
+def test_every_row_with_a_fault_is_named_and_the_others_are_tracks(tmp_path):
+    text = "track\tpath\tsplit\na\ta.mp4\ttest\nb\tgone.mp4\ttest\nc\ta.mp4\tdev\na\ta.mp4\ttest\n"
+    tracks, problems = scan_table(table(tmp_path, text))
+    assert [track.track for track in tracks] == ["a"]
+    assert [problem.track for problem in problems] == ["b", "c", "a"]
+    assert "line 3 names" in problems[0].what and "line 4 has the split" in problems[1].what
+    assert problems[0].file == str(tmp_path / "corpus.tsv")
+    assert scan_table(tmp_path / "lost.tsv")[0] == []

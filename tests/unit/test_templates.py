@@ -54,3 +54,20 @@ def test_something_else_is_no_list_of_tracks(tmp_path):
         template_tracks(template(tmp_path, "7\n8\n"))
     with pytest.raises(InputError, match="cannot be read"):
         template_tracks(tmp_path / "nowhere.txt")
+
+
+def test_a_folder_of_track_files_is_a_template(tmp_path):
+    names = HEADER.removeprefix("image_location,")
+    for track, count in {"video2_left": 2, "a-1": 1, "a": 3}.items():
+        (tmp_path / f"{track}.txt").write_text(names + "0\n" * count)
+    (tmp_path / "._a.txt").write_bytes(b"\x00\xff")
+    (tmp_path / "readme.md").touch()
+    assert template_tracks(tmp_path) == {"a": 3, "a-1": 1, "video2_left": 2}
+    expected = [("a", 1), ("a", 2), ("a", 3), ("a-1", 1), ("video2_left", 1), ("video2_left", 2)]
+    assert read_template(tmp_path) == expected
+
+
+def test_a_folder_without_track_files_is_refused(tmp_path):
+    for read in (read_template, template_tracks):
+        with pytest.raises(InputError, match=r"is a folder without <track>\.txt"):
+            read(tmp_path)

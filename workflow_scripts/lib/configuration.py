@@ -8,16 +8,23 @@ from jsonschema import Draft202012Validator
 from jsonschema.exceptions import ValidationError, best_match
 
 from workflow_scripts.lib.errors import InputError
+from workflow_scripts.lib.given_files import missing_given_files
 
 
 def check_config(config: dict, schema: Path) -> None:
+    """Raise InputError with one sentence that names the first key at fault, or a file that it names in vain."""
+    check_keys(config, schema)
+    for sentence in missing_given_files(config):
+        raise InputError(sentence)
+
+
+def check_keys(config: dict, schema: Path) -> None:
     """Raise InputError with one sentence that names the first key at fault and what it may be."""
     rules = yaml.safe_load(Path(schema).read_text())
     error = best_match(Draft202012Validator(rules).iter_errors(config))
     if error is not None:
         raise InputError(f"configuration: {_sentence(error)}")
     _check_stage1(config["stage1"])
-    _check_local_files(config)
 
 
 def _sentence(error: ValidationError) -> str:
@@ -47,40 +54,4 @@ def _check_stage1(stage1: dict) -> None:
         raise InputError(
             f"configuration: stage1.moe.top_k: no image can go to {top_k} of {num_experts} experts; "
             "choose at most stage1.moe.num_experts, or null for all."
-        )
-
-
-def _check_local_files(config: dict) -> None:
-    """Weights and image folders that the run will need and that it does not make itself."""
-    for modality, encoder in config["encoders"].items():
-        if encoder["source"] == "path":
-            for name in ("config.json", "model.safetensors"):
-                if not (Path(encoder["path"] or "") / name).is_file():
-                    raise InputError(
-                        f"encoders.{modality}.path: {encoder['path']} has no {name}; "
-                        "give a folder in Hugging Face layout, or set encoders."
-                        f"{modality}.source to hub."
-                    )
-    model = config["detector"]["insightface"]["model"]
-    if config["detector"]["name"] == "insightface" and model.endswith(".onnx") and not Path(model).is_file():
-        raise InputError(f"detector.insightface.model: {model} does not exist; give an SCRFD .onnx file, or buffalo_l.")
-    _check_imported(config["imported"])
-    if config["corpus"]["layout"] != "demo" and config["imported"]["backbone"] is None:  # else Stage I is skipped
-        for images in config["stage1"]["image_sets"]:
-            if not Path(images["root"]).exists():
-                raise InputError(
-                    f"stage1.image_sets: {images['root']} does not exist; correct the root of {images['name']!r}."
-                )
-
-
-def _check_imported(imported: dict) -> None:
-    """Weights that others publish: each file that is given exists, and the gate comes with all its statistics."""
-    given = {"backbone": imported["backbone"]} | {f"fusion.{name}": path for name, path in imported["fusion"].items()}
-    for name, path in given.items():
-        if path is not None and not Path(path).is_file():
-            raise InputError(f"imported.{name}: {path} does not exist; correct the path, or set it to null.")
-    lacking = [name for name, path in imported["fusion"].items() if path is None]
-    if 0 < len(lacking) < len(imported["fusion"]):
-        raise InputError(
-            f"imported.fusion.{lacking[0]} is missing; give all of {', '.join(imported['fusion'])}, or none."
         )

@@ -1,5 +1,6 @@
 """Which files the rules read besides the corpus: weights and image lists, made by the workflow or given."""
 
+from collections.abc import Iterator
 from pathlib import Path
 
 MODELS = Path("results/models")
@@ -50,3 +51,38 @@ def _image_lists(layout: str, root: Path) -> list[Path]:
         nested = root / "basic" / list_file
         return [nested if nested.exists() else root / list_file]
     return [root]
+
+
+def missing_given_files(config: dict) -> Iterator[str]:
+    """One sentence for each of the weights and image folders that the run will need, cannot make, and does not find."""
+    for modality, encoder in config["encoders"].items():
+        if encoder["source"] == "path":
+            for name in ("config.json", "model.safetensors"):
+                if not (Path(encoder["path"] or "") / name).is_file():
+                    yield (
+                        f"encoders.{modality}.path: {encoder['path']} has no {name}; "
+                        "give a folder in Hugging Face layout, or set encoders."
+                        f"{modality}.source to hub."
+                    )
+    model = config["detector"]["insightface"]["model"]
+    if config["detector"]["name"] == "insightface" and model.endswith(".onnx") and not Path(model).is_file():
+        yield f"detector.insightface.model: {model} does not exist; give an SCRFD .onnx file, or buffalo_l."
+    yield from _missing_imported(config["imported"])
+    if config["corpus"]["layout"] != "demo" and config["imported"]["backbone"] is None:  # else Stage I is skipped
+        for images in config["stage1"]["image_sets"]:
+            root, name = Path(images["root"]), images["name"]
+            lists = [root, *_image_lists(images["layout"], root)]
+            missing = next((path for path in lists if not path.exists()), None)
+            if missing:
+                yield f"stage1.image_sets: {missing} does not exist; correct the root, or the layout, of {name!r}."
+
+
+def _missing_imported(imported: dict) -> Iterator[str]:
+    """Weights that others publish: each file that is given exists, and the gate comes with all its statistics."""
+    given = {"backbone": imported["backbone"]} | {f"fusion.{name}": path for name, path in imported["fusion"].items()}
+    for name, path in given.items():
+        if path is not None and not Path(path).is_file():
+            yield f"imported.{name}: {path} does not exist; correct the path, or set it to null."
+    lacking = [name for name, path in imported["fusion"].items() if path is None]
+    if 0 < len(lacking) < len(imported["fusion"]):
+        yield f"imported.fusion.{lacking[0]} is missing; give all of {', '.join(imported['fusion'])}, or none."

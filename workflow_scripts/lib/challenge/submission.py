@@ -1,6 +1,7 @@
 """The challenge's file of predictions: a writer, and a checker that shares nothing with it but the format.
 
-Run the checker on any file: `python -m workflow_scripts.lib.challenge.submission PREDICTIONS TEMPLATE`.
+Run the checker on any file: `python -m workflow_scripts.lib.challenge.submission PREDICTIONS TEMPLATE`. Editions 1 to 4
+want one file per track: `--per-track FOLDER` writes them from a file that has passed; it needs no template.
 """
 
 import argparse
@@ -29,8 +30,30 @@ def write_predictions(path: Path, rows: Sequence[tuple[str, int]], classes: np.n
     write_text("\n".join([HEADER, *lines]) + "\n", path)
 
 
+def write_track_files(predictions: Path, folder: Path) -> int:
+    """Write `<track>.txt` into `folder` for every track of a checked file of predictions; returns how many.
+
+    As editions 1 to 4 want them: the eight class names, then one class per line, line k below the header for frame k.
+    Raises InputError for a track whose frames are not 1, 2, 3 ... in this order, and for a folder with other tracks.
+    """
+    values: dict[str, list[str]] = {}
+    for number, line in enumerate(_lines(predictions)[1:], start=2):
+        location, value = line.split(",")
+        of_track = values.setdefault(location.split("/", 1)[0], [])
+        expected = image_location(location.split("/", 1)[0], len(of_track) + 1)
+        if location != expected:
+            raise _offence(predictions, number, f"gives {location}, but a file per track needs {expected} here")
+        of_track.append(value)
+    others = sorted(file.name for file in folder.glob("*.txt") if file.stem not in values)
+    if others:
+        raise InputError(f"{folder} holds {others[0]}, which is no track of {predictions}; give a new folder.")
+    for track, of_track in values.items():
+        write_text("\n".join([",".join(EXPRESSIONS), *of_track]) + "\n", folder / f"{track}.txt")
+    return len(values)
+
+
 def check_predictions(predictions: Path, template: Path | Sequence[str]) -> dict:
-    """Verify a file of predictions against the template, or against the ordered list of its image locations.
+    """Verify a file of predictions against the template (file or folder), or the ordered list of its image locations.
 
     Returns its number of rows and tracks, and the rows of each class. Raises InputError that names the first
     offending line: header, line ends, spaces, number of fields, class, order, rows missing, doubled or unknown.
@@ -40,6 +63,8 @@ def check_predictions(predictions: Path, template: Path | Sequence[str]) -> dict
     if len(wanted) < len(expected):
         raise InputError(f"The template of {predictions} lists a row twice; use the organisers' file as it came.")
     lines = _lines(predictions)
+    if lines[0].startswith("\ufeff"):
+        raise _offence(predictions, 1, "begins with a byte order mark")
     if lines[0] != HEADER:
         raise _offence(predictions, 1, f"is {lines[0][:80]!r} instead of the header {HEADER}")
     counts = dict.fromkeys(EXPRESSIONS, 0)
@@ -47,6 +72,8 @@ def check_predictions(predictions: Path, template: Path | Sequence[str]) -> dict
     for number, line in enumerate(lines[1:], start=2):
         if " " in line or "\t" in line:
             raise _offence(predictions, number, f"holds a space: {line[:80]!r}")
+        if not line:
+            raise _offence(predictions, number, "is blank")
         fields = line.split(",")
         if len(fields) != 2:
             raise _offence(predictions, number, f"has {len(fields)} fields instead of 2: {line[:80]!r}")
@@ -69,6 +96,10 @@ def check_predictions(predictions: Path, template: Path | Sequence[str]) -> dict
 
 def _template_locations(template: Path) -> list[str]:
     try:
+        if template.is_dir():
+            shown = [file for file in template.glob("*.txt") if not file.name.startswith(".")]
+            num_rows = {file.stem: file.read_text(encoding="utf-8-sig").rstrip().count("\n") for file in shown}
+            return [f"{track}/{k + 1:05d}.jpg" for track in sorted(num_rows) for k in range(num_rows[track])]
         lines = template.read_text(encoding="utf-8-sig").split("\n")
     except (OSError, UnicodeDecodeError) as error:
         raise InputError(f"The template {template} cannot be read ({error}).") from error
@@ -98,15 +129,24 @@ def main() -> int:
     """Check the two files named on the command line; 0 and a summary when the challenge would take the file."""
     parser = argparse.ArgumentParser(description="Check an EXPR submission against the organisers' template.")
     parser.add_argument("predictions", type=Path)
-    parser.add_argument("template", type=Path)
-    arguments = parser.parse_args()
+    parser.add_argument("template", type=Path, nargs="?", help="file, or folder of editions 1 to 4")
+    parser.add_argument("--per-track", type=Path, metavar="FOLDER", help="write one file per track (editions 1 to 4)")
+    arguments = parser.parse_intermixed_args()
+    if not (arguments.template or arguments.per_track):
+        parser.error("the template is needed, unless --per-track is given")
     try:
-        found = check_predictions(arguments.predictions, arguments.template)
+        found = check_predictions(arguments.predictions, arguments.template or _own_locations(arguments.predictions))
+        if arguments.per_track:
+            found["track_files"] = write_track_files(arguments.predictions, arguments.per_track)
     except InputError as error:
         print(f"Error: {error}", file=sys.stderr)
         return 1
     print(json.dumps(found, indent=2))
     return 0
+
+
+def _own_locations(predictions: Path) -> list[str]:
+    return list(dict.fromkeys(line.split(",", 1)[0] for line in _lines(predictions)[1:]))
 
 
 if __name__ == "__main__":

@@ -1,13 +1,16 @@
 """The organisers' template of the test set: which rows a submission must hold, in which order.
 
 Rows read `<track>/<frame:05d>.jpg,` (5th edition) or `<track>/<frame:05d>.jpg,0` (6th to 10th); only the part
-before the first comma counts. Frames are 1-based. Light on purpose: imported at every reading of the Snakefile.
+before the first comma counts. Editions 1 to 4 have one file `<track>.txt` per track, in the form of an annotation: a
+folder of them is a template whose rows are their lines, tracks by name. Frames are 1-based. Light on purpose: imported
+at every reading of the Snakefile.
 """
 
 import re
 from collections import Counter
 from pathlib import Path
 
+from workflow_scripts.lib.challenge.annotations import read_annotation
 from workflow_scripts.lib.errors import InputError
 
 _TRACK = re.compile(r"[^/,\s]+")
@@ -20,10 +23,13 @@ def image_location(track: str, frame: int) -> str:
 
 
 def read_template(path: Path) -> list[tuple[str, int]]:
-    """Ordered rows (track, frame) of a template, with or without its header line.
+    """Ordered rows (track, frame) of a template, with or without its header line, or of a folder of track files.
 
     Raises InputError for a row of another form, a frame 0, or a row that comes twice.
     """
+    if Path(path).is_dir():
+        num_rows = {file.stem: len(read_annotation(file)) for file in _track_files(path)}
+        return [(track, frame) for track, count in num_rows.items() for frame in range(1, count + 1)]
     try:
         text = Path(path).read_text(encoding="utf-8-sig")
     except (OSError, UnicodeDecodeError) as error:
@@ -50,8 +56,10 @@ def read_template(path: Path) -> list[tuple[str, int]]:
 def template_tracks(path: Path) -> dict[str, int]:
     """Tracks of a template in their order, each with its number of rows.
 
-    Looks at the tracks' names only (0.2 s for a million rows); read_template checks every row.
+    Looks at the tracks' names, or counts lines (0.2 s for a million rows); read_template checks every row.
     """
+    if Path(path).is_dir():
+        return {file.stem: file.read_bytes().rstrip().count(b"\n") for file in _track_files(path)}
     try:
         with Path(path).open(encoding="utf-8-sig") as handle:
             counts = Counter(line.split("/", 1)[0] for line in handle if not line.startswith("image_location"))
@@ -60,6 +68,14 @@ def template_tracks(path: Path) -> dict[str, int]:
     if counts and all(_TRACK.fullmatch(name) for name in counts):
         return dict(counts)
     return dict(Counter(track for track, _ in read_template(path)))
+
+
+def _track_files(folder: Path) -> list[Path]:
+    """The files of a template that is a folder, by their tracks' names; without those that a Mac hides."""
+    shown = [file for file in Path(folder).glob("*.txt") if not file.name.startswith(".")]
+    if not shown:
+        raise InputError(f"The template {folder} is a folder without <track>.txt; give the organisers' file or folder.")
+    return sorted(shown, key=lambda file: file.stem)
 
 
 def _unreadable(path: Path, error: Exception) -> InputError:

@@ -9,9 +9,11 @@ from functools import cached_property
 from pathlib import Path
 
 from workflow_scripts.lib.challenge.templates import template_tracks
-from workflow_scripts.lib.corpora.affwild2 import find_template, index_affwild2
+from workflow_scripts.lib.corpora.affwild2 import scan_affwild2
 from workflow_scripts.lib.corpora.check import check_corpus
-from workflow_scripts.lib.corpora.table import index_table
+from workflow_scripts.lib.corpora.overrides import read_overrides
+from workflow_scripts.lib.corpora.problems import Problem, collecting, raise_first
+from workflow_scripts.lib.corpora.table import scan_table
 from workflow_scripts.lib.corpora.tracks import Track, shard_of
 from workflow_scripts.lib.demo.plan import (
     TEMPLATE,
@@ -31,6 +33,7 @@ class Corpus:
 
     def __init__(self, tracks: list[Track], template: Path | None, num_shards: int):
         self.tracks = tracks
+        self._overrides: dict[str, list[dict]] = {}
         self.template = str(template) if template else None
         self._by_name = {track.track: track for track in tracks}
         self._path_of = {track.video: track.path for track in tracks}
@@ -77,6 +80,14 @@ class Corpus:
         """A track by name; KeyError for one that is not in the corpus."""
         return self._by_name[name]
 
+    def read_overrides(self, tsv: Path) -> None:
+        """Take the rows of a table of overrides; raises InputError for what does not fit."""
+        self._overrides = read_overrides(tsv, self._by_name)
+
+    def overrides_of(self, track: str) -> list[dict]:
+        """A track's overrides, in the table's order."""
+        return self._overrides.get(track, [])
+
     def path_of(self, video: str) -> str:
         """A video's file."""
         return self._path_of[video]
@@ -110,23 +121,38 @@ class Corpus:
 
 def read_corpus(config: dict) -> Corpus:
     """The corpus that the configuration names; raises InputError for what is missing or ambiguous."""
+    corpus, problems = scan_corpus(config)
+    raise_first(problems)
+    return corpus
+
+
+def scan_corpus(config: dict) -> tuple[Corpus, list[Problem]]:
+    """The corpus as far as it is there, and all that is missing or ambiguous."""
+    problems: list[Problem] = []
+    corpus = Corpus([], None, config["features"]["num_shards"])
+    with collecting(problems):
+        corpus, found = _corpus_of_layout(config)
+        problems += found
+    overrides = config["subject"]["overrides"]
+    if overrides and corpus.tracks:
+        with collecting(problems, file=overrides):
+            corpus.read_overrides(Path(overrides))
+    return corpus, problems
+
+
+def _corpus_of_layout(config: dict) -> tuple[Corpus, list[Problem]]:
     settings, num_shards = config["corpus"], config["features"]["num_shards"]
-    template = Path(settings["template"]) if settings["template"] else None
+    if settings["layout"] == "demo":
+        return _demo_corpus(config, num_shards)
+    template = _given(settings, "template") if settings["template"] else None
     if settings["layout"] == "table":
-        return Corpus(index_table(_given(settings, "table")), template, num_shards)
-    if settings["layout"] == "affwild2":
-        root = _given(settings, "root")
-        template = template or find_template(root)
-        if template is None:
-            raise InputError(
-                f"corpus.root: {root} holds no test template (ABAW_Expr_test_set_sample.txt or alike); "
-                "unpack the organisers' test set lists below it, or set corpus.template."
-            )
-        return Corpus(index_affwild2(root, template), template, num_shards)
-    return _demo_corpus(config, num_shards)
+        tracks, problems = scan_table(_given(settings, "table"))
+    else:
+        tracks, template, problems = scan_affwild2(_given(settings, "root"), template)
+    return Corpus(tracks, template, num_shards), problems
 
 
-def _demo_corpus(config: dict, num_shards: int) -> Corpus:
+def _demo_corpus(config: dict, num_shards: int) -> tuple[Corpus, list[Problem]]:
     """The planned corpus with what a user added to its folder, without what another plan left there."""
     template, planned, made = DEMO_ROOT / TEMPLATE, demo_files(config), recorded_paths(DEMO_ROOT)
     gone = {Path(path) for path in made} - {path.relative_to(DEMO_ROOT) for path in planned}
@@ -134,7 +160,8 @@ def _demo_corpus(config: dict, num_shards: int) -> Corpus:
     if template.exists():
         not_added = {*test_tracks, *(Path(path).stem for path in made)}
         test_tracks += [name for name in template_tracks(template) if name not in not_added]
-    return Corpus(index_affwild2(DEMO_ROOT, None, planned, test_tracks, gone), template, num_shards)
+    tracks, _, problems = scan_affwild2(DEMO_ROOT, None, planned, test_tracks, gone)
+    return Corpus(tracks, template, num_shards), problems
 
 
 def demo_files(config: dict) -> list[Path]:
@@ -150,6 +177,6 @@ def _given(settings: dict, key: str) -> Path:
     if settings[key] is None or not Path(settings[key]).exists():
         raise InputError(
             f"corpus.{key}: {settings[key]} does not exist; "
-            f"corpus.layout {settings['layout']} needs it (docs/contracts.md)."
+            f"correct it, since corpus.layout {settings['layout']} reads it (docs/corpora.md)."
         )
     return Path(settings[key])

@@ -1,37 +1,58 @@
 """The `table` layout: any corpus, described by one tab-separated file with a header.
 
 Columns: track, path, split, and where wanted video (default: the path's stem), annotation (file in the
-challenge's format), label (one class for the whole clip, by name or number), person (default: auto). Paths are
-absolute or relative to the table's folder.
+challenge's format), label (one class for the whole clip, by name or number), person (default: auto, see
+`faces.wanted`). Paths are absolute or relative to the table's folder.
 """
 
 import csv
 from pathlib import Path
 
 from workflow_scripts.lib.challenge.expressions import EXPRESSIONS, expression_number
-from workflow_scripts.lib.corpora.tracks import PERSONS, SPLITS, Track, check_tracks
+from workflow_scripts.lib.corpora.problems import Problem, collecting, raise_first, without_clashes
+from workflow_scripts.lib.corpora.tracks import SPLITS, Track, person_by_suffix
 from workflow_scripts.lib.errors import InputError
+from workflow_scripts.lib.faces.wanted import parse_wanted
 
+AUTO = "auto"
 REQUIRED = ("track", "path", "split")
 OPTIONAL = ("video", "annotation", "label", "person")
 
 
 def index_table(tsv: Path) -> list[Track]:
     """Tracks of a table, in its order; raises InputError with file and line for anything that does not fit."""
+    tracks, problems = scan_table(tsv)
+    raise_first(problems)
+    return tracks
+
+
+def scan_table(tsv: Path) -> tuple[list[Track], list[Problem]]:
+    """Tracks of a table, in its order, and all that does not fit; a row with a fault gives no track."""
     tsv = Path(tsv)
+    tracks: list[Track] = []
+    problems: list[Problem] = []
+    with collecting(problems, file=str(tsv)):
+        rows = _rows(tsv)
+        for line, row in rows:
+            with collecting(problems, track=(row.get("track") or "").strip(), file=str(tsv)):
+                tracks.append(_track(tsv, line, row))
+        if not rows:
+            raise InputError(f"The table {tsv} has no rows; add one line per track.")
+    tracks, clashes = without_clashes(tracks)
+    return tracks, problems + clashes
+
+
+def _rows(tsv: Path) -> list[tuple[int, dict[str | None, str | None]]]:
+    """Line number and fields of each row, once the header has been checked."""
     try:
         with tsv.open(newline="", encoding="utf-8-sig") as handle:
             reader = csv.DictReader(handle, delimiter="\t", strict=True)
-            columns = reader.fieldnames or []
+            columns = list(reader.fieldnames or [])
             rows = [(reader.line_num, row) for row in reader]
     except (OSError, UnicodeDecodeError, csv.Error) as error:
         raise InputError(f"The table {tsv} cannot be read ({error}); give a tab-separated UTF-8 file.") from error
     _check_columns(tsv, columns)
-    tracks = [_track(tsv, line, row) for line, row in rows]
-    if not tracks:
-        raise InputError(f"The table {tsv} has no rows; add one line per track.")
-    check_tracks(tracks)
-    return tracks
+    return rows
 
 
 def _check_columns(tsv: Path, columns: list[str]) -> None:
@@ -57,12 +78,14 @@ def _track(tsv: Path, line: int, row: dict[str | None, str | None]) -> Track:
     for column in REQUIRED:
         if not values[column]:
             raise InputError(f"{where} leaves {column!r} empty; fill it in.")
-    split, person = values["split"], values.get("person") or "auto"
+    split, person = values["split"], values.get("person") or AUTO
     label, annotation = values.get("label", ""), values.get("annotation", "")
     if split not in SPLITS:
         raise InputError(f"{where} has the split {split!r}; choose one of {', '.join(SPLITS)}.")
-    if person not in PERSONS:
-        raise InputError(f"{where} has the person {person!r}; choose one of {', '.join(PERSONS)}.")
+    try:
+        parse_wanted(person)
+    except ValueError as error:
+        raise InputError(f"{where}: {error}.") from error
     if label and expression_number(label) is None:
         raise InputError(f"{where} has the label {label!r}; choose one of {', '.join(EXPRESSIONS)} or 0 to 7.")
     if label and annotation:
@@ -71,6 +94,8 @@ def _track(tsv: Path, line: int, row: dict[str | None, str | None]) -> Track:
         raise InputError(f"{where} gives a {split} track neither annotation nor label; give one of them.")
     path = _existing(where, tsv, values["path"])
     video = values.get("video") or path.stem
+    if person == AUTO:
+        person = person_by_suffix(values["track"], video)
     return Track(
         track=values["track"],
         video=video,

@@ -14,7 +14,6 @@ from pathlib import Path
 from workflow_scripts.lib.errors import InputError
 
 SPLITS = ("train", "validation", "test")
-PERSONS = ("auto", "largest", "left", "right")
 _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]*")
 
 
@@ -22,8 +21,8 @@ _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]*")
 class Track:
     """One person in one video; every field is text, as in `corpus/tracks.tsv`.
 
-    track, video: names that become file names. path: the video file. split: one of SPLITS. person: one of
-    PERSONS. annotation: file with one class number per frame, or empty. label: class name of the whole clip,
+    track, video: names that become file names. path: the video file. split: one of SPLITS. person: see
+    `faces.wanted`. annotation: file with one class number per frame, or empty. label: class name of the whole clip,
     or empty. group: tracks of one group never fall on two sides of a fold.
     """
 
@@ -38,6 +37,11 @@ class Track:
 
 
 COLUMNS = tuple(field.name for field in fields(Track))
+
+
+def person_by_suffix(track: str, video: str) -> str:
+    """`left` or `right` for the track `<video>_left` or `<video>_right`, else `auto`."""
+    return {f"{video}_left": "left", f"{video}_right": "right"}.get(track, "auto")
 
 
 def shard_of(track: Track, num_shards: int) -> str:

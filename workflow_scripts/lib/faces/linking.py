@@ -23,37 +23,52 @@ def link(
 
     Frame by frame, a detection first joins the person whose mean embedding is most like its own (cosine at
     least `min_similarity`), after a gap or cut of any length; the mean keeps a share `memory` of itself at
-    each sighting. What is left joins by overlap with a person's last box (IoU at least `min_iou`, last seen
-    at most `max_gap_s` ago), best pair first. The rest are new persons.
+    each sighting. What is left joins by overlap (IoU at least `min_iou`) with where a person is expected who was seen
+    at most `max_gap_s` ago: at the last box, moved on as fast as it went before. Those seen last come first and of
+    these the best pair, so that nobody takes the number of one who was hidden here a moment ago. The rest are new
+    persons.
     Source: arXiv 2603.12221 (cosine 0.25, moving average 0.9, else overlap with the box before).
     """
     person = np.full(len(frame), -1, np.int32)
-    num_values = 0 if embedding is None else embedding.shape[1]
-    last_xyxy_px, last_time_s = np.zeros((0, 4)), np.zeros(0)
-    mean = np.zeros((0, num_values))
+    mean = np.zeros((0, 0 if embedding is None else embedding.shape[1]))
+    sightings: list[list[int]] = []  # of each person, rows
+    recent: list[int] = []  # persons seen at most max_gap_s ago
     starts = np.flatnonzero(np.diff(frame, prepend=-1))
     for rows in np.split(np.arange(len(frame)), starts[1:]) if len(frame) else []:
+        now_s = time_s[rows[0]]
         if embedding is not None:
             similarity = np.nan_to_num(mean @ embedding[rows].T, nan=-np.inf)
             for who, which in _best_pairs(similarity, min_similarity):
                 person[rows[which]] = who
                 mean[who] = _mixed(mean[who], embedding[rows[which]], memory)
-        overlap = iou(last_xyxy_px, xyxy_px[rows])
-        overlap[time_s[rows[0]] - last_time_s > max_gap_s] = -np.inf
-        overlap[np.isin(np.arange(len(overlap)), person[rows])] = -np.inf
-        overlap[:, person[rows] >= 0] = -np.inf
-        for who, which in _best_pairs(overlap, min_iou):
-            person[rows[which]] = who
+        recent = [who for who in recent if now_s - time_s[sightings[who][-1]] <= max_gap_s]
+        lost = [who for who in recent if who not in person[rows]]
+        for seen_s in sorted({time_s[sightings[who][-1]] for who in lost}, reverse=True):
+            there = [who for who in lost if time_s[sightings[who][-1]] == seen_s]
+            expected = [_expected_px(xyxy_px, time_s, sightings[who], now_s, max_gap_s) for who in there]
+            left = rows[person[rows] < 0]
+            for who, which in _best_pairs(iou(np.array(expected), xyxy_px[left]), min_iou):
+                person[left[which]] = there[who]
         for row in rows[person[rows] < 0]:
-            person[row] = len(last_time_s)
-            last_xyxy_px, last_time_s = (
-                np.vstack([last_xyxy_px, xyxy_px[row]]),
-                np.append(last_time_s, time_s[row]),
-            )
+            person[row] = len(sightings)
+            sightings.append([])
             if embedding is not None:
                 mean = np.vstack([mean, embedding[row]])
-        last_xyxy_px[person[rows]], last_time_s[person[rows]] = xyxy_px[rows], time_s[rows]
+        for row in rows:
+            sightings[person[row]].append(row)
+        recent = sorted({*recent, *person[rows].tolist()})
     return person
+
+
+def _expected_px(xyxy_px: np.ndarray, time_s: np.ndarray, rows: list[int], now_s: float, over_s: float) -> np.ndarray:
+    """The last box of a person's rows, moved on at the mean speed of its centre over the `over_s` before it."""
+    last = rows[-1]
+    first = next(row for row in reversed(rows) if row == rows[0] or time_s[last] - time_s[row] >= over_s)
+    if first == last:
+        return xyxy_px[last]
+    centres_px = (xyxy_px[[first, last], :2] + xyxy_px[[first, last], 2:]) / 2
+    moved_px = (centres_px[1] - centres_px[0]) * (now_s - time_s[last]) / (time_s[last] - time_s[first])
+    return xyxy_px[last] + np.tile(moved_px, 2)
 
 
 def iou(xyxy_px: np.ndarray, other_px: np.ndarray) -> np.ndarray:

@@ -25,6 +25,7 @@ SUBJECT_SCHEMA = pa.schema(
         ("time_s", pa.float64()),
         ("xyxy_px", pa.list_(pa.float32(), 4)),
         ("status", pa.string()),
+        ("person", pa.int32()),
     ]
 )
 

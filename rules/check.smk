@@ -1,0 +1,30 @@
+"""Reads  the corpus and every other file that the configuration names
+Writes results/corpus/check.tsv
+
+`snakemake --cores 1 check_corpus` prints what is there, what is missing or odd, and whether `submission` can run; its
+exit status says so too. It has neither output nor benchmark: so it always runs, and its table stays when it fails.
+"""
+
+from workflow_scripts.lib.corpora.folds import submitted_folds
+
+
+localrules:
+    check_corpus,
+
+
+rule check_corpus:
+    log:
+        "results/logs/check_corpus.log",
+    conda:
+        "../envs/media.yaml"
+    threads: 1
+    resources:
+        mem_mb=2000,
+        runtime=60,
+    params:
+        config=config,
+        folds=submitted_folds(config),
+        table="results/corpus/check.tsv",
+        code=digest_of("check_corpus"),
+    script:
+        "../workflow_scripts/check_corpus.py"

@@ -1,0 +1,83 @@
+"""Who is followed through a scene in which two persons change sides, one leaves and a third passes in front."""
+
+import pytest
+
+from tests.persons.scene import two_who_change_sides, write_scene
+from workflow_scripts import detect_faces, extract_frames, select_subject
+from workflow_scripts.lib.faces.table import read_boxes
+
+LINKING = {"max_gap_s": 0.5, "takeover_s": 3.0, "min_iou": 0.3, "min_similarity": 0.25, "memory": 0.9}
+DETECTORS = {
+    "cascade": {"scale_factor": 1.2, "step_ratio": 1.0, "min_neighbors": 2},
+    "insightface": {"input_px": 640, "min_score": 0.5, "device": "cpu"},
+}
+
+
+@pytest.fixture(scope="module")
+def scene(tmp_path_factory):
+    """The scene, its video and its timeline."""
+    folder = tmp_path_factory.mktemp("scene")
+    made, video, timeline = two_who_change_sides(), folder / "two.mp4", folder / "timeline.parquet"
+    write_scene(made, video, seed=1)
+    extract_frames.run(
+        video=video,
+        timeline=timeline,
+        frames=folder / "frames.parquet",
+        images="none",
+        thumbnail_px=0,
+        jpeg_quality=0,
+        on_bad_video="stop",
+    )
+    return made, video, timeline
+
+
+def _follow(scene, folder, detector, model):
+    """Share of frames in which each way to choose follows whom it should, and in which the largest face is theirs."""
+    made, video, timeline = scene
+    faces, subject = folder / "faces.parquet", folder / "subject.parquet"
+    detect_faces.run(
+        video=video,
+        timeline=timeline,
+        faces=faces,
+        detector=detector,
+        settings=DETECTORS[detector],
+        model=model,
+        min_side_px=60,
+        num_threads=1,
+    )
+
+    def boxes(person, overrides=()):
+        files = {"faces": faces, "timeline": timeline, "subject": subject}
+        select_subject.run(**files, person=person, overrides=list(overrides), **LINKING)
+        return read_boxes(subject)
+
+    # Anna is there large and long. For two thirds of the time she is on Bert's right.
+    bert = ",".join(f"{edge:.0f}" for edge in made.poses["bert"][0].xyxy_px())
+    override = {"from_frame": 1, "to_frame": None, "person": f"identity@1:{bert}"}
+    largest = boxes("largest")
+    return {
+        way: (made.follows(found, whom), made.follows(largest, whom))
+        for way, whom, found in (
+            ("auto", "anna", boxes("auto")),
+            ("_right", "anna", boxes("right")),
+            ("_left", "bert", boxes("left")),
+            ("an override", "bert", boxes("auto", [override])),
+        )
+    }
+
+
+@pytest.mark.parametrize("detector", DETECTORS)
+def test_the_right_person_is_followed_where_the_largest_face_is_not(scene, tmp_path, detector, request, capsys):
+    model = None
+    if detector == "insightface":
+        model = request.getfixturevalue("shared") / "models/scrfd_500m.onnx"
+    found = _follow(scene, tmp_path, detector, model)
+    with capsys.disabled():
+        print(
+            f"\n{detector}: frames in which the right person is followed, and those in which the largest face is theirs"
+        )
+        for way, (share, baseline) in found.items():
+            print(f"  {way:12} {share:6.1%} {baseline:6.1%}")
+    for way, (share, baseline) in found.items():
+        assert share >= 0.98, (detector, way, found)
+        assert baseline < 0.8, (detector, way, found)

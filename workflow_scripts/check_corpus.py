@@ -1,0 +1,84 @@
+"""Print what is in the corpus, what is missing or odd, and whether `submission` can run."""
+
+import contextlib
+import io
+import logging
+from collections import Counter
+from pathlib import Path
+
+import pandas as pd
+
+from workflow_scripts.lib.artifacts import write_text
+from workflow_scripts.lib.corpora.check import problems_of_files
+from workflow_scripts.lib.corpora.corpus import scan_corpus
+from workflow_scripts.lib.corpora.inventory import count_rows, describe, look_at_labels, look_at_videos
+from workflow_scripts.lib.corpora.problems import ERROR, Problem, problem_of
+from workflow_scripts.lib.errors import InputError
+from workflow_scripts.lib.given_files import missing_given_files
+from workflow_scripts.lib.job import log_to, say
+
+MOST_SHOWN = 100
+
+
+def run(*, config: dict, folds: list[str], table: Path) -> None:
+    """Write `table`, one row per problem, and print it below what there is.
+
+    config: the whole configuration, since any of the files that it names may be missing. folds: those whose models
+    predict the submission. Raises InputError, once everything has been printed, if `submission` could not run.
+    """
+    settings = config["corpus"]
+    logging.info("Checking the corpus: %s", settings)
+    corpus, problems = scan_corpus(config)
+    template = Path(corpus.template) if corpus.template else None
+    problems += [problem_of(InputError(sentence)) for sentence in missing_given_files(config)]
+    faulty = {problem.track for problem in problems} - {""}  # such a track is not among the corpus's
+    found = problems_of_files(corpus.tracks, template, settings["on_bad_video"])
+    problems += [problem for problem in found if problem.track not in faulty]
+    report = ["No track could be read."]
+    if corpus.tracks:
+        tracks, of_videos = look_at_videos(count_rows(corpus.tracks, template), settings["on_bad_video"])
+        known = {problem.file for problem in problems}
+        problems += [problem for problem in of_videos if problem.file not in known]
+        report = [f"template: {template or 'none; every frame of every test track gets a row'}", "", describe(tracks)]
+        absent = [path for path in corpus.video_paths if not Path(path).exists()]
+        if absent and settings["layout"] == "demo":
+            report += ["", f"{len(absent)} videos are not there yet; the workflow makes them itself."]
+        else:
+            remedy = "add it, mend the link, or remove its tracks"
+            problems += [Problem(ERROR, f"The video {path} does not exist", remedy, file=path) for path in absent]
+            problems += look_at_labels(tracks, folds, config["cross_validation"]["num_folds"])
+    problems.sort(key=lambda problem: problem.severity != ERROR)
+    write_text(_as_tsv(problems), table)
+    num = Counter(problem.severity for problem in problems)
+    report += ["", *_as_lines(problems, table), ""]
+    report += [
+        f"{num['error']} errors, {num['warning']} warnings: submission {'cannot' if num['error'] else 'can'} run."
+    ]
+    # To the terminal only: Snakemake shows a failed rule's log as well.
+    with contextlib.redirect_stdout(io.StringIO()):
+        say("\n".join(report))
+    logging.info("Found %d tracks, %d errors, %d warnings", len(corpus.tracks), num["error"], num["warning"])
+    if num["error"]:
+        raise InputError(f"{num['error']} errors keep submission from running; mend them as {table} says.")
+
+
+def _as_tsv(problems: list[Problem]) -> str:
+    names = {"severity": "severity", "track": "track", "file": "file", "what": "problem", "remedy": "what to do"}
+    rows = [{column: getattr(problem, name) for name, column in names.items()} for problem in problems]
+    return pd.DataFrame(rows, columns=list(names.values())).to_csv(sep="\t", index=False, lineterminator="\n")
+
+
+def _as_lines(problems: list[Problem], table: Path) -> list[str]:
+    """The problems for a person: what is wrong, and below it what to do."""
+    lines = []
+    for problem in problems[:MOST_SHOWN]:
+        lines += [f"{problem.severity:8} {problem.what}", *([f"{'':8} -> {problem.remedy}"] if problem.remedy else [])]
+    if len(problems) > MOST_SHOWN:
+        lines.append(f"... and {len(problems) - MOST_SHOWN} more in {table}")
+    return lines
+
+
+if __name__ == "__main__":
+    job = snakemake  # noqa: F821
+    with log_to(job.log[0]):
+        run(config=job.params.config, folds=job.params.folds, table=Path(job.params.table))

@@ -1,0 +1,106 @@
+"""The persons of one video: whose detections belong together, and who is who.
+
+Shapes: T frames of the timeline, F detections of all persons.
+"""
+
+from dataclasses import dataclass
+from functools import cached_property, cmp_to_key
+
+import numpy as np
+
+LIKE_SIZE = 0.5  # of the main person's: smaller ones are bystanders, or no faces at all
+MAIN_SHARE = 1 / 3  # of the frames of the person seen most: whoever passes through is seen less
+
+
+@dataclass(frozen=True)
+class Persons:
+    """The linked detections of one video.
+
+    time_s: float [T], rising. index: int [F], the 0-based row of the timeline, rising. xyxy_px: float [F, 4].
+    person: int [F], see `linking.link`.
+    """
+
+    time_s: np.ndarray
+    index: np.ndarray
+    xyxy_px: np.ndarray
+    person: np.ndarray
+
+    @cached_property
+    def side_px(self) -> np.ndarray:
+        """The longer side of each box, float [F]."""
+        return (self.xyxy_px[:, 2:] - self.xyxy_px[:, :2]).max(axis=1, initial=0)
+
+    @cached_property
+    def mains(self) -> list[list[int]]:
+        """The numbers of each main person, the one there large and long first.
+
+        Linking gives a person who was away or hidden a new number where the detector knows no identities. Main
+        persons are of like size and each is seen beside every other; from the third on they are also seen for at
+        least `MAIN_SHARE` of the first one's frames. Another number of like size is a piece of the main person that
+        it is never seen beside, of several the one whose box lies nearer.
+        """
+        return self._mains_and_others[0]
+
+    @cached_property
+    def others(self) -> list[list[int]]:
+        """Who else is there, one number each, the one there large and long first: bystanders and passers-by."""
+        return self._mains_and_others[1]
+
+    def rows_of(self, numbers: list[int]) -> np.ndarray:
+        """Rows of these numbers' detections."""
+        return np.flatnonzero(np.isin(self.person, numbers))
+
+    def seen_together(self, some: list[int], others: list[int]) -> bool:
+        """Whether a frame shows one of some beside one of the others."""
+        return bool(np.isin(self.index[self.rows_of(some)], self.index[self.rows_of(others)]).any())
+
+    def like_size(self, some: list[int], others: list[int]) -> bool:
+        """Whether the median side of some is at least `LIKE_SIZE` of the others'."""
+        median_px, others_px = (np.median(self.side_px[self.rows_of(numbers)]) for numbers in (some, others))
+        return bool(median_px >= LIKE_SIZE * others_px)
+
+    def in_order(self, axis: int) -> list[list[int]]:
+        """The main persons from left to right (axis 0) or from top to bottom (axis 1).
+
+        By the median distance of their centres over the frames that show both, so that everybody keeps the place
+        when alone or after changing sides.
+        """
+        return sorted(self.mains, key=cmp_to_key(lambda one, other: self._distance_along(axis, one, other)))
+
+    @cached_property
+    def _mains_and_others(self) -> tuple[list[list[int]], list[list[int]]]:
+        order = self._by_presence([[number] for number in np.unique(self.person).tolist()])
+        mains, rest = order[:1], []
+        for some in order[1:]:
+            passes = len(self.rows_of(some)) < MAIN_SHARE * len(self.rows_of(order[0]))
+            beside_all = all(self.seen_together(some, main) for main in mains)
+            if self.like_size(some, order[0]) and beside_all and not (passes and len(mains) > 1):
+                mains.append(some)
+            else:
+                rest.append(some)
+        others = []
+        for some in rest:
+            apart = [main for main in mains if not self.seen_together(some, main)]
+            if apart and self.like_size(some, order[0]):
+                min(apart, key=lambda main: self._gap_px(some, main)).extend(some)
+            else:
+                others.append(some)
+        return self._by_presence(mains), others
+
+    def _by_presence(self, groups: list[list[int]]) -> list[list[int]]:
+        """By the sum of the sides over the frames, the largest first."""
+        return sorted(groups, key=lambda numbers: -self.side_px[self.rows_of(numbers)].sum())
+
+    def _gap_px(self, some: list[int], others: list[int]) -> float:
+        """Distance of centres between the first box of some and the others' box nearest to it in time."""
+        first, rows = self.rows_of(some)[0], self.rows_of(others)
+        times_s = self.time_s[self.index]
+        nearest = rows[np.argmin(np.abs(times_s[rows] - times_s[first]))]
+        centres_px = (self.xyxy_px[:, :2] + self.xyxy_px[:, 2:]) / 2
+        return float(np.linalg.norm(centres_px[first] - centres_px[nearest]))
+
+    def _distance_along(self, axis: int, one: list[int], other: list[int]) -> float:
+        rows, other_rows = self.rows_of(one), self.rows_of(other)
+        _, mine, others = np.intersect1d(self.index[rows], self.index[other_rows], return_indices=True)
+        centre_px = self.xyxy_px[:, [axis, axis + 2]].mean(axis=1)
+        return float(np.median(centre_px[rows[mine]] - centre_px[other_rows[others]]))

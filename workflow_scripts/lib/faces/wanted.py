@@ -1,0 +1,40 @@
+"""How a corpus says who a track is about. Light: read with the Snakefile.
+
+A person is one of PERSONS, or `identity@<frame>:<x1>,<y1>,<x2>,<y2>`: whoever has the face in this box of that frame.
+"""
+
+import re
+from dataclasses import dataclass
+
+PERSONS = ("auto", "largest", "left", "right", "top", "second_left", "second_right")
+_NUMBER = r"-?\d+(?:\.\d+)?"
+_BOX = re.compile(rf"({_NUMBER}),({_NUMBER}),({_NUMBER}),({_NUMBER})")
+_IDENTITY = re.compile(r"identity@([1-9]\d*):(.+)")
+SYNTAX = f"{', '.join(PERSONS)}, or identity@<frame>:<x1>,<y1>,<x2>,<y2>"
+
+
+@dataclass(frozen=True)
+class Identity:
+    """The person whose face lies in a box (x1, y1, x2, y2 in px of the upright frame) of a frame, 1-based."""
+
+    frame: int
+    xyxy_px: tuple[float, float, float, float]
+
+
+def parse_wanted(text: str) -> str | Identity:
+    """A name of PERSONS, or the reference of an identity; ValueError for anything else."""
+    if text in PERSONS:
+        return text
+    found = _IDENTITY.fullmatch(text)
+    if not found:
+        raise ValueError(f"{text!r} is no person; choose one of {SYNTAX}")
+    return Identity(int(found[1]), parse_box(found[2]))
+
+
+def parse_box(text: str) -> tuple[float, float, float, float]:
+    """A box written as x1,y1,x2,y2; ValueError where it is none."""
+    found = _BOX.fullmatch(text.replace(" ", ""))
+    box = tuple(float(number) for number in found.groups()) if found else None
+    if box is None or box[0] >= box[2] or box[1] >= box[3]:
+        raise ValueError(f"{text!r} is no box; write x1,y1,x2,y2 in pixels of the upright frame")
+    return box
