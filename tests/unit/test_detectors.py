@@ -62,6 +62,16 @@ def test_the_cascade_finds_the_astronaut_once_in_each_frame():
     assert len(nothing) == 0 and nothing.landmarks_px is None and nothing.embedding is None
 
 
+def test_the_cascade_finds_a_face_that_the_frames_edge_cuts():
+    portrait = skimage.data.astronaut()[:256, 128:384]
+    whole = cascade().detect([portrait])[0].xyxy_px[0]
+    side = whole[2] - whole[0]
+    cut = np.ascontiguousarray(portrait[:, : round(float(whole[2] - 0.15 * side))])
+    (box,) = cascade().detect([cut])[0].xyxy_px
+    assert box[2] > cut.shape[1]
+    assert np.abs(box - whole).max() < 0.15 * side
+
+
 def test_the_cascade_passes_over_frames_smaller_than_a_face():
     small = np.zeros((30, 200, 3), np.uint8)
     assert len(cascade(40).detect([small])[0]) == 0

@@ -88,6 +88,32 @@ def test_a_changed_setting_re_runs_exactly_what_depends_on_it(finished, overlay,
     assert finished.jobs(*_with(finished, overlay)) == jobs
 
 
+@pytest.mark.parametrize("split", ["train", "test"])
+def test_an_override_re_runs_the_track_that_it_names_and_no_other(finished, split):
+    rows = [line.split("\t") for line in (finished.root / "results/corpus/tracks.tsv").read_text().splitlines()]
+    track = next(row[0] for row in rows if row[3] == split)
+    table = finished.root / "overrides.tsv"
+    table.write_text(f"track\tfrom_frame\tto_frame\tperson\n{track}\t2\t5\tabsent\n")
+    options = _with(finished, "subject: {overrides: overrides.tsv}")
+    own = {"select_subject": 1, "crop_faces": 1, "dump_visual_features": 1}
+    after = AFTER_FEATURES if split == "train" else {"predict_logits": 1, "write_submission": 1}
+    assert finished.jobs(*options) == own | after
+
+
+def test_every_track_has_a_contact_sheet_and_a_place_in_the_index(finished):
+    sheets = finished.root / "results/contact_sheets"
+    try:
+        finished.run("--cores", "2", "contact_sheets", *SMALL)
+        tracks = {path.stem for path in (finished.root / "results/subjects").glob("*.parquet")}
+        assert {path.stem for path in sheets.glob("*.jpg")} == tracks
+        page = (sheets / "index.html").read_text()
+        assert all(f'src="{track}.jpg"' in page for track in tracks)
+        assert {line.split("\t")[0] for line in (sheets / "doubt.tsv").read_text().splitlines()[1:]} == tracks
+        assert finished.jobs("contact_sheets", *SMALL) == {}
+    finally:
+        shutil.rmtree(sheets, ignore_errors=True)
+
+
 def test_an_edited_module_re_runs_its_rules_and_an_edited_comment_none(finished):
     module = finished.root / "workflow_scripts/lib/smoothing.py"
     before = module.read_text()

@@ -28,8 +28,8 @@ FACE_SHARE = (0.32, 0.45)
 EDGE_TIME = (0.3, 0.75)
 """Part of the clip in which the frame cuts the face of a person planned `at_edge`."""
 
-HIDDEN_SHARE = 0.25
-"""Share of the face's square past the frame's edge from which on the face counts as telling nothing."""
+EDGE_HIDES = 0.2
+"""Share of the face that the frame's edge hides then: little enough for detectors to find it, and to tell by it."""
 
 
 @dataclass(frozen=True)
@@ -79,13 +79,12 @@ def truth_of(film: Film, person: int) -> TrackTruth:
     """Labels and informativeness of one person's frames."""
     story = film.stories[person]
     points = grid_points(frame_times_s(film.video), len(story.expression))
-    shown = np.array([_hidden_share(pose, film.video) <= HIDDEN_SHARE for pose in draw_poses(film, person)])
     heard = film.audible & (_voiced_expression(film) == story.expression)
     if film.video.sound == "none":
         heard = np.zeros_like(heard)
     elif film.video.sound == "late":
         heard = heard & (np.arange(len(heard)) >= LATE_SOUND_S * GRID_HZ)
-    return TrackTruth(story.expression[points], story.face_informative[points] & shown, heard[points])
+    return TrackTruth(story.expression[points], story.face_informative[points], heard[points])
 
 
 def frame_times_s(video: DemoVideo) -> np.ndarray:
@@ -112,7 +111,7 @@ def draw_poses(film: Film, person: int) -> list[Pose]:
         start, end = EDGE_TIME
         # 0 outside the stretch, 1 within, with ramps of a tenth of the clip.
         beyond = np.clip(np.minimum(along - start, end - along) / 0.1 + 0.5, 0, 1)
-        x = x + beyond * (width - side * 0.12 - x)
+        x = x + beyond * (width - side * (0.5 - EDGE_HIDES) - x)
     tilt = 4.0 * _wander(times, rng)
     return [Pose(*values) for values in zip(x.tolist(), y.tolist(), side.tolist(), tilt.tolist(), strict=True)]
 
@@ -151,12 +150,6 @@ def annotation_rows(film: Film, person: int) -> np.ndarray:
         start = rng.integers(0, len(rows))
         rows[start : start + max(1, len(rows) // 40)] = -1
     return np.concatenate([rows, np.repeat(rows[-1:], film.video.persons[person].extra_rows)])
-
-
-def _hidden_share(pose: Pose, video: DemoVideo) -> float:
-    x1, y1, x2, y2 = pose.xyxy_px()
-    inside = max(min(x2, video.width_px) - max(x1, 0), 0) * max(min(y2, video.height_px) - max(y1, 0), 0)
-    return 1 - inside / pose.side_px**2
 
 
 def _voiced_expression(film: Film) -> np.ndarray:
