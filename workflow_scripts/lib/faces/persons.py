@@ -9,7 +9,7 @@ from functools import cached_property, cmp_to_key
 import numpy as np
 
 LIKE_SIZE = 0.5  # of the main person's: smaller ones are bystanders, or no faces at all
-MAIN_SHARE = 1 / 3  # of the frames of the person seen most: whoever passes through is seen less
+MAIN_SHARE = 2 / 3  # of the frames of the person seen most: passers-by, and what only looks like a face, are seen less
 
 
 @dataclass(frozen=True)
