@@ -42,6 +42,12 @@ def test_a_short_gap_is_bridged_and_a_long_one_is_not():
     assert linked([1, 7], [box(0), box(1)]) == [0, 1]  # 0.6 s
 
 
+def test_a_person_who_walks_is_expected_further_on_after_a_gap():
+    # 4 px a frame, unseen in frames 5 and 6: at 24 the box no longer overlaps the last one at 12.
+    assert linked([1, 2, 3, 4, 7], [box(0), box(4), box(8), box(12), box(24)]) == [0] * 5
+    assert linked([1, 2, 3, 4, 7], [box(0), box(4), box(8), box(12), box(0)]) == [0, 0, 0, 0, 1]
+
+
 def test_nobody_takes_the_number_of_one_who_was_hidden_at_the_same_place():
     # 0 stands still and is hidden from frame 2 to 5, while 1 walks past; in frame 4 it is exactly where 0 was.
     boxes = [box(0), box(6), box(4), box(2), box(0), box(-3), box(-6), box(0)]
