@@ -16,7 +16,7 @@ from workflow_scripts.lib.demo.plan import (
 )
 from workflow_scripts.make_demo_videos import run
 
-VIDEOS = {"train_tracks": 2, "validation_tracks": 2, "test_tracks": 2, "clip_s": 1, "height_px": 160}
+VIDEOS = {"train_tracks": 2, "validation_tracks": 2, "test_tracks": 2, "clip_s": 1, "height_px": 160, "edge_every": 5}
 
 
 def files_in(root):

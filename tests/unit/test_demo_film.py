@@ -18,7 +18,7 @@ from workflow_scripts.lib.demo.plan import plan_videos
 
 @pytest.fixture(scope="module")
 def films() -> list[Film]:
-    return plan_films(plan_videos(12, 6, 6, 9, 320), 0.3, 0.3, 3407)
+    return plan_films(plan_videos(12, 6, 6, 9, 320, edge_every=5), 0.3, 0.3, 3407)
 
 
 def pick(films, choose) -> Film:

@@ -15,7 +15,7 @@ from workflow_scripts.lib.demo.plan import (
 )
 from workflow_scripts.lib.errors import InputError
 
-SIZES = {"train_tracks": 12, "validation_tracks": 6, "test_tracks": 6, "clip_s": 9, "height_px": 320}
+SIZES = {"train_tracks": 12, "validation_tracks": 6, "test_tracks": 6, "clip_s": 9, "height_px": 320, "edge_every": 5}
 
 
 @pytest.fixture(scope="module")
@@ -57,6 +57,13 @@ def test_oddities_of_the_real_corpus_are_there(videos):
     assert any(person.at_edge for person in persons(videos, "test"))
 
 
+@pytest.mark.parametrize(("every", "cut"), [(5, 2), (2, 6), (1, 11)])
+def test_so_many_training_tracks_are_cut_by_the_frames_edge(every, cut):
+    # The person who shares a video with another one stands free.
+    videos = plan_videos(**SIZES | {"edge_every": every})
+    assert sum(person.at_edge for person in persons(videos, "train")) == cut
+
+
 def test_frames_follow_from_length_and_rate(videos):
     assert all(abs(video.num_frames / video.fps - 9) <= 0.5 / video.fps + 1e-9 for video in videos)
     assert 4500 <= sum(video.num_frames for video in videos) <= 6000
@@ -77,7 +84,7 @@ def test_planned_paths_are_all_files_once(videos):
 
 
 def test_small_corpora_keep_the_two_persons():
-    videos = plan_videos(train_tracks=2, validation_tracks=2, test_tracks=1, clip_s=1, height_px=160)
+    videos = plan_videos(train_tracks=2, validation_tracks=2, test_tracks=1, clip_s=1, height_px=160, edge_every=5)
     assert len(videos) == 4
     assert max(len(video.persons) for video in videos) == 2
 

@@ -21,9 +21,8 @@ FRAME_RATES = ("30", "25", "24000/1001", "30000/1001", "15", "25", "15/2", "30",
 ASPECTS = (Fraction(4, 3), Fraction(4, 3), Fraction(16, 9), Fraction(3, 4))
 SAMPLE_RATES_HZ = (44100, 48000, 16000, 32000)
 LATE_SOUND_S = 0.5
-EDGE_EVERY = 5
 FIRST_AT_EDGE = {"train": 4, "validation": 3, "test": 1}
-"""In every split one track in EDGE_EVERY shows a face that the frame cuts; the first of them is this one."""
+"""In every split each `edge_every`-th track shows a face that the frame cuts; this one is among them."""
 
 
 @dataclass(frozen=True)
@@ -64,13 +63,13 @@ class DemoVideo:
 
 
 def plan_videos(
-    train_tracks: int, validation_tracks: int, test_tracks: int, clip_s: float, height_px: int
+    train_tracks: int, validation_tracks: int, test_tracks: int, clip_s: float, height_px: int, edge_every: int
 ) -> tuple[DemoVideo, ...]:
     """The corpus's videos, train first, test last.
 
     One video holds two persons, one of them in train and one in validation, as really happens. With few tracks
-    some of the oddities are left out: they go to the first tracks of a split.
-    Raises InputError for sizes from which no corpus can be made.
+    some of the oddities are left out: they go to the first tracks of a split. One track in `edge_every` shows a
+    face that the frame cuts. Raises InputError for sizes from which no corpus can be made.
     """
     if min(train_tracks, validation_tracks) < 2 or test_tracks < 1 or clip_s < 1 or height_px < 160:
         raise InputError(
@@ -90,7 +89,7 @@ def plan_videos(
     for split, count in (("train", train_tracks - 1), ("validation", validation_tracks - 1), ("test", test_tracks)):
         for place in range(count):
             odd = oddities.get((split, place), {})
-            at_edge = place % EDGE_EVERY == FIRST_AT_EDGE[split]
+            at_edge = (place - FIRST_AT_EDGE[split]) % edge_every == 0
             videos.append(_video(len(videos), (split,), clip_s, height_px, at_edge=at_edge, **odd))
     videos.insert(train_tracks - 1, _video(len(videos), ("train", "validation"), clip_s, height_px))
     return tuple(videos)
