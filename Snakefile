@@ -17,6 +17,8 @@ sys.path.insert(0, workflow.basedir)
 os.environ.update(PYTHONPATH=workflow.basedir)
 # PyTorch's threads wait for each other spinning; where jobs outnumber the cores, that made training 4 times slower.
 os.environ.setdefault("GOMP_SPINCOUNT", "1000")
+# The library that resizes crops starts a thread for every core, however many the job was given.
+os.environ.setdefault("RAYON_NUM_THREADS", "1")
 
 from workflow_scripts.lib.code_digest import digest_of
 from workflow_scripts.lib.configuration import check_config, check_keys

@@ -4,9 +4,7 @@ import logging
 from collections.abc import Iterator
 from pathlib import Path
 
-import numpy as np
 import pyarrow as pa
-from PIL import Image
 
 from workflow_scripts.lib.artifacts import made_by, write_parquet
 from workflow_scripts.lib.errors import InputError
@@ -70,16 +68,7 @@ def _images(video: Path, rows: list[dict], images: str, jpeg_quality: int = 0, t
         if images == "full":
             yield {"frame": frame.number, "jpeg": encode_jpeg(frame.rgb, jpeg_quality)}
         elif images == "thumbnails":
-            yield {
-                "frame": frame.number,
-                "jpeg": encode_jpeg(_thumbnail(frame.rgb, thumbnail_px), jpeg_quality),
-            }
-
-
-def _thumbnail(rgb: np.ndarray, longest_px: int) -> np.ndarray:
-    image = Image.fromarray(rgb)
-    image.thumbnail((longest_px, longest_px))
-    return np.asarray(image)
+            yield {"frame": frame.number, "jpeg": encode_jpeg(frame.thumbnail(thumbnail_px), jpeg_quality)}
 
 
 if __name__ == "__main__":

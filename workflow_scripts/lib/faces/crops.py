@@ -24,4 +24,4 @@ def square_crop(rgb: np.ndarray, xyxy_px: np.ndarray, scale: float, size_px: int
     if inside_share < 1:
         inside, square = square, np.zeros((side, side, 3), np.uint8)
         square[y_from - top : y_to - top, x_from - left : x_to - left] = inside
-    return resize(np.ascontiguousarray(square), size_px), 1.0 - inside_share
+    return resize(square, size_px), 1.0 - inside_share

@@ -12,6 +12,7 @@ import av.error
 import numpy as np
 from av.container import InputContainer
 from av.stream import Disposition
+from av.video.reformatter import Interpolation
 from av.video.stream import VideoStream
 
 from workflow_scripts.lib.errors import InputError
@@ -43,11 +44,22 @@ class Frame:
     @cached_property
     def rgb(self) -> np.ndarray:
         """The upright picture, uint8 [H, W, 3], RGB; converted when first asked for."""
-        width, height = self.width_px, self.height_px
+        return self._converted(self.width_px, self.height_px)
+
+    def thumbnail(self, longest_px: int) -> np.ndarray:
+        """The upright picture with a longer side of at most `longest_px`, uint8 [h, w, 3], RGB; never enlarged."""
+        scale = min(1.0, longest_px / max(self.width_px, self.height_px))
+        width_px, height_px = (max(1, round(scale * side)) for side in (self.width_px, self.height_px))
+        return self._converted(width_px, height_px, Interpolation.AREA | Interpolation.FULL_CHR_H_INT)
+
+    def _converted(self, width_px: int, height_px: int, interpolation: int = Interpolation.BILINEAR) -> np.ndarray:
         if _is_transposed(self.display):
-            width, height = height, width
+            width_px, height_px = height_px, width_px
         # One thread: the picture must not depend on how many cores the job was given.
-        return upright(self.picture.to_ndarray(format="rgb24", width=width, height=height, threads=1), self.display)
+        stored = self.picture.to_ndarray(
+            format="rgb24", width=width_px, height=height_px, interpolation=interpolation, threads=1
+        )
+        return upright(stored, self.display)
 
 
 def read_video(path: Path) -> Iterator[Frame]:

@@ -1,0 +1,182 @@
+"""Figure 1: from a video to faces to crops at three scales, one worker on one core.
+
+    python -m benchmarks.faces --model SCRFD.onnx [--video VIDEO]
+
+Without a video it draws one: 60 s at 720p, a face of about a third of the frame's height. Ours is the rules' own code,
+from extract_frames to crop_faces; the peer is what is usually written with OpenCV and InsightFace.
+"""
+
+import argparse
+import subprocess
+from collections.abc import Callable
+from pathlib import Path
+
+import numpy as np
+import yaml
+
+from benchmarks.measuring import Row, compared, limited, on_cores, seconds_in_turns, show
+from workflow_scripts import crop_faces, detect_faces, extract_frames, select_subject
+from workflow_scripts.lib.artifacts import read_parquet
+from workflow_scripts.lib.demo.encode import write_video
+from workflow_scripts.lib.demo.film import draw_frames, plan_films
+from workflow_scripts.lib.demo.plan import plan_videos
+from workflow_scripts.lib.faces.detectors import STRIDE_PX
+from workflow_scripts.lib.faces.linking import iou
+
+FOLDER = Path("results/bench/faces")
+INPUT_PX, MIN_SCORE = 640, 0.5
+SCALES, SIZE_PX, QUALITY = (0.9, 1.2, 1.5), 256, 92
+PEER_FRAMES = 400
+"""The peer costs as much a frame on the beginning of a video as on all of it."""
+
+
+def draw_video(seconds: int) -> Path:
+    """A drawn video of that length: 1280 x 720 px, 23.976 frames a second, one person."""
+    path = FOLDER / f"drawn-{seconds}.mp4"
+    if not path.exists():
+        film = plan_films(plan_videos(4, 2, 1, seconds, 720, edge_every=5), 0.3, 0.3, seed=3407)[2]
+        video = film.video
+        write_video(path, draw_frames(film), video.fps, (video.width_px, video.height_px), None, video.sample_rate_hz)
+    return path
+
+
+def ours(video: Path, model: Path, folder: Path) -> None:
+    """What the rules do, in their order, with the demonstration's settings."""
+    subject = yaml.safe_load(Path("config.yaml").read_text())["subject"]
+    del subject["overrides"]
+    timeline, faces, chosen = (folder / f"{name}.parquet" for name in ("timeline", "faces", "subject"))
+    extract_frames.run(
+        video=video,
+        timeline=timeline,
+        frames=folder / "frames.parquet",
+        images="thumbnails",
+        thumbnail_px=160,
+        jpeg_quality=85,
+        on_bad_video="stop",
+    )
+    detect_faces.run(
+        video=video,
+        timeline=timeline,
+        faces=faces,
+        detector="insightface",
+        settings={"input_px": INPUT_PX, "min_score": MIN_SCORE, "device": "cpu"},
+        model=model,
+        min_side_px=30,
+        num_threads=1,
+    )
+    select_subject.run(faces=faces, timeline=timeline, subject=chosen, person="auto", overrides=[], **subject)
+    crop_faces.run(
+        video=video,
+        subject=chosen,
+        crops=folder / "crops.parquet",
+        scales=list(SCALES),
+        size_px=SIZE_PX,
+        jpeg_quality=QUALITY,
+        num_threads=1,
+    )
+
+
+def _detector(model: Path):
+    import onnxruntime
+    from insightface.model_zoo import model_zoo
+
+    options = onnxruntime.SessionOptions()
+    options.intra_op_num_threads = 1
+    detector = model_zoo.get_model(str(model), providers=["CPUExecutionProvider"], sess_options=options)
+    detector.prepare(ctx_id=0, input_size=(INPUT_PX, INPUT_PX), det_thresh=MIN_SCORE)
+    return detector
+
+
+def peer(video: Path, detector, folder: Path) -> list[np.ndarray]:
+    """OpenCV decodes, InsightFace detects on the whole square, OpenCV writes three files; the boxes of each frame."""
+    import cv2
+
+    folder.mkdir(parents=True, exist_ok=True)
+    capture, boxes = cv2.VideoCapture(str(video)), []
+    while len(boxes) < PEER_FRAMES and (picture := capture.read())[0]:
+        frame = picture[1]
+        found, _ = detector.detect(frame)
+        boxes.append(found[:, :4])
+        if len(found) == 0:
+            continue
+        x1, y1, x2, y2 = max(found[:, :4], key=lambda box: (box[2] - box[0]) * (box[3] - box[1]))
+        for scale in SCALES:
+            side = int(scale * max(x2 - x1, y2 - y1))
+            left, top = int((x1 + x2 - side) / 2), int((y1 + y2 - side) / 2)
+            square = np.zeros((side, side, 3), np.uint8)
+            inside = frame[max(top, 0) : top + side, max(left, 0) : left + side]
+            square[max(-top, 0) :, max(-left, 0) :][: inside.shape[0], : inside.shape[1]] = inside
+            crop = cv2.resize(square, (SIZE_PX, SIZE_PX))
+            name = f"{len(boxes):05d}_{scale}.jpg"
+            cv2.imwrite(str(folder / name), crop, [cv2.IMWRITE_JPEG_QUALITY, QUALITY])
+    capture.release()
+    return boxes
+
+
+def decode_only(video: Path) -> None:
+    """ffmpeg decodes the video in one thread and drops the pictures."""
+    import imageio_ffmpeg
+
+    command = [imageio_ffmpeg.get_ffmpeg_exe(), "-loglevel", "error", "-threads", "1", "-i", str(video)]
+    subprocess.run([*command, "-f", "null", "-"], check=True)
+
+
+def overlaps(theirs: list[np.ndarray], faces: Path) -> np.ndarray:
+    """IoU of each of the peer's boxes with that of ours which lies best over it; 0 where there is none."""
+    table = read_parquet(faces, columns=["frame", "xyxy_px"]).to_pandas()
+    mine = {frame: np.stack(list(rows["xyxy_px"])) for frame, rows in table.groupby("frame")}
+    best = [
+        iou(boxes, mine.get(frame, np.zeros((0, 4)))).max(axis=1, initial=0.0)
+        for frame, boxes in enumerate(theirs, start=1)
+    ]
+    return np.concatenate(best)
+
+
+def rows(model: Path, video: Path | None = None) -> list[Row]:
+    """Ours, the peer and the bound per frame, and how well the boxes agree."""
+    import cv2
+
+    on_cores(1)
+    cv2.setNumThreads(1)
+    video, detector, out = video or draw_video(60), _detector(model), FOLDER / "ours"
+    ours(video, model, out)
+    agreement = overlaps(peer(video, detector, FOLDER / "peer"), out / "faces.parquet")
+    timeline = read_parquet(out / "timeline.parquet")
+    num_frames, sides = len(timeline), (timeline["height_px"][0].as_py(), timeline["width_px"][0].as_py())
+    fitted = [-(-int(side * INPUT_PX / max(sides)) // STRIDE_PX) * STRIDE_PX for side in sides]
+    (entry,) = detector.session.get_inputs()
+    prepared = {
+        name: {entry.name: np.random.default_rng(0).standard_normal((1, 3, *shape), np.float32)}
+        for name, shape in {"fitted": fitted, "square": (INPUT_PX, INPUT_PX)}.items()
+    }
+    seconds = seconds_in_turns(
+        {
+            "ours": (lambda: ours(video, model, out), num_frames),
+            "peer": (lambda: peer(video, detector, FOLDER / "peer"), min(PEER_FRAMES, num_frames)),
+            "decoding": (lambda: decode_only(video), num_frames),
+            "fitted": (lambda: [detector.session.run(None, prepared["fitted"]) for _ in range(100)], 100),
+            "square": (lambda: [detector.session.run(None, prepared["square"]) for _ in range(100)], 100),
+        }
+    )
+    bound = {name: seconds["decoding"] + seconds[name] for name in prepared}
+    return [
+        compared("1 video to crops", seconds | {"bound": bound["fitted"]}, "frame", times_peer=1.5, of_bound=0.8),
+        compared("1 bound on the square", seconds | {"bound": bound["square"]}, "frame", times_peer=1.5, of_bound=0.8),
+        limited("1 lowest IoU of a box", float(agreement.min()), "IoU", at_least=0.99),
+        limited("1 boxes with IoU >= 0.99", float((agreement >= 0.99).mean()), "share", at_least=0.99),
+    ]
+
+
+def growth_work(scale: int, model: Path) -> Callable[[], object]:
+    """What the rules do with a video of 15 s times `scale`."""
+    on_cores(1)
+    video = draw_video(15 * scale)
+    return lambda: ours(video, model, FOLDER / f"ours-{scale}")
+
+
+if __name__ == "__main__":
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--model", type=Path, required=True)
+    parser.add_argument("--video", type=Path)
+    arguments = parser.parse_args()
+    show(rows(arguments.model, arguments.video))
