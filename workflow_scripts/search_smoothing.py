@@ -2,9 +2,10 @@
 
 import logging
 from dataclasses import asdict
+from functools import partial
+from itertools import groupby
 from pathlib import Path
 
-import pandas as pd
 import pyarrow as pa
 from matplotlib import pyplot as plt
 
@@ -12,7 +13,7 @@ from workflow_scripts.lib.artifacts import made_by, write_json, write_parquet
 from workflow_scripts.lib.figures import write_png
 from workflow_scripts.lib.job import log_to, progress
 from workflow_scripts.lib.logits import join_labelled, read_labelled_logits
-from workflow_scripts.lib.smoothing import best_smoothing, search, smoothing_candidates
+from workflow_scripts.lib.smoothing import Smoothing, best_smoothing, search, smoothing_candidates
 
 
 def run(
@@ -35,14 +36,17 @@ def run(
         "%s: kinds %s, %d windows, %d tracks", logits[0].parent, ", ".join(kinds), len(windows), len(frames.logits)
     )
     candidates = smoothing_candidates(kinds, windows, windows_at_fps)
-    rows = list(search(frames, progress(candidates, len(candidates), "search", "windows")))
-    scores = pd.DataFrame(
-        [(tried.kind, tried.window_frames, score) for tried, score in rows],
-        columns=["kind", "window_frames", "macro_f1"],
+    rows = search(frames, candidates, partial(progress, total=len(frames.logits), what="search", unit="tracks"))
+    scores = pa.table(
+        {
+            "kind": [tried.kind for tried, _ in rows],
+            "window_frames": [tried.window_frames for tried, _ in rows],
+            "macro_f1": [score for _, score in rows],
+        }
     )
     chosen, macro_f1 = best_smoothing(rows)
     provenance = made_by({"kinds": kinds, "windows": windows, "windows_at_fps": windows_at_fps, "role": role}, logits)
-    write_parquet(pa.Table.from_pandas(scores, preserve_index=False), table, provenance)
+    write_parquet(scores, table, provenance)
     write_json(
         {
             **asdict(chosen),
@@ -52,15 +56,17 @@ def run(
         },
         best,
     )
-    _draw(scores, windows_at_fps, curve)
+    _draw(rows, windows_at_fps, curve)
     logging.info("made %s: %s, macro-F1 %.4f", best, chosen, macro_f1)
 
 
-def _draw(scores: pd.DataFrame, windows_at_fps: float | None, curve: Path) -> None:
+def _draw(rows: list[tuple[Smoothing, float]], windows_at_fps: float | None, curve: Path) -> None:
     figure, axes = plt.subplots(figsize=(7, 4), layout="constrained")
-    for kind, rows in scores[scores["kind"] != "none"].groupby("kind", sort=False):
-        axes.plot(rows["window_frames"], rows["macro_f1"], marker="o", markersize=3, label=kind)
-    axes.axhline(scores["macro_f1"].iloc[0], color="grey", linestyle="--", label="none")
+    (_, unsmoothed), *smoothed = rows
+    for kind, of_kind in groupby(smoothed, key=lambda row: row[0].kind):
+        windows, scores = zip(*((tried.window_frames, score) for tried, score in of_kind), strict=True)
+        axes.plot(windows, scores, marker="o", markersize=3, label=kind)
+    axes.axhline(unsmoothed, color="grey", linestyle="--", label="none")
     unit = "window (frames)" if windows_at_fps is None else f"window (frames at {windows_at_fps:g} per second)"
     axes.set(xlabel=unit, ylabel="validation macro-F1", title="Smoothing over time")
     axes.grid(alpha=0.3)

@@ -1,7 +1,16 @@
 import numpy as np
 import pytest
+from sklearn.metrics import confusion_matrix, f1_score
 
-from workflow_scripts.lib.challenge.scores import bootstrap_interval, f1_of_confusion, group_confusions, macro_f1
+from workflow_scripts.lib.challenge.scores import (
+    bootstrap_interval,
+    class_f1,
+    confusion_of,
+    f1_of_confusion,
+    group_confusions,
+    macro_f1,
+    validation_scores,
+)
 
 
 @pytest.fixture
@@ -10,6 +19,29 @@ def frames():
     expression = rng.integers(-1, 8, 400)
     predicted = np.where(rng.random(400) < 0.6, np.maximum(expression, 0), rng.integers(0, 8, 400))
     return expression, predicted, np.array([f"v{number // 20}" for number in range(400)])
+
+
+@pytest.mark.parametrize("seed", range(20))
+def test_scores_are_those_of_sklearn(seed):
+    rng = np.random.default_rng(seed)
+    # Often a class is not labelled, or not predicted, or neither.
+    known, guessed = rng.choice(8, rng.integers(1, 9)), rng.choice(8, rng.integers(1, 9))
+    expression, predicted = rng.choice([-1, *known], 200).astype(np.int8), rng.choice(guessed, 200).astype(np.int8)
+    labelled = expression >= 0
+    truth, predictions = expression[labelled], predicted[labelled]
+    each = f1_score(truth, predictions, labels=range(8), average=None, zero_division=0)
+    assert class_f1(expression, predicted) == pytest.approx(each, abs=1e-12)
+    mean = f1_score(truth, predictions, labels=range(8), average="macro", zero_division=0)
+    assert macro_f1(expression, predicted) == pytest.approx(mean, abs=1e-12)
+    counts = confusion_matrix(truth, predictions, labels=range(8)).tolist()
+    assert confusion_of(expression, predicted).tolist() == counts
+    assert validation_scores(expression, predicted)["val_confusion"] == counts
+
+
+@pytest.mark.parametrize(("expression", "predicted"), [(8, 0), (-2, 0), (0, 8), (0, -1)])
+def test_a_class_that_there_is_not_stops(expression, predicted):
+    with pytest.raises(ValueError, match="invalid entry"):
+        macro_f1(np.array([expression, 3]), np.array([predicted, 3]))
 
 
 def test_confusions_of_the_groups_add_up_to_the_score(frames):

@@ -1,21 +1,19 @@
-"""Smoothing of one track's logits over time.
+"""The choice of a smoothing over time: its kinds and windows, what it does to tracks, and the search for the best.
 
-Shapes: T frames of a track, N of all tracks, C classes. A window is an odd number of frames centred on each; past the
-ends the first and last frame are repeated. Window 1 and kind `none` change nothing.
+Shapes: T frames of a track, N of all tracks, C classes.
 """
 
 import json
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
-from scipy import ndimage
 
-from workflow_scripts.lib.challenge.scores import macro_f1
+from workflow_scripts.lib.challenge.expressions import NUM_CLASSES
+from workflow_scripts.lib.challenge.scores import confusion_of, macro_f1_of
 from workflow_scripts.lib.logits import LabelledLogits
-
-KINDS = ("none", "mean", "median", "gaussian", "vote")
+from workflow_scripts.lib.track_smoother import TrackSmoother
 
 
 @dataclass(frozen=True)
@@ -38,35 +36,32 @@ class Smoothing:
 
     def classes(self, logits: np.ndarray, time_s: np.ndarray) -> np.ndarray:
         """Class [T] int8 of every frame of a track, from its logits [T, C] and its frames' times [T]."""
-        return smooth_logits(logits, self.kind, self.frames_of(time_s))
+        return smooth_logits(logits, self.kind, self.frames_of(frame_interval_s(time_s)))
 
-    def frames_of(self, time_s: np.ndarray) -> int:
-        """The window in frames of a track: the odd number that lasts nearest to `window_frames` at `windows_at_fps`."""
-        if self.windows_at_fps is None or len(time_s) < 2:
+    def frames_of(self, interval_s: float | None) -> int:
+        """The window in frames of a track: the odd number that lasts nearest to `window_frames` at `windows_at_fps`.
+
+        interval_s: time from one frame of the track to the next, None if it has but one.
+        """
+        if self.windows_at_fps is None or interval_s is None:
             return self.window_frames
-        frames = self.window_frames / self.windows_at_fps / np.median(np.diff(time_s))
+        frames = self.window_frames / self.windows_at_fps / interval_s
         return max(1, 2 * round((frames - 1) / 2) + 1)
 
 
 NO_SMOOTHING = Smoothing("none", 1, None)
 
 
-def smooth_logits(logits: np.ndarray, kind: str, window_frames: int) -> np.ndarray:
-    """Smooth [T, C] and return each frame's class [T] int8; on a tie the lower class wins.
+def frame_interval_s(time_s: np.ndarray) -> float | None:
+    """The usual time from one frame of a track to the next, from their times [T]; None for less than two frames."""
+    return float(np.median(np.diff(time_s))) if len(time_s) > 1 else None
 
-    `gaussian` has a standard deviation of a quarter of the window; `vote` takes the most frequent class.
-    """
-    if window_frames < 1 or window_frames % 2 == 0:
-        raise ValueError(f"a smoothing window is an odd number of frames, not {window_frames}")
+
+def smooth_logits(logits: np.ndarray, kind: str, window_frames: int) -> np.ndarray:
+    """Smooth a track's [T, C] and return each frame's class [T] int8, as `TrackSmoother.classes` does."""
     if len(logits) == 0:
         return np.zeros(0, dtype=np.int8)
-    if kind == "vote":
-        votes = np.eye(logits.shape[1], dtype=np.int32)[logits.argmax(axis=1)]
-        # Integer sums, so that equal counts compare equal.
-        scores = ndimage.correlate1d(votes, np.ones(window_frames, np.int32), axis=0, mode="nearest")
-    else:
-        scores = _filtered(np.asarray(logits, dtype=np.float64), kind, window_frames)
-    return scores.argmax(axis=1).astype(np.int8)
+    return TrackSmoother(logits, window_frames).classes(kind, window_frames)
 
 
 def smooth_tracks(frames: LabelledLogits, smoothing: Smoothing) -> np.ndarray:
@@ -80,25 +75,26 @@ def smoothing_candidates(kinds: Sequence[str], windows: Sequence[int], windows_a
     return [NO_SMOOTHING, *tried]
 
 
-def search(frames: LabelledLogits, candidates: Iterable[Smoothing]) -> Iterator[tuple[Smoothing, float]]:
-    """Yield each candidate and its macro-F1 over the labelled frames."""
-    for smoothing in candidates:
-        yield smoothing, macro_f1(frames.expression, smooth_tracks(frames, smoothing))
+def search(
+    frames: LabelledLogits, candidates: Sequence[Smoothing], watch: Callable[[Iterable], Iterable] = iter
+) -> list[tuple[Smoothing, float]]:
+    """Each candidate and its macro-F1 over the labelled frames.
+
+    watch: shows progress, passing on the tracks that it is given. Raises InputError when no frame is labelled.
+    """
+    counts = np.zeros((len(candidates), NUM_CLASSES, NUM_CLASSES), dtype=np.int64)
+    start = 0
+    for track, logits in watch(frames.logits.items()):
+        expression = frames.expression[start : start + len(logits)]
+        start += len(logits)
+        interval_s = frame_interval_s(frames.time_s[track])
+        windows = [smoothing.frames_of(interval_s) for smoothing in candidates]
+        smoother = TrackSmoother(logits, max(windows))
+        for number, (smoothing, window_frames) in enumerate(zip(candidates, windows, strict=True)):
+            counts[number] += confusion_of(expression, smoother.classes(smoothing.kind, window_frames))
+    return [(smoothing, macro_f1_of(counted)) for smoothing, counted in zip(candidates, counts, strict=True)]
 
 
 def best_smoothing(scored: Iterable[tuple[Smoothing, float]]) -> tuple[Smoothing, float]:
     """The row of `search` with the highest macro-F1; of equals the smallest window, of these the first."""
     return min(scored, key=lambda row: (-row[1], row[0].window_frames))
-
-
-def _filtered(logits: np.ndarray, kind: str, window_frames: int) -> np.ndarray:
-    if kind == "none" or window_frames == 1:
-        return logits
-    if kind == "mean":
-        return ndimage.uniform_filter1d(logits, window_frames, axis=0, mode="nearest")
-    if kind == "median":
-        columns = [ndimage.median_filter(column, window_frames, mode="nearest") for column in logits.T]
-        return np.stack(columns, axis=1)
-    if kind == "gaussian":
-        return ndimage.gaussian_filter1d(logits, window_frames / 4, axis=0, mode="nearest", radius=window_frames // 2)
-    raise ValueError(f"unknown smoothing kind {kind!r}; one of {', '.join(KINDS)}")

@@ -4,10 +4,8 @@ Shapes: N frames, G groups, C classes.
 """
 
 import numpy as np
-from scipy.stats import bootstrap
-from sklearn.metrics import confusion_matrix, f1_score
 
-from workflow_scripts.lib.challenge.expressions import EXPRESSIONS, NUM_CLASSES, UNLABELLED
+from workflow_scripts.lib.challenge.expressions import EXPRESSIONS, NUM_CLASSES
 from workflow_scripts.lib.errors import InputError
 
 
@@ -17,16 +15,23 @@ def class_f1(expression: np.ndarray, predicted: np.ndarray) -> np.ndarray:
     Frames labelled -1 are left out. A class that is neither labelled nor predicted counts as 0, since the
     challenge averages over all eight. Raises InputError when no frame is labelled.
     """
-    expression, predicted = np.asarray(expression), np.asarray(predicted)
-    labelled = expression != UNLABELLED
-    if not labelled.any():
-        raise InputError("There is no labelled frame to score; give annotations to the tracks that are scored.")
-    return f1_score(expression[labelled], predicted[labelled], labels=range(NUM_CLASSES), average=None, zero_division=0)
+    return _f1_if_labelled(confusion_of(expression, predicted))
 
 
 def macro_f1(expression: np.ndarray, predicted: np.ndarray) -> float:
     """Mean of the eight classes' F1; arguments and errors as for `class_f1`."""
-    return float(class_f1(expression, predicted).mean())
+    return macro_f1_of(confusion_of(expression, predicted))
+
+
+def macro_f1_of(confusion: np.ndarray) -> float:
+    """Mean of the classes' F1, of a confusion matrix [C, C]. Raises InputError when it counts no frame."""
+    return float(_f1_if_labelled(confusion).mean())
+
+
+def _f1_if_labelled(confusion: np.ndarray) -> np.ndarray:
+    if not confusion.any():
+        raise InputError("There is no labelled frame to score; give annotations to the tracks that are scored.")
+    return f1_of_confusion(confusion)
 
 
 def validation_scores(expression: np.ndarray, predicted: np.ndarray) -> dict:
@@ -34,14 +39,17 @@ def validation_scores(expression: np.ndarray, predicted: np.ndarray) -> dict:
 
     Arguments and errors as for `class_f1`.
     """
-    labelled = np.asarray(expression) != UNLABELLED
-    counts = confusion_matrix(expression[labelled], predicted[labelled], labels=range(NUM_CLASSES))
-    per_class = class_f1(expression, predicted)
+    confusion = confusion_of(expression, predicted)
     return {
-        "val_macro_f1": float(per_class.mean()),
-        "val_f1": dict(zip(EXPRESSIONS, per_class.tolist(), strict=True)),
-        "val_confusion": counts.tolist(),
+        "val_macro_f1": macro_f1_of(confusion),
+        "val_f1": dict(zip(EXPRESSIONS, f1_of_confusion(confusion).tolist(), strict=True)),
+        "val_confusion": confusion.tolist(),
     }
+
+
+def confusion_of(expression: np.ndarray, predicted: np.ndarray) -> np.ndarray:
+    """Confusion matrix [true][predicted] of the labelled frames: [C, C] int64; arguments as for `class_f1`."""
+    return _counts(expression, predicted, (), ())
 
 
 def group_confusions(expression: np.ndarray, predicted: np.ndarray, group: np.ndarray) -> np.ndarray:
@@ -50,10 +58,14 @@ def group_confusions(expression: np.ndarray, predicted: np.ndarray, group: np.nd
     expression, predicted [N] int; group [N]. A group without a labelled frame has a matrix of zeros.
     """
     names, number = np.unique(group, return_inverse=True)
-    counts = np.zeros((len(names), NUM_CLASSES, NUM_CLASSES), dtype=np.int64)
-    labelled = expression != UNLABELLED
-    np.add.at(counts, (number[labelled], expression[labelled], predicted[labelled]), 1)
-    return counts
+    return _counts(expression, predicted, (number,), (len(names),))
+
+
+def _counts(expression: np.ndarray, predicted: np.ndarray, group: tuple, groups: tuple) -> np.ndarray:
+    # Unlabelled frames, -1, are counted in a row of their own: cheaper than to sort them out.
+    shape = (*groups, 1 + NUM_CLASSES, NUM_CLASSES)
+    cell = np.ravel_multi_index((*group, 1 + np.asarray(expression), np.asarray(predicted)), shape)
+    return np.bincount(cell, minlength=np.prod(shape)).reshape(shape)[..., 1:, :]
 
 
 def f1_of_confusion(confusion: np.ndarray) -> np.ndarray:
@@ -68,6 +80,9 @@ def bootstrap_interval(confusions: np.ndarray, num_resamples: int, seed: int) ->
 
     Frames of one video are no independent draws, so whole videos are. With one group the interval is its score.
     """
+    # Most rules score without intervals, and this import would take half of their start.
+    from scipy.stats import bootstrap
+
     if len(confusions) < 2:
         score = float(f1_of_confusion(confusions.sum(axis=0)).mean())
         return score, score

@@ -1,0 +1,79 @@
+import json
+
+import numpy as np
+import pytest
+
+from workflow_scripts import search_smoothing
+from workflow_scripts.lib.artifacts import made_by, read_parquet
+from workflow_scripts.lib.challenge.scores import macro_f1
+from workflow_scripts.lib.errors import InputError
+from workflow_scripts.lib.logits import write_logits
+from workflow_scripts.lib.smoothing import Smoothing, smooth_logits
+
+
+@pytest.fixture
+def logits(tmp_path):
+    """Write logits [T, 8] of tracks that serve the selection; `labelled` says whether there are labels."""
+
+    def write(name, tracks, labelled=True):
+        expression = np.concatenate([np.arange(len(values)) // 25 % 8 for values in tracks.values()]).astype(np.int8)
+        expression[::7] = -1
+        if not labelled:
+            expression[:] = -1
+        length = len(expression)
+        frames = {
+            "expression": expression,
+            "time_s": np.concatenate([np.arange(len(values)) / 30 for values in tracks.values()]),
+            "detected": np.ones(length, bool),
+            "padded_share": np.zeros(length),
+            "selection": np.ones(length, bool),
+            "heldout": np.zeros(length, bool),
+        }
+        path = tmp_path / name / "val_logits.parquet"
+        write_logits(tracks, path, made_by({}), frames)
+        return path, expression
+
+    return write
+
+
+def _track(length, seed):
+    noise = np.random.default_rng(seed).normal(size=(length, 8))
+    return (np.eye(8)[np.arange(length) // 25 % 8] + noise).astype(np.float32)
+
+
+def _run(out, logits, **changes):
+    settings = {"role": "selection", "kinds": ["vote", "median"], "windows": [3, 15, 151], "windows_at_fps": None}
+    files = {"table": out / "search.parquet", "best": out / "best.json", "curve": out / "curve.png"}
+    search_smoothing.run(logits=logits, **files, **settings | changes)
+    return read_parquet(files["table"]).to_pydict(), json.loads(files["best"].read_text())
+
+
+def test_scores_of_all_files_together_and_the_best_of_them(logits, tmp_path):
+    one, two = {"a": _track(200, 1), "b": _track(90, 2)}, {"c": _track(300, 3)}
+    (path_one, truth_one), (path_two, truth_two) = logits("one", one), logits("two", two)
+    table, best = _run(tmp_path, [path_one, path_two])
+    assert table["kind"] == ["none", *["vote"] * 3, *["median"] * 3]
+    assert table["window_frames"] == [1, 3, 15, 151, 3, 15, 151]
+    truth = np.concatenate([truth_one, truth_two])
+    for kind, window, score in zip(*table.values(), strict=True):
+        predicted = np.concatenate([smooth_logits(values, kind, window) for values in (one | two).values()])
+        assert score == macro_f1(truth, predicted)
+    row = int(np.argmax(table["macro_f1"]))
+    assert best["kind"] == table["kind"][row] != "none" and best["window_frames"] == table["window_frames"][row] == 15
+    assert best["macro_f1_unsmoothed"] == table["macro_f1"][0] < best["macro_f1"] == table["macro_f1"][row]
+    assert Smoothing.read(tmp_path / "best.json") == Smoothing(best["kind"], 15, None)
+
+
+def test_again_the_same_bytes(logits, tmp_path):
+    path, _ = logits("one", {"a": _track(200, 1)})
+    for name in ("first", "second"):
+        _run(tmp_path / name, [path])
+    for name in ("search.parquet", "best.json", "curve.png"):
+        assert (tmp_path / "first" / name).read_bytes() == (tmp_path / "second" / name).read_bytes()
+
+
+def test_without_labels_it_says_so(logits, tmp_path):
+    path, _ = logits("one", {"a": _track(60, 1)}, labelled=False)
+    with pytest.raises(InputError, match="no labelled frame"):
+        _run(tmp_path, [path])
+    assert not (tmp_path / "best.json").exists()
