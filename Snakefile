@@ -56,7 +56,7 @@ except InputError as error:
 else:
 
     wildcard_constraints:
-        video="[A-Za-z0-9][A-Za-z0-9._-]*",
+        batch="[A-Za-z0-9][A-Za-z0-9._-]*",
         track="[A-Za-z0-9][A-Za-z0-9._-]*",
         shard="(train|validation|test)-[0-9]+",
         fold="official|imported|(cv|paper)[0-9]+",

@@ -55,9 +55,9 @@ def ours(video: Path, model: Path, folder: Path) -> None:
         on_bad_video="stop",
     )
     detect_faces.run(
-        video=video,
-        timeline=timeline,
-        faces=faces,
+        videos=[video],
+        timelines=[timeline],
+        faces=[faces],
         detector="insightface",
         settings={"input_px": INPUT_PX, "min_score": MIN_SCORE, "device": "cpu"},
         model=model,

@@ -49,11 +49,9 @@ use rule train_stage1 as train_stage1_variant with:
 use rule dump_visual_features as dump_visual_variant with:
     input:
         encoder=lambda wildcards: f"{plan.backbone(wildcards.stage1, wildcards.run)}/model.safetensors",
-        crops=lambda wildcards: expand(
-            "results/crops/{track}.parquet", track=corpus.shard(wildcards.shard)
-        ),
-        subjects=lambda wildcards: expand(
-            "results/subjects/{track}.parquet", track=corpus.shard(wildcards.shard)
+        crops=lambda wildcards: corpus.folders("crops", corpus.shard(wildcards.shard)),
+        subjects=lambda wildcards: corpus.folders(
+            "subjects", corpus.shard(wildcards.shard)
         ),
     output:
         features="results/ablation/features/{stage1}-{scales}-{run}/{shard}.npy",

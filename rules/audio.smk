@@ -1,26 +1,27 @@
-"""Reads  every video, results/timeline/{video}.parquet
-Writes results/audio/{video}.flac
-       results/audio_windows/{video}.parquet
+"""Reads  every video, results/timeline/{batch}/{video}.parquet
+Writes results/audio/{batch}/{video}.flac
+       results/audio_windows/{batch}/{video}.parquet
 """
 
 
 rule resample_audio:
     input:
-        video=lambda wildcards: corpus.path_of(wildcards.video),
-        timeline="results/timeline/{video}.parquet",
+        videos=lambda wildcards: corpus.paths_of(wildcards.batch),
+        timelines="results/timeline/{batch}",
     output:
-        audio="results/audio/{video}.flac",
+        audio=directory("results/audio/{batch}"),
     log:
-        "results/logs/resample_audio/{video}.log",
+        "results/logs/resample_audio/{batch}.log",
     benchmark:
-        "results/benchmarks/resample_audio/{video}.tsv"
+        "results/benchmarks/resample_audio/{batch}.tsv"
     conda:
         "../envs/media.yaml"
     threads: 1
     resources:
         mem_mb=2000,
-        runtime=20,
+        runtime=lambda wildcards: 20 * len(corpus.videos_of(wildcards.batch)),
     params:
+        videos=lambda wildcards: corpus.videos_of(wildcards.batch),
         code=digest_of("resample_audio"),
     script:
         "../workflow_scripts/resample_audio.py"
@@ -28,21 +29,22 @@ rule resample_audio:
 
 rule window_audio:
     input:
-        audio="results/audio/{video}.flac",
-        timeline="results/timeline/{video}.parquet",
+        audio="results/audio/{batch}",
+        timelines="results/timeline/{batch}",
     output:
-        windows="results/audio_windows/{video}.parquet",
+        windows=directory("results/audio_windows/{batch}"),
     log:
-        "results/logs/window_audio/{video}.log",
+        "results/logs/window_audio/{batch}.log",
     benchmark:
-        "results/benchmarks/window_audio/{video}.tsv"
+        "results/benchmarks/window_audio/{batch}.tsv"
     conda:
         "../envs/media.yaml"
     threads: 1
     resources:
         mem_mb=2000,
-        runtime=10,
+        runtime=lambda wildcards: 10 * len(corpus.videos_of(wildcards.batch)),
     params:
+        videos=lambda wildcards: corpus.videos_of(wildcards.batch),
         half_width_s=config["audio"]["half_width_s"],
         code=digest_of("window_audio"),
     script:

@@ -1,5 +1,5 @@
-"""Reads  results/subjects/{track}.parquet, faces/{video}.parquet, timeline/{video}.parquet, crops/{track}.parquet
-       results/frames/{video}.parquet, or the video itself where frames.images is none
+"""Reads  results/subjects/{batch}/{track}.parquet, crops/{batch}/{track}.parquet, faces/{batch}/{video}.parquet
+       results/timeline/{batch}/{video}.parquet, frames/{batch}/{video}.parquet, or the video itself where frames.images is none
 Writes results/contact_sheets/{track}.jpg, {track}.json
        results/contact_sheets/index.html, doubt.tsv
 
@@ -15,11 +15,11 @@ rule contact_sheets:
 
 rule draw_contact_sheet:
     input:
-        subject="results/subjects/{track}.parquet",
-        faces=lambda wildcards: f"results/faces/{corpus.track(wildcards.track).video}.parquet",
-        timeline=lambda wildcards: f"results/timeline/{corpus.track(wildcards.track).video}.parquet",
-        frames=lambda wildcards: f"results/frames/{corpus.track(wildcards.track).video}.parquet",
-        crops="results/crops/{track}.parquet",
+        subjects=lambda wildcards: corpus.folders("subjects", [wildcards.track]),
+        faces=lambda wildcards: corpus.folders("faces", [wildcards.track]),
+        timelines=lambda wildcards: corpus.folders("timeline", [wildcards.track]),
+        frames=lambda wildcards: corpus.folders("frames", [wildcards.track]),
+        crops=lambda wildcards: corpus.folders("crops", [wildcards.track]),
         video=lambda wildcards: (
             corpus.path_of(corpus.track(wildcards.track).video)
             if config["frames"]["images"] == "none"
@@ -39,6 +39,7 @@ rule draw_contact_sheet:
         mem_mb=2000,
         runtime=30,
     params:
+        source=lambda wildcards: corpus.track(wildcards.track).video,
         num_frames=config["contact_sheets"]["num_frames"],
         num_changes=config["contact_sheets"]["num_changes"],
         picture_px=config["contact_sheets"]["picture_px"],

@@ -1,4 +1,4 @@
-"""Reads  the annotations, results/timeline/{video}.parquet where a clip has one label
+"""Reads  the annotations, results/timeline/{batch}/{video}.parquet where a clip has one label
        results/fusion/{fold}/val_logits.parquet, results/smoothing/{fold}/best.json
 Writes results/corpus/folds.tsv
        results/evaluation/{protocol}/scores.json, tracks.parquet, confusion.png
@@ -21,9 +21,7 @@ rule cross_validation:
 rule assign_folds:
     input:
         annotations=corpus.annotations,
-        timelines=expand(
-            "results/timeline/{video}.parquet", video=corpus.unannotated_videos
-        ),
+        timelines=corpus.folders("timeline", corpus.unannotated_tracks),
     output:
         folds="results/corpus/folds.tsv",
     log:

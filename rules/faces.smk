@@ -1,28 +1,29 @@
-"""Reads  every video, results/timeline/{video}.parquet, the detector's weights
-Writes results/faces/{video}.parquet
-       results/subjects/{track}.parquet
-       results/crops/{track}.parquet
+"""Reads  every video, results/timeline/{batch}/{video}.parquet, the detector's weights
+Writes results/faces/{batch}/{video}.parquet
+       results/subjects/{batch}/{track}.parquet
+       results/crops/{batch}/{track}.parquet
 """
 
 
 rule detect_faces:
     input:
-        video=lambda wildcards: corpus.path_of(wildcards.video),
-        timeline="results/timeline/{video}.parquet",
+        videos=lambda wildcards: corpus.paths_of(wildcards.batch),
+        timelines="results/timeline/{batch}",
         model=detector_files(config),
     output:
-        faces="results/faces/{video}.parquet",
+        faces=directory("results/faces/{batch}"),
     log:
-        "results/logs/detect_faces/{video}.log",
+        "results/logs/detect_faces/{batch}.log",
     benchmark:
-        "results/benchmarks/detect_faces/{video}.tsv"
+        "results/benchmarks/detect_faces/{batch}.tsv"
     conda:
         "../envs/faces.yaml"
     threads: 1
     resources:
         mem_mb=3000,
-        runtime=240,
+        runtime=lambda wildcards: 240 * len(corpus.videos_of(wildcards.batch)),
     params:
+        videos=lambda wildcards: corpus.videos_of(wildcards.batch),
         detector=config["detector"]["name"],
         settings=config["detector"][config["detector"]["name"]],
         min_side_px=config["detector"]["min_side_px"],
@@ -33,23 +34,22 @@ rule detect_faces:
 
 rule select_subject:
     input:
-        faces=lambda wildcards: f"results/faces/{corpus.track(wildcards.track).video}.parquet",
-        timeline=lambda wildcards: f"results/timeline/{corpus.track(wildcards.track).video}.parquet",
+        faces="results/faces/{batch}",
+        timelines="results/timeline/{batch}",
     output:
-        subject="results/subjects/{track}.parquet",
+        subjects=directory("results/subjects/{batch}"),
     log:
-        "results/logs/select_subject/{track}.log",
+        "results/logs/select_subject/{batch}.log",
     benchmark:
-        "results/benchmarks/select_subject/{track}.tsv"
+        "results/benchmarks/select_subject/{batch}.tsv"
     conda:
         "../envs/faces.yaml"
     threads: 1
     resources:
         mem_mb=2000,
-        runtime=20,
+        runtime=lambda wildcards: 20 * len(corpus.videos_of(wildcards.batch)),
     params:
-        person=lambda wildcards: corpus.track(wildcards.track).person,
-        overrides=lambda wildcards: corpus.overrides_of(wildcards.track),
+        tracks=lambda wildcards: corpus.persons_of(wildcards.batch),
         max_gap_s=config["subject"]["max_gap_s"],
         takeover_s=config["subject"]["takeover_s"],
         min_iou=config["subject"]["min_iou"],
@@ -62,21 +62,23 @@ rule select_subject:
 
 rule crop_faces:
     input:
-        video=lambda wildcards: corpus.path_of(corpus.track(wildcards.track).video),
-        subject="results/subjects/{track}.parquet",
+        videos=lambda wildcards: corpus.paths_of(wildcards.batch),
+        subjects="results/subjects/{batch}",
     output:
-        crops="results/crops/{track}.parquet",
+        crops=directory("results/crops/{batch}"),
     log:
-        "results/logs/crop_faces/{track}.log",
+        "results/logs/crop_faces/{batch}.log",
     benchmark:
-        "results/benchmarks/crop_faces/{track}.tsv"
+        "results/benchmarks/crop_faces/{batch}.tsv"
     conda:
         "../envs/faces.yaml"
     threads: 1
     resources:
         mem_mb=2000,
-        runtime=120,
+        runtime=lambda wildcards: 120 * len(corpus.videos_of(wildcards.batch)),
     params:
+        videos=lambda wildcards: corpus.videos_of(wildcards.batch),
+        tracks=lambda wildcards: corpus.tracks_of(wildcards.batch),
         scales=config["crops"]["scales"],
         size_px=config["encoders"]["visual"]["resize_px"],
         jpeg_quality=config["crops"]["jpeg_quality"],

@@ -1,22 +1,19 @@
-"""Reads  results/crops/{track}.parquet, results/subjects/{track}.parquet
+"""Reads  results/crops/{batch}/{track}.parquet, results/subjects/{batch}/{track}.parquet
        results/stage1/backbone/ or results/imported/backbone/
-       results/audio/{video}.flac, results/audio_windows/{video}.parquet, results/models/speech/
+       results/audio/{batch}/{video}.flac, results/audio_windows/{batch}/{video}.parquet, results/models/speech/
 Writes results/features/visual/{shard}.npy, {shard}.parquet
        results/features/audio/{shard}.npy, {shard}.parquet
 
-A shard is a group of tracks of one split, chosen by a hash of their names: loading an encoder takes longer
-than embedding a short video, and a new video touches one shard only.
+A shard holds the tracks of one split in some batches: loading an encoder takes longer than embedding a batch.
 """
 
 
 rule dump_visual_features:
     input:
         encoder=adapted_encoder(config),
-        crops=lambda wildcards: expand(
-            "results/crops/{track}.parquet", track=corpus.shard(wildcards.shard)
-        ),
-        subjects=lambda wildcards: expand(
-            "results/subjects/{track}.parquet", track=corpus.shard(wildcards.shard)
+        crops=lambda wildcards: corpus.folders("crops", corpus.shard(wildcards.shard)),
+        subjects=lambda wildcards: corpus.folders(
+            "subjects", corpus.shard(wildcards.shard)
         ),
     output:
         features="results/features/visual/{shard}.npy",
@@ -48,12 +45,9 @@ rule dump_visual_features:
 rule dump_audio_features:
     input:
         encoder=encoder_files(config, "speech"),
-        audio=lambda wildcards: expand(
-            "results/audio/{video}.flac", video=corpus.shard_videos(wildcards.shard)
-        ),
-        windows=lambda wildcards: expand(
-            "results/audio_windows/{video}.parquet",
-            video=corpus.shard_videos(wildcards.shard),
+        audio=lambda wildcards: corpus.folders("audio", corpus.shard(wildcards.shard)),
+        windows=lambda wildcards: corpus.folders(
+            "audio_windows", corpus.shard(wildcards.shard)
         ),
     output:
         features="results/features/audio/{shard}.npy",
@@ -71,6 +65,7 @@ rule dump_audio_features:
         gpu=config["compute"]["gpus"],
     params:
         tracks=lambda wildcards: corpus.shard(wildcards.shard),
+        videos=lambda wildcards: corpus.shard_videos(wildcards.shard),
         layers=config["features"]["audio"]["layers"],
         normalise=config["features"]["audio"]["normalise"],
         mode=config["features"]["audio"]["mode"],

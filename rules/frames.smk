@@ -1,26 +1,29 @@
 """Reads  every video of the corpus
-Writes results/timeline/{video}.parquet
-       results/frames/{video}.parquet
+Writes results/timeline/{batch}/{video}.parquet
+       results/frames/{batch}/{video}.parquet
+
+A job takes a batch of videos, named after its first one; each video and track has a file of its own.
 """
 
 
 rule extract_frames:
     input:
-        video=lambda wildcards: corpus.path_of(wildcards.video),
+        videos=lambda wildcards: corpus.paths_of(wildcards.batch),
     output:
-        timeline="results/timeline/{video}.parquet",
-        frames="results/frames/{video}.parquet",
+        timelines=directory("results/timeline/{batch}"),
+        frames=directory("results/frames/{batch}"),
     log:
-        "results/logs/extract_frames/{video}.log",
+        "results/logs/extract_frames/{batch}.log",
     benchmark:
-        "results/benchmarks/extract_frames/{video}.tsv"
+        "results/benchmarks/extract_frames/{batch}.tsv"
     conda:
         "../envs/media.yaml"
     threads: 1
     resources:
         mem_mb=2000,
-        runtime=60,
+        runtime=lambda wildcards: 60 * len(corpus.videos_of(wildcards.batch)),
     params:
+        videos=lambda wildcards: corpus.videos_of(wildcards.batch),
         images=config["frames"]["images"],
         thumbnail_px=config["frames"]["thumbnail_px"],
         jpeg_quality=config["frames"]["jpeg_quality"],

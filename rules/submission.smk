@@ -1,7 +1,7 @@
 """Reads  results/corpus/tracks.tsv
        results/fusion/{fold}/test_logits.parquet of one fold, or of several, whose logits are averaged
        results/smoothing/{fold}/best.json, or results/smoothing/mean/best.json,
-       results/timeline/{video}.parquet, the template
+       results/timeline/{batch}/{video}.parquet, the template
 Writes results/submission/predictions.txt, check.json
 """
 
@@ -20,9 +20,7 @@ rule write_submission:
             else f"results/smoothing/{SUBMITTED_FOLDS[0]}/best.json"
         ),
         template=corpus.template or [],
-        timelines=expand(
-            "results/timeline/{video}.parquet", video=corpus.videos_in("test")
-        ),
+        timelines=corpus.folders("timeline", corpus.tracks_in("test")),
     output:
         predictions="results/submission/predictions.txt",
         check="results/submission/check.json",

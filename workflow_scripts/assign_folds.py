@@ -46,7 +46,7 @@ if __name__ == "__main__":
     with log_to(job.log[0]):
         run(
             tracks=job.params.tracks,
-            timelines={Path(path).stem: Path(path) for path in job.input.timelines},
+            timelines={path.stem: path for folder in job.input.timelines for path in Path(folder).glob("*.parquet")},
             num_folds=job.params.num_folds,
             folds=Path(job.output.folds),
         )

@@ -69,12 +69,14 @@ def _cut(frame: Frame, xyxy_px: np.ndarray, scales: list[float], size_px: int, j
 if __name__ == "__main__":
     job = snakemake  # noqa: F821
     with log_to(job.log[0]):
-        run(
-            video=Path(job.input.video),
-            subject=Path(job.input.subject),
-            crops=Path(job.output.crops),
-            scales=job.params.scales,
-            size_px=job.params.size_px,
-            jpeg_quality=job.params.jpeg_quality,
-            num_threads=job.threads,
-        )
+        path_of = dict(zip(job.params.videos, map(Path, job.input.videos), strict=True))
+        for track, video in job.params.tracks.items():
+            run(
+                video=path_of[video],
+                subject=Path(job.input.subjects) / f"{track}.parquet",
+                crops=Path(job.output.crops) / f"{track}.parquet",
+                scales=job.params.scales,
+                size_px=job.params.size_px,
+                jpeg_quality=job.params.jpeg_quality,
+                num_threads=job.threads,
+            )

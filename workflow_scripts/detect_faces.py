@@ -1,4 +1,4 @@
-"""Find every face of every frame of a video."""
+"""Find every face of every frame of some videos."""
 
 import logging
 from collections.abc import Iterable, Iterator
@@ -18,16 +18,16 @@ FRAMES_PER_BATCH = 8
 
 def run(
     *,
-    video: Path,
-    timeline: Path,
-    faces: Path,
+    videos: list[Path],
+    timelines: list[Path],
+    faces: list[Path],
     detector: str,
     settings: dict,
     model: Path | None,
     min_side_px: float,
     num_threads: int,
 ) -> None:
-    """Write the faces of `video` whose box is at least `min_side_px` wide and high.
+    """Write the faces of each video whose box is at least `min_side_px` wide and high.
 
     detector: `insightface`, with the settings input_px, min_score, device and a `model` (an .onnx file or a pack's
     folder); or `cascade`, with scale_factor, step_ratio, min_neighbors and no model.
@@ -38,13 +38,16 @@ def run(
         finder = InsightFaceDetector(model=model, num_threads=num_threads, **settings)
     else:
         finder = CascadeDetector(**settings)
-    num_frames = len(read_times(timeline))
-    logging.info("%s on the %d frames of %s: %s", detector, num_frames, video, settings)
-    inputs = [timeline, *finder.files, *([video] if num_frames else [])]
-    frames = progress(read_frames(video, num_frames), num_frames, f"Detecting faces in {video.name}")
-    counts: list[int] = []
-    write_rows(_rows(frames, finder, counts), faces, FACES_SCHEMA, made_by({"detector": detector, **settings}, inputs))
-    logging.info("made %s: %d faces, %d frames without one", faces, sum(counts), counts.count(0))
+    for video, timeline, output in zip(videos, timelines, faces, strict=True):
+        num_frames = len(read_times(timeline))
+        logging.info("%s on the %d frames of %s: %s", detector, num_frames, video, settings)
+        provenance = made_by(
+            {"detector": detector, **settings}, [timeline, *finder.files, *([video] if num_frames else [])]
+        )
+        frames = progress(read_frames(video, num_frames), num_frames, f"Detecting faces in {video.name}")
+        counts: list[int] = []
+        write_rows(_rows(frames, finder, counts), output, FACES_SCHEMA, provenance)
+        logging.info("made %s: %d faces, %d frames without one", output, sum(counts), counts.count(0))
 
 
 def _rows(frames: Iterable[Frame], detector: Detector, counts: list[int]) -> Iterator[dict]:
@@ -65,9 +68,9 @@ if __name__ == "__main__":
         if model is not None and model.suffix == ".json":
             model = model.with_suffix("")  # the record of a fetched pack lies beside the pack's folder
         run(
-            video=Path(job.input.video),
-            timeline=Path(job.input.timeline),
-            faces=Path(job.output.faces),
+            videos=[Path(path) for path in job.input.videos],
+            timelines=[Path(job.input.timelines) / f"{name}.parquet" for name in job.params.videos],
+            faces=[Path(job.output.faces) / f"{name}.parquet" for name in job.params.videos],
             detector=job.params.detector,
             settings=settings,
             model=model,

@@ -203,12 +203,13 @@ def _decode(jpeg: bytes) -> np.ndarray:
 if __name__ == "__main__":
     job = snakemake  # noqa: F821
     with log_to(job.log[0]):
+        track, source = f"{job.wildcards.track}.parquet", f"{job.params.source}.parquet"
         run(
-            subject=Path(job.input.subject),
-            faces=Path(job.input.faces),
-            timeline=Path(job.input.timeline),
-            frames=Path(job.input.frames),
-            crops=Path(job.input.crops),
+            subject=Path(job.input.subjects[0]) / track,
+            faces=Path(job.input.faces[0]) / source,
+            timeline=Path(job.input.timelines[0]) / source,
+            frames=Path(job.input.frames[0]) / source,
+            crops=Path(job.input.crops[0]) / track,
             video=Path(job.input.video) if job.input.video else None,
             sheet=Path(job.output.sheet),
             figures=Path(job.output.figures),

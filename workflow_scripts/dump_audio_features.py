@@ -8,6 +8,7 @@ import pyarrow as pa
 
 from workflow_scripts.lib.artifacts import made_by, read_parquet
 from workflow_scripts.lib.compute import DTYPES, start_torch
+from workflow_scripts.lib.corpora.batches import files_of
 from workflow_scripts.lib.encoders.loading import load_encoder, load_feature_extractor
 from workflow_scripts.lib.encoders.speech import SpeechEncoder, chunked_features, windowed_features
 from workflow_scripts.lib.feature_shards import write_shard
@@ -92,8 +93,8 @@ if __name__ == "__main__":
         run(
             encoder=Path(job.input.encoder).parent,
             tracks=job.params.tracks,
-            audio=[Path(path) for path in job.input.audio],
-            windows=[Path(path) for path in job.input.windows],
+            audio=files_of(job.input.audio, job.params.videos),
+            windows=files_of(job.input.windows, job.params.videos),
             features=Path(job.output.features),
             index=Path(job.output.index),
             layers=job.params.layers,

@@ -12,6 +12,7 @@ import pyarrow.parquet as pq
 
 from workflow_scripts.lib.artifacts import made_by, read_parquet
 from workflow_scripts.lib.compute import DTYPES, start_torch
+from workflow_scripts.lib.corpora.batches import files_of
 from workflow_scripts.lib.encoders.loading import load_encoder
 from workflow_scripts.lib.encoders.visual import embed_crops, mean_over_scales
 from workflow_scripts.lib.feature_shards import write_shard
@@ -116,8 +117,8 @@ if __name__ == "__main__":
         run(
             encoder=Path(job.input.encoder).parent,
             tracks=job.params.tracks,
-            crops=[Path(path) for path in job.input.crops],
-            subjects=[Path(path) for path in job.input.subjects],
+            crops=files_of(job.input.crops, job.params.tracks),
+            subjects=files_of(job.input.subjects, job.params.tracks),
             features=Path(job.output.features),
             index=Path(job.output.index),
             scales=job.params.scales,

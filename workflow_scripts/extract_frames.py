@@ -74,12 +74,13 @@ def _images(video: Path, rows: list[dict], images: str, jpeg_quality: int = 0, t
 if __name__ == "__main__":
     job = snakemake  # noqa: F821
     with log_to(job.log[0]):
-        run(
-            video=Path(job.input.video),
-            timeline=Path(job.output.timeline),
-            frames=Path(job.output.frames),
-            images=job.params.images,
-            thumbnail_px=job.params.thumbnail_px,
-            jpeg_quality=job.params.jpeg_quality,
-            on_bad_video=job.params.on_bad_video,
-        )
+        for name, video in zip(job.params.videos, job.input.videos, strict=True):
+            run(
+                video=Path(video),
+                timeline=Path(job.output.timelines) / f"{name}.parquet",
+                frames=Path(job.output.frames) / f"{name}.parquet",
+                images=job.params.images,
+                thumbnail_px=job.params.thumbnail_px,
+                jpeg_quality=job.params.jpeg_quality,
+                on_bad_video=job.params.on_bad_video,
+            )

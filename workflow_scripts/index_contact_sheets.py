@@ -73,7 +73,7 @@ as a file: <a href="doubt.tsv">doubt.tsv</a>.</p>
 included. Person: {persons}, <code>absent</code> (nobody), or
 <code>identity@&lt;frame&gt;:&lt;x1&gt;,&lt;y1&gt;,&lt;x2&gt;,&lt;y2&gt;</code>: whoever has the face in this box of
 that frame, in pixels of the full frame; box stays empty then.</li>
-<li>Run <code>snakemake contact_sheets</code> again: only the tracks whose rows changed are made anew.</li>
+<li>Run <code>snakemake contact_sheets</code> again: only the batches of videos whose rows changed are made anew.</li>
 </ol>
 <p>On a sheet: the chosen box is green and solid where detected, orange and dashed where interpolated; thin grey boxes
 are all faces found; A marks the largest other face shown. Below each picture are the crops that were stored.</p>

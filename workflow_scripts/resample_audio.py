@@ -47,4 +47,9 @@ def run(*, video: Path, timeline: Path, audio: Path) -> None:
 if __name__ == "__main__":
     job = snakemake  # noqa: F821
     with log_to(job.log[0]):
-        run(video=Path(job.input.video), timeline=Path(job.input.timeline), audio=Path(job.output.audio))
+        for name, video in zip(job.params.videos, job.input.videos, strict=True):
+            run(
+                video=Path(video),
+                timeline=Path(job.input.timelines) / f"{name}.parquet",
+                audio=Path(job.output.audio) / f"{name}.flac",
+            )

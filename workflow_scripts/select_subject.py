@@ -96,15 +96,16 @@ def _choose(
 if __name__ == "__main__":
     job = snakemake  # noqa: F821
     with log_to(job.log[0]):
-        run(
-            faces=Path(job.input.faces),
-            timeline=Path(job.input.timeline),
-            subject=Path(job.output.subject),
-            person=job.params.person,
-            overrides=job.params.overrides,
-            max_gap_s=job.params.max_gap_s,
-            takeover_s=job.params.takeover_s,
-            min_iou=job.params.min_iou,
-            min_similarity=job.params.min_similarity,
-            memory=job.params.memory,
-        )
+        for track in job.params.tracks:
+            run(
+                faces=Path(job.input.faces) / f"{track['video']}.parquet",
+                timeline=Path(job.input.timelines) / f"{track['video']}.parquet",
+                subject=Path(job.output.subjects) / f"{track['track']}.parquet",
+                person=track["person"],
+                overrides=track["overrides"],
+                max_gap_s=job.params.max_gap_s,
+                takeover_s=job.params.takeover_s,
+                min_iou=job.params.min_iou,
+                min_similarity=job.params.min_similarity,
+                memory=job.params.memory,
+            )

@@ -40,9 +40,10 @@ def run(*, audio: Path, timeline: Path, windows: Path, half_width_s: float) -> N
 if __name__ == "__main__":
     job = snakemake  # noqa: F821
     with log_to(job.log[0]):
-        run(
-            audio=Path(job.input.audio),
-            timeline=Path(job.input.timeline),
-            windows=Path(job.output.windows),
-            half_width_s=job.params.half_width_s,
-        )
+        for name in job.params.videos:
+            run(
+                audio=Path(job.input.audio) / f"{name}.flac",
+                timeline=Path(job.input.timelines) / f"{name}.parquet",
+                windows=Path(job.output.windows) / f"{name}.parquet",
+                half_width_s=job.params.half_width_s,
+            )

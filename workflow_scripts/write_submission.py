@@ -10,6 +10,7 @@ from workflow_scripts.lib.challenge.alignment import rows_from_frames
 from workflow_scripts.lib.challenge.expressions import EXPRESSIONS, NUM_CLASSES
 from workflow_scripts.lib.challenge.submission import check_predictions, write_predictions
 from workflow_scripts.lib.challenge.templates import image_location, read_template
+from workflow_scripts.lib.corpora.batches import files_of
 from workflow_scripts.lib.corpora.tracks import read_tracks
 from workflow_scripts.lib.errors import InputError
 from workflow_scripts.lib.job import log_to
@@ -115,12 +116,13 @@ if __name__ == "__main__":
     job = snakemake  # noqa: F821
     with log_to(job.log[0]):
         template = job.input.template
+        tracks = [track for track in read_tracks(Path(job.input.tracks)) if track.split == "test"]
         run(
             logits=[Path(path) for path in job.input.logits],
             best=Path(job.input.best),
             template=Path(template) if template else None,
-            timelines=[Path(path) for path in job.input.timelines],
-            tracks=[track.track for track in read_tracks(Path(job.input.tracks)) if track.split == "test"],
+            timelines=files_of(job.input.timelines, [track.video for track in tracks]),
+            tracks=[track.track for track in tracks],
             predictions=Path(job.output.predictions),
             check=Path(job.output.check),
         )

@@ -36,9 +36,9 @@ def _follow(scene, folder, detector, model):
     made, video, timeline = scene
     faces, subject = folder / "faces.parquet", folder / "subject.parquet"
     detect_faces.run(
-        video=video,
-        timeline=timeline,
-        faces=faces,
+        videos=[video],
+        timelines=[timeline],
+        faces=[faces],
         detector=detector,
         settings=DETECTORS[detector],
         model=model,

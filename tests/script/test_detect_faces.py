@@ -22,7 +22,7 @@ def detect(tmp_path, video, detector="cascade", model=None, **settings):
         video=video, timeline=timeline, frames=tmp_path / "frames.parquet", on_bad_video="skip", **images
     )
     settings = settings or {"scale_factor": 1.2, "step_ratio": 1.5, "min_neighbors": 4}
-    paths = {"video": video, "timeline": timeline, "faces": faces}
+    paths = {"videos": [video], "timelines": [timeline], "faces": [faces]}
     run(**paths, detector=detector, settings=settings, model=model, min_side_px=40, num_threads=1)
     return faces
 

@@ -28,7 +28,7 @@ def corpus():
         _track("b_right", "b", "validation", label="Fear"),
         _track("c", "c", "test"),
     ]
-    return Corpus(tracks, None, num_shards=1)
+    return Corpus(tracks, None, num_shards=1, videos_per_batch=1000)
 
 
 def test_look_ups(corpus):
@@ -37,8 +37,17 @@ def test_look_ups(corpus):
     assert corpus.track("b_right").video == "b" and corpus.path_of("b") == "videos/b.mp4"
     assert corpus.shard("train-000") == ["a", "b_left"]
     assert corpus.shard_videos("train-000") == ["a", "b"]
-    assert ([row["track"] for row in corpus.rows_in("test")], corpus.videos_in("validation")) == (["c"], ["b"])
+    assert [row["track"] for row in corpus.rows_in("test")] == corpus.tracks_in("test") == ["c"]
+    assert corpus.unannotated_tracks == ["b_right"]
     assert [row["track"] for row in corpus.labelled_rows] == ["a", "b_left", "b_right"]
+
+
+def test_batches(corpus):
+    assert corpus.folders("crops", ["b_left", "a", "b_right"]) == ["results/crops/a", "results/crops/b"]
+    assert corpus.videos_of("b") == ["b"] and corpus.paths_of("b") == ["videos/b.mp4"]
+    assert corpus.tracks_of("b") == {"b_left": "b", "b_right": "b"}
+    assert [row["track"] for row in corpus.persons_of("b")] == ["b_left", "b_right"]
+    assert corpus.persons_of("a") == [{"track": "a", "video": "a", "person": "auto", "overrides": []}]
 
 
 def test_shards_of_test_tracks_are_not_among_those_that_train(corpus):

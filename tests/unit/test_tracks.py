@@ -4,7 +4,7 @@ import dataclasses
 
 import pytest
 
-from workflow_scripts.lib.corpora.tracks import Track, check_tracks, read_tracks, shard_of, write_tracks
+from workflow_scripts.lib.corpora.tracks import Track, check_tracks, read_tracks, write_tracks
 from workflow_scripts.lib.errors import InputError
 
 
@@ -25,17 +25,6 @@ def test_another_table_is_refused(tmp_path):
     (tmp_path / "tracks.tsv").write_text("track\tvideo\na\ta\n")
     with pytest.raises(InputError, match="no table of tracks"):
         read_tracks(tmp_path / "tracks.tsv")
-
-
-def test_shard_is_fixed_for_ever_and_names_the_split():
-    # SHA-256 of "abc" begins with ba7816bf8f01cfea.
-    assert shard_of(a_track("abc"), 10) == f"train-{0xBA7816BF8F01CFEA % 10:03d}"
-    assert shard_of(a_track("abc", split="test"), 1) == "test-000"
-
-
-def test_shards_are_used_evenly():
-    numbers = [int(shard_of(a_track(f"video{k}"), 8).split("-")[1]) for k in range(800)]
-    assert min(numbers.count(k) for k in range(8)) > 70
 
 
 @pytest.mark.parametrize("name", ["", "-a", ".a", "a b", "a/b", "a[s]", "é", "a\n"])

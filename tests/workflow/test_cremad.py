@@ -20,7 +20,7 @@ def test_real_clips_end_in_a_submission_with_a_face_in_nearly_every_frame(checko
     project.run("--cores", "2", "submission", "--configfile", "tests/configs/cremad.yaml", "overlay.yaml")
 
     results = project.root / "results"
-    clips = sorted((results / "subjects").glob("1001_DFA_???_XX.parquet"))
+    clips = sorted((results / "subjects").glob("*/1001_DFA_???_XX.parquet"))
     status = np.concatenate([read_parquet(path)["status"].to_numpy() for path in clips])
     assert len(status) == 379
     assert (status == "detected").mean() >= 0.95

@@ -21,6 +21,15 @@ def _with(project, text):
     return (*SMALL, str(overlay))
 
 
+def _batches(project):
+    return sorted(path.name for path in (project.root / "results/timeline").iterdir())
+
+
+def _batch_of(project, track):
+    (path,) = (project.root / "results/subjects").glob(f"*/{track}.parquet")
+    return path.parent.name
+
+
 def test_every_template_row_is_predicted_once_and_in_order(finished):
     lines = (finished.root / "results/submission/predictions.txt").read_text().splitlines()
     template = read_template(finished.root / "results/demo/affwild2/test_set_examples/ABAW_Expr_test_set_example.txt")
@@ -39,15 +48,16 @@ def test_every_stage_left_what_the_contracts_say(finished):
     assert tracks[0].split("\t")[:4] == ["track", "video", "path", "split"]
     for line in tracks[1:]:
         track, video = line.split("\t")[:2]
-        frames = read_parquet(results / f"timeline/{video}.parquet").num_rows
+        batch = _batch_of(finished, track)
+        frames = read_parquet(results / f"timeline/{batch}/{video}.parquet").num_rows
         assert frames > 0
-        assert read_parquet(results / f"frames/{video}.parquet").num_rows == frames
-        assert read_parquet(results / f"audio_windows/{video}.parquet").num_rows == frames
-        subject = read_parquet(results / f"subjects/{track}.parquet")
+        assert read_parquet(results / f"frames/{batch}/{video}.parquet").num_rows == frames
+        assert read_parquet(results / f"audio_windows/{batch}/{video}.parquet").num_rows == frames
+        subject = read_parquet(results / f"subjects/{batch}/{track}.parquet")
         assert subject.num_rows == frames
         boxes = frames - subject["xyxy_px"].null_count
-        assert read_parquet(results / f"crops/{track}.parquet").num_rows == 3 * boxes > 0
-        assert read_made_by(results / f"crops/{track}.parquet")["settings"]["scales"] == [0.9, 1.2, 1.5]
+        assert read_parquet(results / f"crops/{batch}/{track}.parquet").num_rows == 3 * boxes > 0
+        assert read_made_by(results / f"crops/{batch}/{track}.parquet")["settings"]["scales"] == [0.9, 1.2, 1.5]
     for name in ("backbone/config.json", "backbone/model.safetensors", "head.safetensors", "metrics.json"):
         assert (results / "stage1" / name).exists()
     assert not list(results.rglob("*.partial"))
@@ -69,7 +79,7 @@ def test_a_second_run_has_nothing_to_do(finished):
     [
         (
             "crops: {scales: [0.9, 1.3, 1.5]}",
-            {"crop_faces": 9, "dump_visual_features": "shards"} | AFTER_FEATURES,
+            {"crop_faces": "batches", "dump_visual_features": "shards"} | AFTER_FEATURES,
         ),
         (
             "stage1: {padaug: {probability: 0.5}}",
@@ -77,19 +87,21 @@ def test_a_second_run_has_nothing_to_do(finished):
         ),
         (
             "audio: {half_width_s: 0.4}",
-            {"window_audio": 8, "dump_audio_features": "shards"} | AFTER_FEATURES,
+            {"window_audio": "batches", "dump_audio_features": "shards"} | AFTER_FEATURES,
         ),
         ("smoothing: {windows: [3, 5]}", {"search_smoothing": 1, "write_submission": 1}),
     ],
 )
 def test_a_changed_setting_re_runs_exactly_what_depends_on_it(finished, overlay, expected):
     shards = len(list((finished.root / "results/features/visual").glob("*.npy")))
-    jobs = {rule: shards if count == "shards" else count for rule, count in expected.items()}
+    counts = {"shards": shards, "batches": len(_batches(finished))}
+    assert 3 <= counts["batches"] < 8
+    jobs = {rule: counts.get(count, count) for rule, count in expected.items()}
     assert finished.jobs(*_with(finished, overlay)) == jobs
 
 
 @pytest.mark.parametrize("split", ["train", "test"])
-def test_an_override_re_runs_the_track_that_it_names_and_no_other(finished, split):
+def test_an_override_re_runs_the_batch_of_the_track_that_it_names_and_no_other(finished, split):
     rows = [line.split("\t") for line in (finished.root / "results/corpus/tracks.tsv").read_text().splitlines()]
     track = next(row[0] for row in rows if row[3] == split)
     table = finished.root / "overrides.tsv"
@@ -104,7 +116,7 @@ def test_every_track_has_a_contact_sheet_and_a_place_in_the_index(finished):
     sheets = finished.root / "results/contact_sheets"
     try:
         finished.run("--cores", "2", "contact_sheets", *SMALL)
-        tracks = {path.stem for path in (finished.root / "results/subjects").glob("*.parquet")}
+        tracks = {path.stem for path in (finished.root / "results/subjects").glob("*/*.parquet")}
         assert {path.stem for path in sheets.glob("*.jpg")} == tracks
         page = (sheets / "index.html").read_text()
         assert all(f'src="{track}.jpg"' in page for track in tracks)
@@ -115,7 +127,7 @@ def test_every_track_has_a_contact_sheet_and_a_place_in_the_index(finished):
 
 
 def test_an_edited_module_re_runs_its_rules_and_an_edited_comment_none(finished):
-    module = finished.root / "workflow_scripts/lib/smoothing.py"
+    module = finished.root / "workflow_scripts/lib/track_smoother.py"
     before = module.read_text()
     try:
         module.write_text(before.replace("import numpy", "# a comment\nimport numpy", 1))
@@ -128,7 +140,7 @@ def test_an_edited_module_re_runs_its_rules_and_an_edited_comment_none(finished)
 
 
 @pytest.mark.parametrize("split", ["train", "test"])
-def test_an_added_video_runs_its_own_jobs_and_touches_one_shard(finished, split):
+def test_an_added_video_runs_its_own_batch_and_touches_one_shard(finished, split):
     corpus = finished.root / "results/demo/affwild2"
     video, template = corpus / "batch1/999.mp4", corpus / "test_set_examples/ABAW_Expr_test_set_example.txt"
     annotation = next(corpus.rglob("Train_Set/*.txt"))

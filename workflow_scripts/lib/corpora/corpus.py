@@ -10,11 +10,12 @@ from pathlib import Path
 
 from workflow_scripts.lib.challenge.templates import template_tracks
 from workflow_scripts.lib.corpora.affwild2 import scan_affwild2
+from workflow_scripts.lib.corpora.batches import divide_into_batches, shard_of
 from workflow_scripts.lib.corpora.check import check_corpus
 from workflow_scripts.lib.corpora.overrides import read_overrides
 from workflow_scripts.lib.corpora.problems import Problem, collecting, raise_first
 from workflow_scripts.lib.corpora.table import scan_table
-from workflow_scripts.lib.corpora.tracks import Track, shard_of
+from workflow_scripts.lib.corpora.tracks import Track
 from workflow_scripts.lib.demo.plan import (
     TEMPLATE,
     DemoVideo,
@@ -31,15 +32,22 @@ DEMO_ROOT = Path("results/demo/affwild2")
 class Corpus:
     """Tracks with the look-ups that rules need; `template` is None where every test frame gets a row."""
 
-    def __init__(self, tracks: list[Track], template: Path | None, num_shards: int):
+    def __init__(self, tracks: list[Track], template: Path | None, num_shards: int, videos_per_batch: int):
         self.tracks = tracks
         self._overrides: dict[str, list[dict]] = {}
         self.template = str(template) if template else None
         self._by_name = {track.track: track for track in tracks}
         self._path_of = {track.video: track.path for track in tracks}
+        self._tracks_of: dict[str, list[Track]] = {}
+        for track in tracks:
+            self._tracks_of.setdefault(track.video, []).append(track)
+        splits_of = {video: {track.split for track in found} for video, found in self._tracks_of.items()}
+        self._batches = divide_into_batches(splits_of, videos_per_batch)
+        self._batch_of = {video: batch for batch, videos in self._batches.items() for video in videos}
         self._shards: dict[str, list[str]] = {}
         for track in tracks:
-            self._shards.setdefault(shard_of(track, num_shards), []).append(track.track)
+            shard = shard_of(self._batch_of[track.video], track.split, num_shards)
+            self._shards.setdefault(shard, []).append(track.track)
 
     def check(self, on_bad_video: str) -> None:
         """Raise InputError for what is wrong with the files that are already there."""
@@ -61,10 +69,9 @@ class Corpus:
         return {track.track: track.group for track in self.tracks if track.split != "test"}
 
     @cached_property
-    def unannotated_videos(self) -> list[str]:
-        """Videos of labelled tracks whose label stands for the whole clip."""
-        found = [track.video for track in self.tracks if track.split != "test" and not track.annotation]
-        return list(dict.fromkeys(found))
+    def unannotated_tracks(self) -> list[str]:
+        """Labelled tracks whose label stands for the whole clip."""
+        return [track.track for track in self.tracks if track.split != "test" and not track.annotation]
 
     @cached_property
     def video_paths(self) -> list[str]:
@@ -84,22 +91,47 @@ class Corpus:
         """Take the rows of a table of overrides; raises InputError for what does not fit."""
         self._overrides = read_overrides(tsv, self._by_name)
 
-    def overrides_of(self, track: str) -> list[dict]:
-        """A track's overrides, in the table's order."""
-        return self._overrides.get(track, [])
-
     def path_of(self, video: str) -> str:
         """A video's file."""
         return self._path_of[video]
+
+    def videos_of(self, batch: str) -> list[str]:
+        """Names of a batch's videos."""
+        return self._batches[batch]
+
+    def paths_of(self, batch: str) -> list[str]:
+        """Files of a batch's videos."""
+        return [self._path_of[video] for video in self._batches[batch]]
+
+    def tracks_of(self, batch: str) -> dict[str, str]:
+        """Each track of a batch's videos, and its video."""
+        return {track.track: video for video in self._batches[batch] for track in self._tracks_of[video]}
+
+    def persons_of(self, batch: str) -> list[dict]:
+        """Each track of a batch's videos, its video, who it is about, and its overrides in their table's order."""
+        return [
+            {
+                "track": track,
+                "video": video,
+                "person": self._by_name[track].person,
+                "overrides": self._overrides.get(track, []),
+            }
+            for track, video in self.tracks_of(batch).items()
+        ]
+
+    def folders(self, stage: str, tracks: Iterable[str]) -> list[str]:
+        """A stage's folders that hold the files of some tracks, or of their videos."""
+        batches = {self._batch_of[self._by_name[track].video] for track in tracks}
+        return [f"results/{stage}/{batch}" for batch in sorted(batches)]
 
     def rows_in(self, split: str) -> list[dict[str, str]]:
         """Tracks of a split with what training and prediction need of them."""
         names = ("track", "video", "split", "annotation", "label", "group")
         return [{name: getattr(track, name) for name in names} for track in self.tracks if track.split == split]
 
-    def videos_in(self, split: str) -> list[str]:
-        """The video of each track of a split, in the tracks' order."""
-        return [track.video for track in self.tracks if track.split == split]
+    def tracks_in(self, split: str) -> list[str]:
+        """Names of a split's tracks."""
+        return [track.track for track in self.tracks if track.split == split]
 
     def shard(self, shard: str) -> list[str]:
         """Names of a shard's tracks."""
@@ -129,7 +161,7 @@ def read_corpus(config: dict) -> Corpus:
 def scan_corpus(config: dict) -> tuple[Corpus, list[Problem]]:
     """The corpus as far as it is there, and all that is missing or ambiguous."""
     problems: list[Problem] = []
-    corpus = Corpus([], None, config["features"]["num_shards"])
+    corpus = _corpus(config, [], None)
     with collecting(problems):
         corpus, found = _corpus_of_layout(config)
         problems += found
@@ -141,18 +173,22 @@ def scan_corpus(config: dict) -> tuple[Corpus, list[Problem]]:
 
 
 def _corpus_of_layout(config: dict) -> tuple[Corpus, list[Problem]]:
-    settings, num_shards = config["corpus"], config["features"]["num_shards"]
+    settings = config["corpus"]
     if settings["layout"] == "demo":
-        return _demo_corpus(config, num_shards)
+        return _demo_corpus(config)
     template = _given(settings, "template") if settings["template"] else None
     if settings["layout"] == "table":
         tracks, problems = scan_table(_given(settings, "table"))
     else:
         tracks, template, problems = scan_affwild2(_given(settings, "root"), template)
-    return Corpus(tracks, template, num_shards), problems
+    return _corpus(config, tracks, template), problems
 
 
-def _demo_corpus(config: dict, num_shards: int) -> tuple[Corpus, list[Problem]]:
+def _corpus(config: dict, tracks: list[Track], template: Path | None) -> Corpus:
+    return Corpus(tracks, template, config["features"]["num_shards"], config["corpus"]["videos_per_batch"])
+
+
+def _demo_corpus(config: dict) -> tuple[Corpus, list[Problem]]:
     """The planned corpus with what a user added to its folder, without what another plan left there."""
     template, planned, made = DEMO_ROOT / TEMPLATE, demo_files(config), recorded_paths(DEMO_ROOT)
     gone = {Path(path) for path in made} - {path.relative_to(DEMO_ROOT) for path in planned}
@@ -161,7 +197,7 @@ def _demo_corpus(config: dict, num_shards: int) -> tuple[Corpus, list[Problem]]:
         not_added = {*test_tracks, *(Path(path).stem for path in made)}
         test_tracks += [name for name in template_tracks(template) if name not in not_added]
     tracks, _, problems = scan_affwild2(DEMO_ROOT, None, planned, test_tracks, gone)
-    return Corpus(tracks, template, num_shards), problems
+    return _corpus(config, tracks, template), problems
 
 
 def demo_files(config: dict) -> list[Path]:

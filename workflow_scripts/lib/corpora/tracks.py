@@ -4,7 +4,6 @@ Light on purpose, since every reading of the Snakefile imports it: nothing but t
 """
 
 import csv
-import hashlib
 import io
 import re
 from collections.abc import Iterable
@@ -42,15 +41,6 @@ COLUMNS = tuple(field.name for field in fields(Track))
 def person_by_suffix(track: str, video: str) -> str:
     """`left` or `right` for the track `<video>_left` or `<video>_right`, else `auto`."""
     return {f"{video}_left": "left", f"{video}_right": "right"}.get(track, "auto")
-
-
-def shard_of(track: Track, num_shards: int) -> str:
-    """Shard `<split>-<number:03d>` of a track, by a hash of its name that is the same in every run.
-
-    The split is part of the name, so that a new test video touches no training shard.
-    """
-    number = int.from_bytes(hashlib.sha256(track.track.encode()).digest()[:8], "big") % num_shards
-    return f"{track.split}-{number:03d}"
 
 
 def check_tracks(tracks: Iterable[Track]) -> None:
