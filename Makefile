@@ -1,6 +1,6 @@
 # `make submission` runs the whole chain, `make test` passes the tests, `make ablation` makes the paper's comparisons
-# on a larger demonstration. They need Python 3.11, make and a network that reaches the package registries, the first
-# time only.
+# on a larger demonstration, `make bench` measures speed and memory. They need Python 3.11, make and a network that
+# reaches the package registries, the first time only.
 
 PYTHON ?= $(shell command -v python3.11 || command -v python3)
 CORES ?= all
@@ -8,7 +8,7 @@ VENV := .venv
 INSTALLED := $(VENV)/.installed
 RUN := PATH="$(CURDIR)/$(VENV)/bin:$$PATH"
 
-.PHONY: submission test test-alignment ablation score-demo lint format install
+.PHONY: submission test test-alignment ablation score-demo bench lint format install
 
 submission: $(INSTALLED)
 	$(RUN) snakemake --cores $(CORES) submission
@@ -28,6 +28,11 @@ test: $(INSTALLED) lint
 # Made-up media in many formats, and real ones if there are any: is frame k of every stage frame k, its sound in time?
 test-alignment: $(INSTALLED)
 	@$(RUN) python -m tests.alignment
+
+# Figure 1 and parts of others need an SCRFD detector: make bench MODEL=scrfd_500m.onnx
+MODEL ?= $(wildcard ../shared/models/scrfd_500m.onnx)
+bench: $(INSTALLED)
+	@$(RUN) python -m benchmarks $(if $(MODEL),--model $(MODEL))
 
 lint: $(INSTALLED)
 	$(RUN) ruff check .

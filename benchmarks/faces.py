@@ -9,6 +9,7 @@ from extract_frames to crop_faces; the peer is what is usually written with Open
 import argparse
 import subprocess
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -18,9 +19,9 @@ from benchmarks.measuring import Row, compared, limited, on_cores, seconds_in_tu
 from workflow_scripts import crop_faces, detect_faces, extract_frames, select_subject
 from workflow_scripts.lib.artifacts import read_parquet
 from workflow_scripts.lib.demo.encode import write_video
-from workflow_scripts.lib.demo.film import draw_frames, plan_films
+from workflow_scripts.lib.demo.film import draw_frames, draw_sound, plan_films
 from workflow_scripts.lib.demo.plan import plan_videos
-from workflow_scripts.lib.faces.detectors import STRIDE_PX
+from workflow_scripts.lib.faces.detectors import filled
 from workflow_scripts.lib.faces.linking import iou
 
 FOLDER = Path("results/bench/faces")
@@ -31,16 +32,18 @@ PEER_FRAMES = 400
 
 
 def draw_video(seconds: int) -> Path:
-    """A drawn video of that length: 1280 x 720 px, 23.976 frames a second, one person."""
+    """A drawn video of that length: 1280 x 720 px, 23.976 frames a second, one person who speaks."""
     path = FOLDER / f"drawn-{seconds}.mp4"
     if not path.exists():
         film = plan_films(plan_videos(4, 2, 1, seconds, 720, edge_every=5), 0.3, 0.3, seed=3407)[2]
-        video = film.video
-        write_video(path, draw_frames(film), video.fps, (video.width_px, video.height_px), None, video.sample_rate_hz)
+        video = replace(film.video, sound="full")
+        size_px = (video.width_px, video.height_px)
+        sound = draw_sound(replace(film, video=video))
+        write_video(path, draw_frames(film), video.fps, size_px, sound, video.sample_rate_hz)
     return path
 
 
-def ours(video: Path, model: Path, folder: Path) -> None:
+def ours(video: Path, model: Path, folder: Path, size_px: int = SIZE_PX) -> None:
     """What the rules do, in their order, with the demonstration's settings."""
     subject = yaml.safe_load(Path("config.yaml").read_text())["subject"]
     del subject["overrides"]
@@ -70,7 +73,7 @@ def ours(video: Path, model: Path, folder: Path) -> None:
         subject=chosen,
         crops=folder / "crops.parquet",
         scales=list(SCALES),
-        size_px=SIZE_PX,
+        size_px=size_px,
         jpeg_quality=QUALITY,
         num_threads=1,
     )
@@ -143,7 +146,7 @@ def rows(model: Path, video: Path | None = None) -> list[Row]:
     agreement = overlaps(peer(video, detector, FOLDER / "peer"), out / "faces.parquet")
     timeline = read_parquet(out / "timeline.parquet")
     num_frames, sides = len(timeline), (timeline["height_px"][0].as_py(), timeline["width_px"][0].as_py())
-    fitted = [-(-int(side * INPUT_PX / max(sides)) // STRIDE_PX) * STRIDE_PX for side in sides]
+    fitted = [filled(int(side * INPUT_PX / max(sides)), INPUT_PX) for side in sides]
     (entry,) = detector.session.get_inputs()
     prepared = {
         name: {entry.name: np.random.default_rng(0).standard_normal((1, 3, *shape), np.float32)}

@@ -126,6 +126,22 @@ def test_scrfd_finds_the_face_of_a_real_clip(shared):
     assert found.embedding is None and detector.files == [shared / "models/scrfd_500m.onnx"]
 
 
+@pytest.mark.parametrize("shape", [(360, 640), (640, 360), (480, 640), (640, 640), (355, 629), (320, 641)])
+def test_scrfd_finds_in_a_fitted_input_what_it_finds_in_the_square(shared, shape):
+    """As InsightFace does it by itself, with black below or beside the frame up to a square."""
+    rgb = next(read_video(shared / "media/faces/single_face.mp4")).rgb
+    picture = np.full((*shape, 3), 90, np.uint8)
+    height, width = min(shape[0], rgb.shape[0]), min(shape[1], rgb.shape[1])
+    picture[:height, :width] = rgb[:height, :width]
+    detector = scrfd(shared / "models/scrfd_500m.onnx")
+    (found,) = detector.detect([picture])
+    expected, landmarks = detector._detector.detect(picture[..., ::-1].copy(), input_size=(640, 640))
+    assert len(found) == len(expected) == 1
+    assert iou(found.xyxy_px, expected[:, :4]).item() >= 0.97
+    assert found.score == pytest.approx(expected[:, 4], abs=0.03)
+    assert found.landmarks_px == pytest.approx(landmarks, abs=0.03 * max(shape))
+
+
 def test_scrfd_gives_the_same_whatever_the_threads(shared):
     rgb = next(read_video(shared / "media/faces/single_face.mp4")).rgb
     one, two = (scrfd(shared / "models/scrfd_500m.onnx", num_threads=n).detect([rgb])[0] for n in (1, 2))

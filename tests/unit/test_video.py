@@ -112,7 +112,7 @@ def test_rotation_metadata_turns_the_picture_once(tmp_path):
                 after.mux(packet)
     frame = next(read_video(tmp_path / "turned.mp4"))
     assert frame.rgb.shape == (64, 48, 3) and (frame.width_px, frame.height_px) == (48, 64)
-    assert red_corner(frame.rgb) == "top right"
+    assert red_corner(frame.rgb) == red_corner(frame.thumbnail(32)) == "top right"
     assert red_corner(next(read_video(source)).rgb) == "top left"
 
 
@@ -139,6 +139,18 @@ def test_pixels_that_are_not_square_are_made_so(tmp_path):
     path = make_video(tmp_path / "v.mp4", range(0, 12, 4), codec="libx264", pixel_aspect=Fraction(4, 3))
     frame = next(read_video(path))
     assert frame.rgb.shape == (48, 85, 3) and frame.width_px == 85  # 64 * 4 / 3
+    assert frame.thumbnail(40).shape == (23, 40, 3) and frame.thumbnail(200).shape == frame.rgb.shape
+
+
+def test_a_thumbnail_shows_the_mean_of_what_it_covers(tmp_path):
+    def draw(number):
+        stripes = np.zeros((48, 64, 3), np.uint8)
+        stripes[::2] = 200  # a picture that skips pixels would be 0 or 200
+        return stripes
+
+    frame = next(read_video(make_video(tmp_path / "v.mkv", [0, 4], codec="ffv1", draw=draw)))
+    thumbnail = frame.thumbnail(16)
+    assert thumbnail.shape == (12, 16, 3) and np.abs(thumbnail.astype(int) - 100).max() <= 6
 
 
 def test_a_stream_that_breaks_off_gives_what_decodes(tmp_path, caplog):

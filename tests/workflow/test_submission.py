@@ -9,6 +9,8 @@ import pytest
 from workflow_scripts.lib.artifacts import read_made_by, read_parquet, sha256_of
 from workflow_scripts.lib.challenge.submission import HEADER
 from workflow_scripts.lib.challenge.templates import read_template
+from workflow_scripts.lib.corpora.batches import divide_into_batches
+from workflow_scripts.lib.corpora.tracks import read_tracks
 
 SMALL = ("--configfile", "tests/configs/small.yaml")
 AFTER_FEATURES = {"train_fusion": 1, "predict_logits": 1, "search_smoothing": 1, "write_submission": 1}
@@ -139,6 +141,17 @@ def test_an_edited_module_re_runs_its_rules_and_an_edited_comment_none(finished)
         module.write_text(before)
 
 
+def _batches_changed_by(video, split, tracks):
+    """One, or two where the new video cuts its batch."""
+    splits = {}
+    for track in read_tracks(tracks):
+        splits.setdefault(track.video, set()).add(track.split)
+    before, after = (divide_into_batches(videos, 2) for videos in (splits, splits | {video: {split}}))
+    changed = sum(videos != before.get(batch) for batch, videos in after.items())
+    assert changed in (1, 2)
+    return changed
+
+
 @pytest.mark.parametrize("split", ["train", "test"])
 def test_an_added_video_runs_its_own_batch_and_touches_one_shard(finished, split):
     corpus = finished.root / "results/demo/affwild2"
@@ -152,9 +165,11 @@ def test_an_added_video_runs_its_own_batch_and_touches_one_shard(finished, split
             shutil.copy(annotation, annotation.with_name("999.txt"))
         else:
             template.write_text(before + "999/00001.jpg,0\n")
-        jobs = finished.jobs(*SMALL)
         own = ("extract_frames", "detect_faces", "select_subject", "crop_faces", "resample_audio", "window_audio")
-        expected = dict.fromkeys(own, 1) | {"dump_visual_features": 1, "dump_audio_features": 1, "index_corpus": 1}
+        changed = _batches_changed_by("999", split, finished.root / "results/corpus/tracks.tsv")
+        jobs = finished.jobs(*SMALL)
+        others = {"dump_visual_features": 1, "dump_audio_features": 1, "index_corpus": 1}
+        expected = dict.fromkeys(own, changed) | others
         after = AFTER_FEATURES if split == "train" else {"predict_logits": 1, "write_submission": 1}
         assert jobs == expected | after
     finally:

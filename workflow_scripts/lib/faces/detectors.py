@@ -63,8 +63,9 @@ class InsightFaceDetector:
     """SCRFD through InsightFace, with ArcFace identities where the model pack brings them.
 
     model: the .onnx file of an SCRFD detector, or the folder of a model pack such as buffalo_l. input_px: longer side
-    that a frame is resized to; the shorter one is filled up to a multiple of the network's stride, not to a square,
-    which for 16:9 is 0.6 of the work. device: `cpu` or `cuda`. Results do not depend on `num_threads`.
+    that a frame is resized to; the shorter one is filled up with black by a stride of the network or more, not to a
+    square, which for 16:9 is 0.65 of the work. Without any black, boxes of faces that the edge cuts get too short.
+    device: `cpu` or `cuda`. Results do not depend on `num_threads`.
     Raises InputError for a missing or unfit model, and for a device that this machine's onnxruntime lacks.
     """
 
@@ -139,7 +140,7 @@ class InsightFaceDetector:
         height_px, width_px = (int(side * scale) for side in rgb.shape[:2])
         # InsightFace expects BGR. Few pixels are turned into it: those of the small picture, or of one with a face.
         small = cv2.cvtColor(cv2.resize(rgb, (width_px, height_px)), cv2.COLOR_RGB2BGR)
-        canvas = np.zeros((_filled(height_px), _filled(width_px), 3), np.uint8)
+        canvas = np.zeros((filled(height_px, self.input_px), filled(width_px, self.input_px), 3), np.uint8)
         canvas[:height_px, :width_px] = small
         found, landmarks = self._detector.detect(canvas, input_size=canvas.shape[1::-1])
         found = found.astype(np.float32)
@@ -159,8 +160,9 @@ class InsightFaceDetector:
         return face.normed_embedding.astype(np.float32)
 
 
-def _filled(side_px: int) -> int:
-    return -(-side_px // STRIDE_PX) * STRIDE_PX
+def filled(side_px: int, input_px: int) -> int:
+    """The side of SCRFD's input for a picture's side: with a stride of black or more, but for the longer side."""
+    return min(side_px // STRIDE_PX * STRIDE_PX + 2 * STRIDE_PX, input_px)
 
 
 class CascadeDetector:

@@ -1,0 +1,61 @@
+"""Figure 7: how long a job takes to start, beyond Python and Snakemake themselves.
+
+    python -m benchmarks.startup [--model SCRFD.onnx]
+
+A job is a new process that imports Snakemake's part for scripts and then the rule's script, and makes what the rule
+needs before its first frame: the detector. With a model, detect_faces starts with SCRFD, else with the cascade.
+"""
+
+import argparse
+import os
+import subprocess
+import sys
+from functools import partial
+from pathlib import Path
+
+from benchmarks.measuring import Row, limited, on_cores, seconds_in_turns, show
+
+SNAKEMAKE = "import snakemake.script"
+CASCADE = "CascadeDetector(min_side_px=40, scale_factor=1.2, step_ratio=1.5, min_neighbors=4)"
+SCRFD = (
+    "import pathlib; InsightFaceDetector(model=pathlib.Path({model!r}), input_px=640, min_score=0.5,"
+    " min_side_px=30, device='cpu', num_threads=1)"
+)
+STARTS = {
+    "extract_frames": "",
+    "detect_faces": "",
+    "select_subject": "",
+    "crop_faces": "",
+    "resample_audio": "",
+    "window_audio": "",
+    "search_smoothing": "",
+    "write_submission": "",
+}
+
+
+def rows(model: Path | None = None) -> list[Row]:
+    """Seconds that each rule's script adds to a start, and the rules that import torch though they need none."""
+    on_cores(1)
+    detector = SCRFD.format(model=str(model)) if model else CASCADE
+    starts = STARTS | {"detect_faces": f"from workflow_scripts.lib.faces.detectors import *; {detector}"}
+    programs = {
+        name: f"{SNAKEMAKE}; import workflow_scripts.{name}, sys; {start or 'pass'}; sys.exit('torch' in sys.modules)"
+        for name, start in starts.items()
+    }
+    ways = {name: (partial(_run, program), 1) for name, program in {"snakemake": SNAKEMAKE, **programs}.items()}
+    seconds = seconds_in_turns(ways)
+    return [
+        limited(f"7 start of {name}, no torch", seconds[name] - seconds["snakemake"], "s", at_most=1.0)
+        for name in programs
+    ]
+
+
+def _run(program: str) -> None:
+    """Run a program; an exit status other than 0, which says that torch was imported, is an error."""
+    subprocess.run([sys.executable, "-c", program], check=True, env=os.environ | {"OMP_NUM_THREADS": "1"})
+
+
+if __name__ == "__main__":
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--model", type=Path)
+    show(rows(parser.parse_args().model))

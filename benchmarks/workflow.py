@@ -1,0 +1,83 @@
+"""Figure 6: what Snakemake and the start of jobs cost at Aff-Wild2's number of tracks, on made-up media of one second.
+
+    python -m benchmarks.workflow
+
+Work is what the logs say: from a job's first line, written when its imports are done, to its last. The rest of the
+cores' time is the workflow's own. Beside it: the same stages as one job for each video, on a part of the videos.
+"""
+
+import subprocess
+import sys
+import time
+from collections.abc import Callable
+from datetime import datetime
+from pathlib import Path
+
+from benchmarks.measuring import Row, limited, on_cores, show
+from workflow_scripts.lib.corpora.tracks import read_tracks
+
+ROOT = Path(__file__).parents[1]
+FOLDER = ROOT / "results/bench/workflow"
+CORES = 2
+SINGLE_VIDEOS = 40
+STAGES = ("extract_frames", "detect_faces", "select_subject", "crop_faces", "resample_audio", "window_audio")
+
+
+def snakemake(*arguments: str, overlay: str = "{}") -> float:
+    """Seconds that Snakemake takes in the benchmark's folder, on the benchmark's corpus."""
+    FOLDER.mkdir(parents=True, exist_ok=True)
+    (FOLDER / "overlay.yaml").write_text(overlay)
+    command = [sys.executable, "-m", "snakemake", "--snakefile", str(ROOT / "Snakefile"), "--directory", str(FOLDER)]
+    command += ["--workflow-profile", str(ROOT / "profiles/default"), "--quiet", "all", *arguments]
+    start = time.perf_counter()
+    subprocess.run([*command, "--configfile", str(ROOT / "benchmarks/workflow.yaml"), "overlay.yaml"], check=True)
+    return time.perf_counter() - start
+
+
+def logged_work(logs: list[Path]) -> float:
+    """Seconds between the first and the last line of each log, together."""
+    return sum(_logged_seconds(log) for log in logs)
+
+
+def _logged_seconds(log: Path) -> float:
+    times = []
+    for line in log.read_text().splitlines():
+        try:
+            times.append(datetime.strptime(line[:23], "%Y-%m-%d %H:%M:%S,%f"))
+        except ValueError:  # a line of a library or of a traceback
+            continue
+    return (times[-1] - times[0]).total_seconds() if times else 0.0
+
+
+def rows() -> list[Row]:
+    """The no-op, the share of the workflow in a full run, and that beside one job for each video and stage."""
+    on_cores(CORES)
+    snakemake("--cores", str(CORES), "results/demo/truth.parquet")  # the media are not the workflow's work
+    before = set(FOLDER.rglob("results/logs/**/*.log"))
+    wall = snakemake("--cores", str(CORES), "submission")
+    logs = sorted(set(FOLDER.rglob("results/logs/**/*.log")) - before)
+    overhead = CORES * wall - logged_work(logs)
+    noop = min(snakemake("-n", "submission") for _ in range(3))
+
+    videos = sorted({track.video for track in read_tracks(FOLDER / "results/corpus/tracks.tsv")})
+    chosen = videos[:: len(videos) // SINGLE_VIDEOS]
+    targets = [f"results/{stage}/{video}" for stage in ("crops", "audio_windows") for video in chosen]
+    alone = snakemake("--cores", str(CORES), *targets, overlay="corpus: {videos_per_batch: 1}")
+    single_logs = [FOLDER / f"results/logs/{stage}/{video}.log" for stage in STAGES for video in chosen]
+    per_job = (CORES * alone - logged_work(single_logs)) / len(single_logs)
+    one_by_one = per_job * len(videos) * len(STAGES)
+    return [
+        limited("6 no-op, 545 tracks", noop, "s", at_most=15),
+        limited(f"6 scheduler and job starts, {len(logs)} jobs", overhead / (CORES * wall), "of the wall", at_most=0.2),
+        limited("6 the same beside a job a video and stage", overhead / one_by_one, "ratio", at_most=0.25),
+    ]
+
+
+def growth_work(scale: int) -> Callable[[], object]:
+    """A dry run over `scale` quarters of the corpus."""
+    tracks = {"train_tracks": 62 * scale, "validation_tracks": 17 * scale, "test_tracks": 57 * scale}
+    return lambda: snakemake("-n", "submission", overlay=f"demo: {{videos: {tracks}}}")
+
+
+if __name__ == "__main__":
+    show(rows())
