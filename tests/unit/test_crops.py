@@ -2,8 +2,10 @@
 
 import numpy as np
 import pytest
-from hypothesis import given
+import skimage.data
+from hypothesis import given, settings
 from hypothesis import strategies as st
+from PIL import Image
 
 from workflow_scripts.lib.faces.crops import square_crop
 from workflow_scripts.lib.faces.resizing import resize
@@ -54,6 +56,7 @@ def test_a_box_without_area_gives_its_pixel():
 coordinate = st.floats(-200, 200)
 
 
+@settings(deadline=None)
 @given(coordinate, coordinate, st.floats(0, 150), st.floats(0, 150), st.sampled_from([0.9, 1.2, 1.5]))
 def test_any_box_gives_a_crop_and_a_share(x, y, width, height, scale):
     crop, padded_share = square_crop(ramp(), np.array([x, y, x + width, y + height]), scale, 6)
@@ -69,3 +72,12 @@ def test_resizing_averages_and_keeps_a_picture_of_that_size():
     assert small.shape == (8, 8, 3)
     # Antialiased: no stripes of 0 or 200; past its edge a picture goes on as it ends.
     assert np.abs(small[:, 1:-1].astype(int) - 100).max() <= 5 and np.abs(small.astype(int) - 100).max() <= 15
+
+
+@pytest.mark.parametrize("side", [60, 150, 255, 300, 500])
+def test_resizing_gives_pillows_pixels_within_rounding(side):
+    portrait = skimage.data.astronaut()[:side, 100 : 100 + side]
+    expected = np.asarray(Image.fromarray(portrait).resize((256, 256), Image.Resampling.BICUBIC)).astype(int)
+    difference = np.abs(resize(portrait, 256) - expected)
+    edge = -(-256 // side) + 1  # where Pillow goes on with fewer pixels, and this with the outermost one
+    assert difference[edge:-edge, edge:-edge].max() <= 6 and difference.mean() <= 0.15
