@@ -8,10 +8,19 @@ import pytest
 from workflow_scripts import predict_logits, search_smoothing, train_fusion
 from workflow_scripts.lib.artifacts import read_parquet, sha256_of
 from workflow_scripts.lib.errors import InputError
+from workflow_scripts.lib.fusion import training
 from workflow_scripts.lib.logits import ROLES, read_labelled_logits, read_logits
 
 HEAD = {"num_fused": 16, "visual_dropout": 0.2, "audio_dropout": 0.25, "dropout": 0.2}
-TRAINING = {"epochs": 8, "batch_size": 32, "lr": 1e-2, "min_lr": 1e-4, "weight_decay": 1e-4, "seed": 0}
+TRAINING = {
+    "epochs": 8,
+    "batch_size": 32,
+    "lr": 1e-2,
+    "min_lr": 1e-4,
+    "weight_decay": 1e-4,
+    "seed": 0,
+    "dtype": "float32",
+}
 LENGTHS = {"t1": 60, "t2": 50, "t2_left": 0, "v1": 40, "v2": 24}
 
 
@@ -139,9 +148,11 @@ def test_an_imported_models_validation_tracks_are_labelled(corpus, tmp_path):
     assert all(np.array_equal(imported.logits[track], array) for track, array in trained.logits.items())
 
 
-def test_two_runs_give_the_same_bytes(corpus, tmp_path):
+@pytest.mark.parametrize("dtype", ["float32", "bfloat16"])
+def test_two_runs_give_the_same_bytes(corpus, tmp_path, monkeypatch, dtype):
+    monkeypatch.setattr(training, "BUFFER_BYTES", 64 * 24)  # two batches of 8 + 4 features, so that there are two
     for name in ("one", "two"):
-        _train(corpus, tmp_path / name)
+        _train(corpus, tmp_path / name, training=TRAINING | {"dtype": dtype})
     for name in ("model.safetensors", "val_logits.parquet", "history.parquet", "metrics.json"):
         assert sha256_of(tmp_path / "one" / name) == sha256_of(tmp_path / "two" / name), name
 

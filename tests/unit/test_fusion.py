@@ -11,6 +11,7 @@ from workflow_scripts.lib.fusion.training import Frames, train
 
 HEAD = {"num_fused": 6, "visual_dropout": 0.2, "audio_dropout": 0.25, "dropout": 0.2}
 TRAINING = {
+    "dtype": "float32",
     "epochs": 15,
     "batch_size": 32,
     "lr": 1e-2,
@@ -157,7 +158,7 @@ def test_normalisation_by_hand_and_from_present_rows_only():
     features = np.array([[3.0, 4.0], [4.0, 3.0], [100.0, 0.0]], np.float16)
     present = np.array([True, True, False])
     normalisation = Normalisation(2)
-    normalisation.fit(features, present)
+    normalisation.fit(features, np.flatnonzero(present))
     # Unit rows are (.6, .8) and (.8, .6): mean .7, standard deviation .1.
     assert normalisation.mean.tolist() == pytest.approx([0.7, 0.7])
     assert normalisation.std.tolist() == pytest.approx([0.1, 0.1])
@@ -167,8 +168,31 @@ def test_normalisation_by_hand_and_from_present_rows_only():
 
 def test_a_constant_feature_stays_finite():
     normalisation = Normalisation(1)
-    normalisation.fit(np.ones((5, 1), np.float16), np.ones(5, bool))
+    normalisation.fit(np.ones((5, 1), np.float16), np.arange(5))
     assert normalisation(torch.ones(2, 1), torch.ones(2, dtype=torch.bool)).tolist() == [[0.0], [0.0]]
+
+
+def test_normalisation_leaves_its_input_alone_and_follows_autocast():
+    normalisation, there = Normalisation(2), torch.ones(2, dtype=torch.bool)
+    features = torch.tensor([[3.0, 4.0], [0.0, 0.0]])
+    before = features.clone()
+    whole = normalisation(features, there)
+    assert torch.equal(features, before) and torch.equal(whole, torch.tensor([[0.6, 0.8], [0.0, 0.0]]))
+    with torch.autocast("cpu", torch.bfloat16):
+        assert torch.equal(normalisation(features, there), whole.bfloat16())
+
+
+def test_statistics_do_not_depend_on_how_they_are_summed():
+    features = np.random.default_rng(0).normal(1, 1, (3000, 6)).astype(np.float16)
+    rows = np.flatnonzero(np.arange(3000) % 3)
+    parts, whole = Normalisation(6), Normalisation(6)
+    parts.fit(features, rows, chunk=64)
+    whole.fit(features, rows, chunk=10_000)
+    unit = features[rows].astype(float)
+    unit /= np.linalg.norm(unit, axis=1, keepdims=True)
+    for found in (parts, whole):
+        assert found.mean.numpy() == pytest.approx(unit.mean(axis=0), abs=1e-6)
+        assert found.std.numpy() == pytest.approx(unit.std(axis=0), abs=1e-6)
 
 
 def _model():
@@ -187,7 +211,10 @@ def test_a_saved_model_predicts_the_same_and_is_loaded_strictly(tmp_path):
         np.ones(7, bool),
     )
     again = FusionModel.load(tmp_path / "model.safetensors")
-    assert np.array_equal(predict_logits(again, *arrays), predict_logits(model, *arrays))
+    predicted = predict_logits(model, *arrays)
+    assert np.array_equal(predict_logits(again, *arrays), predicted)
+    some = predict_logits(model, *arrays, rows=np.array([1, 2, 5]), batch_size=2)
+    assert np.allclose(some, predicted[[1, 2, 5]], atol=1e-6)
 
     from safetensors.torch import save_file
 

@@ -8,13 +8,13 @@ from pathlib import Path
 
 import numpy as np
 import torch
-import torch.nn.functional as F
 from safetensors import safe_open
 from safetensors.torch import save_file
 from torch import nn
 
 from workflow_scripts.lib.artifacts import replacing
 from workflow_scripts.lib.errors import InputError
+from workflow_scripts.lib.feature_shards import FeatureRows
 from workflow_scripts.lib.fusion.heads import HEADS
 
 METADATA = "fusion_model"
@@ -30,26 +30,32 @@ class Normalisation(nn.Module):
         self.register_buffer("std", torch.ones(num_features))
 
     @torch.no_grad()
-    def fit(self, features: np.ndarray, present: np.ndarray, chunk: int = 65_536) -> None:
-        """Take mean and standard deviation from the present rows of training features [N, D]; a constant
-        feature keeps standard deviation 1."""
-        rows = np.flatnonzero(present)
+    def fit(self, features: np.ndarray | FeatureRows, rows: np.ndarray, chunk: int = 1024) -> None:
+        """Take mean and standard deviation from some rows of training features [N, D]; a constant feature keeps
+        standard deviation 1. A chunk is small enough for the processor's caches."""
         if len(rows) == 0:
             return
         total, squares = torch.zeros(2, features.shape[1], dtype=torch.float64)
         for start in range(0, len(rows), chunk):
-            block = torch.from_numpy(features[rows[start : start + chunk]].astype(np.float32))
-            unit = F.normalize(block, dim=-1).double()
+            unit = _unit(torch.from_numpy(features[rows[start : start + chunk]])).double()
             total += unit.sum(dim=0)
-            squares += unit.square().sum(dim=0)
+            squares += unit.square_().sum(dim=0)
         mean = total / len(rows)
         std = (squares / len(rows) - mean.square()).clamp(min=0).sqrt()
         self.mean.copy_(mean)
         self.std.copy_(torch.where(std > 1e-8, std, 1.0))
 
     def forward(self, features: torch.Tensor, present: torch.Tensor) -> torch.Tensor:
-        unit = F.normalize(features.float(), dim=-1)
-        return torch.where(present[:, None], (unit - self.mean) / self.std, 0.0)
+        """Float32, or autocast's dtype where it is on: cast once here, not by every layer that takes it."""
+        scores = _unit(features).sub_(self.mean).div_(self.std).mul_(present[:, None].float())
+        kind = features.device.type
+        return scores.to(torch.get_autocast_dtype(kind)) if torch.is_autocast_enabled(kind) else scores
+
+
+def _unit(features: torch.Tensor) -> torch.Tensor:
+    """A float32 copy [B, D] with rows of length 1; zeros stay zeros."""
+    rows = features.to(torch.float32, copy=True)
+    return rows.div_(torch.linalg.vector_norm(rows, dim=-1, keepdim=True).clamp_min_(1e-12))
 
 
 class FusionModel(nn.Module):

@@ -9,26 +9,28 @@ import numpy as np
 import torch
 
 from workflow_scripts.lib.corpora.folds import Fold
-from workflow_scripts.lib.feature_shards import FeatureShards
+from workflow_scripts.lib.feature_shards import FeatureRows, FeatureShards
 from workflow_scripts.lib.fusion.model import FusionModel
 
 
 @torch.inference_mode()
 def predict_logits(
     model: FusionModel,
-    visual: np.ndarray,
-    audio: np.ndarray,
+    visual: np.ndarray | FeatureRows,
+    audio: np.ndarray | FeatureRows,
     visual_present: np.ndarray,
     audio_present: np.ndarray,
+    rows: np.ndarray | None = None,
     batch_size: int = 8192,
 ) -> np.ndarray:
-    """Logits [T, C] float32 of features [T, D] and presence [T]."""
+    """Logits [T, C] float32 of features [T, D] and presence [T], or of some of their rows; reads batch by batch."""
     device = next(model.parameters()).device
+    rows = np.arange(len(visual)) if rows is None else rows
     batches = [torch.zeros(0, model.settings["num_classes"])]
-    for start in range(0, len(visual), batch_size):
-        rows = slice(start, start + batch_size)
-        parts = (visual[rows], audio[rows], visual_present[rows], audio_present[rows])
-        batches.append(model(*(torch.from_numpy(np.array(part)).to(device) for part in parts)).cpu())
+    for start in range(0, len(rows), batch_size):
+        batch = rows[start : start + batch_size]
+        parts = (visual[batch], audio[batch], visual_present[batch], audio_present[batch])
+        batches.append(model(*(torch.from_numpy(part).to(device) for part in parts)).cpu())
     return torch.cat(batches).numpy()
 
 

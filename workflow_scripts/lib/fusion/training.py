@@ -1,9 +1,11 @@
 """Stage II's training on features that are already extracted.
 
-Shapes: N frames, C classes.
+Shapes: N frames, B frames of a batch, C classes.
 """
 
 import logging
+from collections.abc import Iterable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 
 import numpy as np
@@ -12,25 +14,117 @@ import torch.nn.functional as F
 
 from workflow_scripts.lib.challenge.expressions import UNLABELLED
 from workflow_scripts.lib.challenge.scores import macro_f1
+from workflow_scripts.lib.compute import DTYPES
 from workflow_scripts.lib.errors import InputError
+from workflow_scripts.lib.feature_shards import FeatureRows
 from workflow_scripts.lib.fusion.model import FusionModel
 from workflow_scripts.lib.fusion.prediction import predict_logits
 from workflow_scripts.lib.targets import class_weights
+
+BUFFER_BYTES = 256 * 2**20
+"""Features that are shuffled together; twice this is in memory, since the next ones are read meanwhile."""
+
+BLOCK_ROWS = 256
+"""Rows that are read, and shuffled over a corpus larger than the buffer, as one."""
 
 
 @dataclass(frozen=True)
 class Frames:
     """Features and classes of many frames: visual [N, V], audio [N, A] float16, presence [N], expression [N]."""
 
-    visual: np.ndarray
-    audio: np.ndarray
+    visual: np.ndarray | FeatureRows
+    audio: np.ndarray | FeatureRows
     visual_present: np.ndarray
     audio_present: np.ndarray
     expression: np.ndarray
 
+    def __len__(self) -> int:
+        return len(self.expression)
+
+    @property
+    def inputs(self) -> tuple[np.ndarray | FeatureRows, ...]:
+        """The four that a fusion model takes, features perhaps still on disk."""
+        return self.visual, self.audio, self.visual_present, self.audio_present
+
     def features(self, rows: np.ndarray | slice = slice(None)) -> tuple[np.ndarray, ...]:
         """The four arrays that a fusion model takes, for some rows."""
-        return self.visual[rows], self.audio[rows], self.visual_present[rows], self.audio_present[rows]
+        return tuple(part[rows] for part in self.inputs)
+
+    def read(self, rows: np.ndarray, visual: np.ndarray, audio: np.ndarray) -> "Frames":
+        """Some rows [M], in memory: their features are put into the first M rows of `visual` and `audio`."""
+        return Frames(
+            self.visual.take(rows, axis=0, out=visual[: len(rows)]),
+            self.audio.take(rows, axis=0, out=audio[: len(rows)]),
+            self.visual_present[rows],
+            self.audio_present[rows],
+            self.expression[rows],
+        )
+
+
+def in_buffers(rows: np.ndarray, buffer_rows: int, block_rows: int, rng: np.random.Generator) -> list[np.ndarray]:
+    """Part rows [N] into buffers of `buffer_rows`, the last one smaller, each of them ascending.
+
+    Rows that do not fit into one buffer are dealt in blocks of `block_rows` neighbours: so a buffer holds rows from
+    everywhere, and disks read long pieces.
+    """
+    if len(rows) > buffer_rows:
+        blocks = np.array_split(rows, -(-len(rows) // block_rows))
+        rows = np.concatenate([blocks[number] for number in rng.permutation(len(blocks))])
+    return [np.sort(rows[start : start + buffer_rows]) for start in range(0, len(rows), buffer_rows)]
+
+
+class ShuffledBatches:
+    """Some rows of `frames` in random order, anew at every iteration: a fusion model's four arguments for a batch, and
+    its classes [B] int64.
+
+    Rows are shuffled within a buffer of BUFFER_BYTES, while a thread reads the next buffer. The order depends on `rng`
+    alone, and rows that fit into one buffer are shuffled freely.
+    """
+
+    def __init__(self, frames: Frames, rows: np.ndarray, batch_size: int, rng: np.random.Generator, device: str):
+        self._frames, self._rows, self._batch_size, self._rng, self._device = frames, rows, batch_size, rng, device
+        widths = frames.visual.shape[1], frames.audio.shape[1]
+        self._buffer_rows = max(1, BUFFER_BYTES // (2 * sum(widths) * batch_size)) * batch_size
+        # Memory that a process is given anew costs more time than reading into it, so it is kept.
+        count, height = (1, len(rows)) if len(rows) <= self._buffer_rows else (2, self._buffer_rows)
+        self._places = [[np.empty((height, width), np.float16) for width in widths] for _ in range(count)]
+
+    def __iter__(self) -> Iterator[tuple[tuple[torch.Tensor, ...], torch.Tensor]]:
+        buffers = in_buffers(self._rows, self._buffer_rows, BLOCK_ROWS, self._rng)
+        with ThreadPoolExecutor(1) as reader:
+            coming = reader.submit(self._frames.read, buffers[0], *self._places[0])
+            for number in range(len(buffers)):
+                buffer = coming.result()
+                if number + 1 < len(buffers):
+                    coming = reader.submit(self._frames.read, buffers[number + 1], *self._places[(number + 1) % 2])
+                order = self._rng.permutation(len(buffer))
+                for start in range(0, len(order), self._batch_size):
+                    chosen = np.sort(order[start : start + self._batch_size])  # neighbours copy faster
+                    target = torch.from_numpy(buffer.expression[chosen].astype(np.int64)).to(self._device)
+                    yield tuple(torch.from_numpy(array).to(self._device) for array in buffer.features(chosen)), target
+
+
+def train_epoch(
+    model: FusionModel,
+    optimizer: torch.optim.Optimizer,
+    schedule: torch.optim.lr_scheduler.LRScheduler,
+    batches: Iterable[tuple[tuple[torch.Tensor, ...], torch.Tensor]],
+    weights: torch.Tensor,
+    dtype: torch.dtype,
+) -> np.ndarray:
+    """One step for every batch, its products in `dtype`; returns their losses [number of batches]."""
+    model.train()
+    losses = []
+    for features, target in batches:
+        with torch.autocast(target.device.type, dtype, enabled=dtype != torch.float32):
+            logits = model(*features)
+        loss = F.cross_entropy(logits.float(), target, weight=weights)
+        optimizer.zero_grad()
+        loss.backward()
+        optimizer.step()
+        schedule.step()
+        losses.append(loss.detach())  # its value would have to be waited for on a GPU
+    return torch.stack(losses).double().cpu().numpy()
 
 
 def train(
@@ -46,43 +140,37 @@ def train(
     weight_decay: float,
     seed: int,
     device: str,
+    dtype: str,
 ) -> list[dict]:
     """Fit statistics and weights on the labelled training frames; leave `model` at its best validation epoch.
 
+    dtype: `bfloat16` computes a training step's products in it; weights, statistics and validation stay float32.
     Returns one row per epoch: epoch, train_loss, val_macro_f1, lr.
     """
     there = train_frames.visual_present | train_frames.audio_present
     labelled = np.flatnonzero((train_frames.expression != UNLABELLED) & there)
     if len(labelled) == 0:
         raise InputError("no training frame has both a label and a face or sound; check the annotations and faces.")
-    if not (validation_frames.expression != UNLABELLED).any():
+    scored = np.flatnonzero(validation_frames.expression != UNLABELLED)
+    if len(scored) == 0:
         raise InputError("no validation frame is labelled; the fusion's best epoch cannot be chosen.")
-    model.visual_normalisation.fit(train_frames.visual[labelled], train_frames.visual_present[labelled])
-    model.audio_normalisation.fit(train_frames.audio[labelled], train_frames.audio_present[labelled])
+    model.visual_normalisation.fit(train_frames.visual, labelled[train_frames.visual_present[labelled]])
+    model.audio_normalisation.fit(train_frames.audio, labelled[train_frames.audio_present[labelled]])
     weights = class_weights(train_frames.expression[labelled], num_classes).to(device)
     model.to(device)
-    optimizer = torch.optim.AdamW(model.parameters(), lr=lr, weight_decay=weight_decay)
+    # Fused it is faster, but differs in the last bits from what float32 training has always been.
+    fused = True if dtype != "float32" else None
+    optimizer = torch.optim.AdamW(model.parameters(), lr=lr, weight_decay=weight_decay, fused=fused)
     steps = -(-len(labelled) // batch_size)
     schedule = torch.optim.lr_scheduler.CosineAnnealingLR(optimizer, epochs * steps, eta_min=min_lr)
     rng = np.random.default_rng(seed)
     torch.manual_seed(seed)  # dropout
     history, best_score, best_weights = [], -1.0, {}
+    batches = ShuffledBatches(train_frames, labelled, batch_size, rng, device)
     for epoch in range(1, epochs + 1):
-        model.train()
-        losses = []
-        order = rng.permutation(labelled)
-        for start in range(0, len(order), batch_size):
-            rows = np.sort(order[start : start + batch_size])  # ascending rows read faster from disk
-            batch = (torch.from_numpy(array).to(device) for array in train_frames.features(rows))
-            target = torch.from_numpy(train_frames.expression[rows].astype(np.int64)).to(device)
-            loss = F.cross_entropy(model(*batch), target, weight=weights)
-            optimizer.zero_grad()
-            loss.backward()
-            optimizer.step()
-            schedule.step()
-            losses.append(loss.item())
-        logits = predict_logits(model.eval(), *validation_frames.features())
-        score = macro_f1(validation_frames.expression, logits.argmax(axis=1))
+        losses = train_epoch(model, optimizer, schedule, batches, weights, DTYPES[dtype])
+        logits = predict_logits(model.eval(), *validation_frames.inputs, rows=scored)
+        score = macro_f1(validation_frames.expression[scored], logits.argmax(axis=1))
         history.append(
             {
                 "epoch": epoch,

@@ -1,0 +1,253 @@
+"""Figure 5: fusion training on 1.5 M rows of (1024 + 1024) features in shards on disk.
+
+The peer holds all features in memory and takes batches from torch's DataLoader; the bound repeats the same step on one
+batch that is in memory already.
+"""
+
+import shutil
+import tempfile
+from collections.abc import Callable, Iterator
+from itertools import islice, repeat
+from pathlib import Path
+from unittest.mock import patch
+
+import numpy as np
+import pyarrow as pa
+import torch
+import torch.nn.functional as F
+from torch import nn
+from torch.utils.data import DataLoader, TensorDataset
+
+from benchmarks.measuring import Row, added_mib, compared, limited, on_cores, seconds_in_turns, show
+from workflow_scripts import train_fusion
+from workflow_scripts.lib.artifacts import made_by
+from workflow_scripts.lib.challenge.expressions import EXPRESSIONS, NUM_CLASSES
+from workflow_scripts.lib.feature_shards import FeatureShards, write_shard
+from workflow_scripts.lib.fusion import training
+from workflow_scripts.lib.fusion.heads import GatedFusion
+from workflow_scripts.lib.fusion.model import FusionModel
+from workflow_scripts.lib.fusion.training import Frames, ShuffledBatches, train, train_epoch
+
+FOLDER = Path("results/bench")
+CORES = 2
+NUM_FEATURES = 1024
+TRACKS, TRACK_ROWS = 545, 2752  # 1,499,840 rows
+VALIDATED_EVERY = 24
+"""One track in so many is a validation track."""
+HEAD = {"num_fused": 512, "visual_dropout": 0.2, "audio_dropout": 0.25, "dropout": 0.2}
+TRAINING = {"epochs": 1, "lr": 1e-4, "min_lr": 1e-5, "weight_decay": 1e-4, "seed": 0}
+BATCH = 4096
+DTYPE = "bfloat16"
+STEPS = {"ours": 64, "peer": 16, "bound": 32}
+"""Steps a turn. Ours begins each turn with an empty buffer, as an epoch of 366 steps does, and reads four of them."""
+
+
+def rows() -> list[Row]:
+    on_cores(CORES)
+    torch.set_num_threads(CORES)
+    folder = FOLDER / "fusion"
+    try:
+        corpus = _corpus(folder, TRACKS)
+        stored = _training_frames(corpus)
+        seconds, differing = _speeds(stored)
+        memory = added_mib(_whole_pass, corpus)
+    finally:
+        shutil.rmtree(folder)
+    return [
+        compared("5 fusion training", seconds, "step of 4096 rows", times_peer=3, of_bound=0.9),
+        limited("5 peak memory above the interpreter, all rows", memory, "MiB", at_most=2048),
+        limited("5 values unlike those of features in memory", float(differing), "values", at_most=0),
+        limited("5 macro-F1 lost to bfloat16 and blocks", _lost_score(), "macro-F1", at_most=0.01),
+    ]
+
+
+def growth_work(scale: int) -> Callable[[], object]:
+    """One epoch of training, statistics and validation included, on `scale` times 65,536 rows or so."""
+    FOLDER.mkdir(parents=True, exist_ok=True)
+    folder = tempfile.TemporaryDirectory(prefix="fusion-", dir=FOLDER)  # gone with the last reference to it
+    corpus = _corpus(Path(folder.name), VALIDATED_EVERY * scale)
+
+    def work(folder: tempfile.TemporaryDirectory = folder) -> None:
+        _train(corpus, Path(folder.name) / "made")
+
+    return work
+
+
+def _speeds(stored: Frames) -> tuple[dict[str, float], int]:
+    """Seconds a step, and how many values of the first batches differ from those of the same frames in memory."""
+    everything = np.arange(len(stored))
+    in_memory = Frames(*stored.features(), stored.expression)
+
+    batches, same_batches = (
+        ShuffledBatches(frames, everything, BATCH, np.random.default_rng(0), "cpu") for frames in (stored, in_memory)
+    )
+    differing = 0
+    for (ours, target), (theirs, their_target) in islice(zip(batches, same_batches, strict=True), 20):
+        pairs = zip((*ours, target), (*theirs, their_target), strict=True)
+        differing += sum(int((mine != other).sum()) for mine, other in pairs)
+
+    weights = torch.ones(NUM_CLASSES)
+    model, optimizer, schedule = _made(FusionModel(num_classes=NUM_CLASSES, **_sizes(), **HEAD), fused=True)
+    dtype = training.DTYPES[DTYPE]
+    (one,) = islice(batches, 1)
+    peer = _peer(in_memory, weights)
+    ways = {
+        "ours": lambda: train_epoch(model, optimizer, schedule, islice(batches, STEPS["ours"]), weights, dtype),
+        "peer": lambda: [next(peer) for _ in range(STEPS["peer"])],
+        "bound": lambda: train_epoch(model, optimizer, schedule, repeat(one, STEPS["bound"]), weights, dtype),
+    }
+    return seconds_in_turns({name: (work, STEPS[name]) for name, work in ways.items()}), differing
+
+
+class _UsualModel(nn.Module):
+    """The gate behind its normalisation, layer by layer as it is usually written."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.register_buffer("mean", torch.zeros(2, NUM_FEATURES))
+        self.register_buffer("std", torch.ones(2, NUM_FEATURES))
+        self.visual_dropout = nn.Dropout(HEAD["visual_dropout"])
+        self.audio_dropout = nn.Dropout(HEAD["audio_dropout"])
+        self.head = GatedFusion(NUM_FEATURES, NUM_FEATURES, NUM_CLASSES, num_fused=512, dropout=HEAD["dropout"])
+
+    def forward(self, visual, audio, visual_present, audio_present):
+        visual = (F.normalize(visual.float(), dim=-1) - self.mean[0]) / self.std[0]
+        audio = (F.normalize(audio.float(), dim=-1) - self.mean[1]) / self.std[1]
+        visual = torch.where(visual_present[:, None], visual, 0.0)
+        audio = torch.where(audio_present[:, None], audio, 0.0)
+        return self.head(self.visual_dropout(visual), self.audio_dropout(audio), visual_present, audio_present)
+
+
+def _peer(frames: Frames, weights: torch.Tensor) -> Iterator[float]:
+    """The usual training loop, a step at a time, without end: features in memory as they were stored, in float16, since
+    12 GB of float32 beside them would not leave room on a machine of 24 GiB; the loader works in this process, which
+    was faster than in another one."""
+    dataset = TensorDataset(
+        *(torch.from_numpy(array) for array in frames.features()), torch.from_numpy(frames.expression.astype(np.int64))
+    )
+    loader = DataLoader(dataset, batch_size=BATCH, shuffle=True)
+    model, optimizer, schedule = _made(_UsualModel(), fused=None)
+    while True:
+        for *features, target in loader:
+            loss = F.cross_entropy(model(*features), target, weight=weights)
+            optimizer.zero_grad()
+            loss.backward()
+            optimizer.step()
+            schedule.step()
+            yield loss.item()
+
+
+def _made(model: nn.Module, fused: bool | None) -> tuple:
+    optimizer = torch.optim.AdamW(model.parameters(), lr=1e-4, weight_decay=1e-4, fused=fused)
+    return model.train(), optimizer, torch.optim.lr_scheduler.CosineAnnealingLR(optimizer, 10_000, eta_min=1e-5)
+
+
+def _lost_score() -> float:
+    """Macro-F1 of training as it has always been (float32, one buffer) less that of bfloat16 and blocks."""
+    rng = np.random.default_rng(0)
+    prototypes = rng.normal(size=(2, NUM_CLASSES, 128))
+    frames = [_learnable(rng, prototypes, 200), _learnable(rng, prototypes, 60)]
+    scores = []
+    for dtype, buffer_bytes in (("float32", training.BUFFER_BYTES), ("bfloat16", 2**22)):  # 4 MiB are 8,192 rows
+        torch.manual_seed(0)
+        sizes = {"head": "gate", "num_visual": 128, "num_audio": 128, "num_classes": NUM_CLASSES}
+        model = FusionModel(**sizes, **(HEAD | {"num_fused": 128}))
+        with patch.object(training, "BUFFER_BYTES", buffer_bytes):
+            settings = TRAINING | {"epochs": 4, "batch_size": 512, "lr": 1e-3}
+            history = train(model, *frames, num_classes=NUM_CLASSES, device="cpu", dtype=dtype, **settings)
+        scores.append(max(row["val_macro_f1"] for row in history))
+    return scores[0] - scores[1]
+
+
+def _learnable(rng: np.random.Generator, prototypes: np.ndarray, num_tracks: int) -> Frames:
+    """Tracks of 256 frames with one class for 64 frames at a time, features near a class's and the track's own."""
+    expression = np.repeat(rng.integers(0, NUM_CLASSES, num_tracks * 4), 64)
+    track = np.repeat(np.arange(num_tracks), 256)
+    features = [
+        (0.4 * prototypes[modality][expression] + rng.normal(size=(num_tracks, 128))[track]).astype(np.float32)
+        + 2 * rng.standard_normal((len(track), 128), dtype=np.float32)
+        for modality in (0, 1)
+    ]
+    there = np.ones(len(track), bool)
+    return Frames(*(array.astype(np.float16) for array in features), there, there, expression.astype(np.int8))
+
+
+def _sizes() -> dict:
+    return {"head": "gate", "num_visual": NUM_FEATURES, "num_audio": NUM_FEATURES}
+
+
+def _corpus(folder: Path, num_tracks: int, tracks_per_shard: int = 34) -> dict:
+    """What `train_fusion.run` is told of made-up shards: noise, one face in fifty absent, one class to a track."""
+    rng = np.random.default_rng(0)
+    noise = rng.standard_normal((8 * TRACK_ROWS, NUM_FEATURES), dtype=np.float32).astype(np.float16)
+    names = [f"track{number:03d}" for number in range(num_tracks)]
+    pairs = {
+        modality: [
+            (folder / f"{modality}{start}.npy", folder / f"{modality}{start}.parquet")
+            for start in range(0, num_tracks, tracks_per_shard)
+        ]
+        for modality in ("visual", "audio")
+    }
+    for paths in pairs.values():
+        for number, (npy, index) in enumerate(paths):
+            if npy.exists() and index.exists():
+                continue
+            held = names[number * tracks_per_shard : (number + 1) * tracks_per_shard]
+            count = len(held) * TRACK_ROWS
+            starts = rng.integers(0, len(noise) - TRACK_ROWS, len(held))
+            features = np.concatenate([noise[start : start + TRACK_ROWS] for start in starts])
+            present = rng.random(count) > 0.02
+            features[~present] = 0
+            frame = np.tile(np.arange(1, TRACK_ROWS + 1, dtype=np.int32), len(held))
+            columns = {
+                "track": pa.array(np.repeat(held, TRACK_ROWS)),
+                "frame": frame,
+                "time_s": (frame - 1) / 30,
+                "present": present,
+                "detected": present,
+                "padded_share": np.zeros(count, np.float32),
+            }
+            write_shard(npy, index, features, columns, made_by({}))
+    rows = [
+        {"track": name, "split": "train", "annotation": "", "label": EXPRESSIONS[number % NUM_CLASSES], "group": name}
+        for number, name in enumerate(names)
+    ]
+    for row in rows[::VALIDATED_EVERY]:
+        row["split"] = "validation"
+    return {"tracks": rows, **pairs}
+
+
+def _training_frames(corpus: dict) -> Frames:
+    """The training tracks' frames, as `train_fusion.run` opens them."""
+    names = [row["track"] for row in corpus["tracks"] if row["split"] == "train"]
+    visual, visual_present = FeatureShards(corpus["visual"]).stacked(names)
+    audio, audio_present = FeatureShards(corpus["audio"]).stacked(names)
+    expression = np.repeat(np.arange(len(names), dtype=np.int8) % NUM_CLASSES, TRACK_ROWS)
+    return Frames(visual, audio, visual_present, audio_present, expression)
+
+
+def _whole_pass(corpus: dict) -> None:
+    torch.set_num_threads(CORES)
+    with tempfile.TemporaryDirectory(dir=FOLDER) as made:
+        _train(corpus, Path(made))
+
+
+def _train(corpus: dict, made: Path) -> None:
+    train_fusion.run(
+        fold="official",
+        folds=None,
+        **corpus,
+        model=made / "model.safetensors",
+        val_logits=made / "val_logits.parquet",
+        history=made / "history.parquet",
+        metrics=made / "metrics.json",
+        head="gate",
+        head_settings=HEAD,
+        training=TRAINING | {"batch_size": BATCH, "dtype": DTYPE},
+        device="cpu",
+        num_threads=CORES,
+    )
+
+
+if __name__ == "__main__":
+    show(rows())
