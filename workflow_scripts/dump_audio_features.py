@@ -1,6 +1,8 @@
 """Embed the sound of one shard's tracks; a frame's feature is the mean over its window."""
 
 import logging
+from collections.abc import Iterator
+from itertools import accumulate, pairwise
 from pathlib import Path
 
 import numpy as np
@@ -10,7 +12,7 @@ from workflow_scripts.lib.artifacts import made_by, read_parquet
 from workflow_scripts.lib.compute import DTYPES, start_torch
 from workflow_scripts.lib.corpora.batches import files_of
 from workflow_scripts.lib.encoders.loading import load_encoder, load_feature_extractor
-from workflow_scripts.lib.encoders.speech import SpeechEncoder, chunked_features, windowed_features
+from workflow_scripts.lib.encoders.speech import Piece, SpeechEncoder, chunks, single_windows, window_means
 from workflow_scripts.lib.feature_shards import write_shard
 from workflow_scripts.lib.job import log_to, progress
 from workflow_scripts.lib.media.audio import SAMPLE_RATE, read_audio
@@ -46,31 +48,32 @@ def run(
         dtype=DTYPES[dtype],
     )
     logging.info("%s: %s sound of %d tracks, layers %s, %s", features, mode, len(tracks), layers, dtype)
-    rows, frames, present, names = [], [], [], []
-    units = zip(tracks, audio, windows, strict=True)
-    for track, audio_file, window_file in progress(units, len(tracks), "embedding sound", "tracks"):
-        table = read_parquet(window_file)
-        bounds = np.stack([table["start_sample"].to_numpy(), table["end_sample"].to_numpy()], axis=1)
-        has_sound = table["has_sound"].to_numpy(zero_copy_only=False).astype(bool)
-        embedded = np.zeros((len(table), network.config.hidden_size), np.float32)
-        if has_sound.any():
-            samples, _ = read_audio(audio_file)
-            if mode == "chunked":
-                embedded = chunked_features(speech, samples, bounds, round(chunk_s * SAMPLE_RATE))
-            else:
-                embedded[has_sound] = windowed_features(speech, samples, bounds[has_sound])
-        rows.append(np.where(has_sound[:, None], embedded, 0.0))
-        frames.append(table["frame"].to_numpy())
-        present.append(has_sound)
-        names += [track] * len(table)
+    tables = [read_parquet(path, columns=["frame", "start_sample", "end_sample", "has_sound"]) for path in windows]
+    described = pa.concat_tables(tables)
+    has_sound = described["has_sound"].to_numpy()
+    bounds = np.stack([described["start_sample"].to_numpy(), described["end_sample"].to_numpy()], axis=1)
+
+    def pieces() -> Iterator[Piece]:
+        rows_of_tracks = pairwise(accumulate(map(len, tables), initial=0))
+        units = zip(audio, rows_of_tracks, strict=True)
+        for audio_file, (start, end) in progress(units, len(tracks), "embedding sound", "tracks"):
+            rows = start + np.flatnonzero(has_sound[start:end])
+            if len(rows):
+                samples, _ = read_audio(audio_file)
+                if mode == "chunked":
+                    yield from chunks(samples, bounds[rows], rows, round(chunk_s * SAMPLE_RATE))
+                else:
+                    yield from single_windows(samples, bounds[rows], rows)
+
+    values = window_means(speech, pieces(), len(described), num_threads)
     write_shard(
         features,
         index,
-        np.concatenate([np.zeros((0, network.config.hidden_size), np.float32), *rows]),
+        values,
         {
-            "track": pa.array(names, pa.string()),
-            "frame": pa.array(np.concatenate([np.zeros(0, np.int32), *frames])),
-            "present": pa.array(np.concatenate([np.zeros(0, bool), *present])),
+            "track": pa.array(np.repeat(tracks, [len(table) for table in tables]), pa.string()),
+            "frame": described["frame"],
+            "present": described["has_sound"],
         },
         made_by(
             {
@@ -84,7 +87,7 @@ def run(
             [encoder / "model.safetensors", *windows, *audio],
         ),
     )
-    logging.info("made %s: %d frames", features, len(names))
+    logging.info("made %s: %d frames", features, len(described))
 
 
 if __name__ == "__main__":

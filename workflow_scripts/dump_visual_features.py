@@ -1,8 +1,9 @@
 """Embed the crops of one shard's tracks with the adapted encoder; a frame's feature is its scales' mean."""
 
 import logging
+from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
-from itertools import pairwise
+from itertools import islice
 from pathlib import Path
 
 import numpy as np
@@ -14,11 +15,11 @@ from workflow_scripts.lib.artifacts import made_by, read_parquet
 from workflow_scripts.lib.compute import DTYPES, start_torch
 from workflow_scripts.lib.corpora.batches import files_of
 from workflow_scripts.lib.encoders.loading import load_encoder
-from workflow_scripts.lib.encoders.visual import embed_crops, mean_over_scales
+from workflow_scripts.lib.encoders.visual import VisualEncoder, add_by_row
 from workflow_scripts.lib.feature_shards import write_shard
 from workflow_scripts.lib.job import log_to, progress
 
-_SCALES = pa.list_(pa.float32())
+_READ_ROWS = 256  # of a crop file at a time, so that memory does not grow with it
 
 
 def run(
@@ -38,77 +39,66 @@ def run(
 ) -> None:
     """Write one row per frame of each track's subject file, zeros where the frame has no crop.
 
-    scales: those of the stored crops whose features are averaged; the others are left alone.
+    scales: those of the stored crops whose features are averaged; the others are left alone. A batch goes on from one
+    track into the next.
     """
     device = start_torch(device, num_threads)
-    network = load_encoder(encoder).to(device)
-    width = network.config.hidden_size
-    logging.info("%s: crops of %d tracks in batches of %d, %s", features, len(tracks), batch_size, dtype)
-    rows, parts = [np.zeros((0, width), np.float32)], []
-    with ThreadPoolExecutor(num_threads) as decoders:
-        for track, crop_file, subject_file in zip(tracks, crops, subjects, strict=True):
-            subject = read_parquet(subject_file, columns=["time_s", "status"])
-            num_frames = len(subject)
-            stored = pq.ParquetFile(crop_file)
-            batches = stored.iter_batches(batch_size, columns=["frame", "scale", "padded_share", "jpeg"])
-            embedded, described = [np.zeros((0, width), np.float32)], [_no_crops(stored)]
-            for batch in progress(batches, -(-stored.metadata.num_rows // batch_size), track, "batches"):
-                batch = batch.filter(pc.is_in(batch["scale"], pa.array(scales, pa.float32())))
-                if batch.num_rows == 0:
-                    continue
-                embedded.append(
-                    embed_crops(
-                        network,
-                        batch["jpeg"].to_pylist(),
-                        image_px=image_px,
-                        device=device,
-                        dtype=DTYPES[dtype],
-                        decoders=decoders,
-                    )
-                )
-                described.append(pa.Table.from_batches([batch.drop_columns(["jpeg"])]))
-            crop = pa.concat_tables(described)
-            frame = crop["frame"].to_numpy()
-            mean, count = mean_over_scales(np.concatenate(embedded), frame, num_frames)
-            padded = np.bincount(frame - 1, weights=crop["padded_share"].to_numpy(), minlength=num_frames)
-            rows.append(mean)
-            parts.append(
-                pa.table(
-                    {
-                        "track": pa.repeat(track, num_frames),
-                        "frame": np.arange(1, num_frames + 1, dtype=np.int32),
-                        "time_s": subject["time_s"],
-                        "present": count > 0,
-                        "detected": pc.equal(subject["status"], "detected"),
-                        "scales": pa.array(_by_frame(frame, crop["scale"].to_numpy(), num_frames), _SCALES),
-                        "padded_share": (padded / np.maximum(count, 1)).astype(np.float32),
-                    }
-                )
-            )
-    index_rows = pa.concat_tables(parts)
-    write_shard(
-        features,
-        index,
-        np.concatenate(rows),
-        {name: index_rows[name] for name in index_rows.column_names},
-        made_by(
-            {"image_px": image_px, "dtype": dtype, "scales": scales, "tracks": tracks},
-            [encoder / "model.safetensors", *crops],
-        ),
+    network = load_encoder(encoder)
+    visual = VisualEncoder(encoder=network, image_px=image_px, device=device, dtype=DTYPES[dtype])
+    wanted = pa.array(scales, pa.float32())
+    described = pa.concat_tables(
+        [_describe(*track, wanted=wanted) for track in zip(tracks, crops, subjects, strict=True)]
     )
-    logging.info("made %s: %d frames", features, len(index_rows))
+    count = pc.list_value_length(described["scales"]).to_numpy()
+    logging.info(
+        "%s: %d crops of %d tracks in batches of %d, %s", features, count.sum(), len(tracks), batch_size, dtype
+    )
+    jpegs = _jpegs(crops, wanted)
+    batches = iter(lambda: list(islice(jpegs, batch_size)), [])
+    rows = np.repeat(np.arange(len(described)), count)  # of each crop: files hold them frame by frame
+    values = np.zeros((len(described), network.config.hidden_size), np.float32)
+    with ThreadPoolExecutor(1) as beside:  # hashing the inputs takes as long as reading them
+        settings = {"image_px": image_px, "dtype": dtype, "scales": scales, "tracks": tracks}
+        provenance = beside.submit(made_by, settings, [encoder / "model.safetensors", *crops])
+        num_batches = -(-len(rows) // batch_size)
+        done = 0
+        for tokens in progress(visual.embed(batches, num_threads), num_batches, "embedding crops", "batches"):
+            add_by_row(values, tokens, rows[done : done + len(tokens)])
+            done += len(tokens)
+    values /= np.maximum(count, 1)[:, None]
+    columns = {name: described[name] for name in described.column_names}
+    write_shard(features, index, values, columns, provenance.result())
+    logging.info("made %s: %d frames", features, len(described))
 
 
-def _no_crops(stored: pq.ParquetFile) -> pa.Table:
-    """A table of crops without rows and without their images, for a track that has none."""
-    kept = [field for field in stored.schema_arrow if field.name in ("frame", "scale", "padded_share")]
-    return pa.schema(kept).empty_table()
+def _describe(track: str, crop_file: Path, subject_file: Path, wanted: pa.Array) -> pa.Table:
+    """What the index says of a track's frames: rows in the order of the subject file."""
+    subject = read_parquet(subject_file, columns=["time_s", "status"])
+    crop = read_parquet(crop_file, columns=["frame", "scale", "padded_share"])
+    crop = crop.filter(pc.is_in(crop["scale"], wanted))
+    num_frames, row = len(subject), crop["frame"].to_numpy() - 1
+    count = np.bincount(row, minlength=num_frames)
+    padded = np.bincount(row, weights=crop["padded_share"].to_numpy(), minlength=num_frames)
+    bounds = np.concatenate([[0], np.cumsum(count)]).astype(np.int32)
+    return pa.table(
+        {
+            "track": pa.repeat(track, num_frames),
+            "frame": np.arange(1, num_frames + 1, dtype=np.int32),
+            "time_s": subject["time_s"],
+            "present": count > 0,
+            "detected": pc.equal(subject["status"], "detected"),
+            "scales": pa.ListArray.from_arrays(bounds, crop["scale"].combine_chunks()),
+            "padded_share": (padded / np.maximum(count, 1)).astype(np.float32),
+        }
+    )
 
 
-def _by_frame(frame: np.ndarray, scale: np.ndarray, num_frames: int) -> list[list[float]]:
-    """The scales that are there for each frame; `frame` is 1-based and ascending."""
-    bounds = np.searchsorted(frame, np.arange(1, num_frames + 2))
-    return [scale[start:end].tolist() for start, end in pairwise(bounds)]
+def _jpegs(crop_files: list[Path], wanted: pa.Array) -> Iterator[bytes]:
+    """The crops of the scales that are wanted, file after file."""
+    for path in crop_files:
+        with pq.ParquetFile(path, pre_buffer=False) as stored:  # else it keeps all that it has read
+            for batch in stored.iter_batches(_READ_ROWS, columns=["scale", "jpeg"]):
+                yield from batch.filter(pc.is_in(batch["scale"], wanted))["jpeg"].to_pylist()
 
 
 if __name__ == "__main__":

@@ -1,7 +1,6 @@
 """Whether the rows of the feature shards are those of the frames that they name."""
 
 from collections.abc import Sequence
-from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import numpy as np
@@ -11,7 +10,7 @@ from tests.alignment.chain import SCALES, Files, Found
 from workflow_scripts import dump_audio_features, dump_visual_features
 from workflow_scripts.lib.artifacts import read_parquet, write_json
 from workflow_scripts.lib.encoders.loading import load_encoder, random_encoder, save_encoder
-from workflow_scripts.lib.encoders.visual import embed_crops
+from workflow_scripts.lib.encoders.visual import VisualEncoder
 
 IMAGE_PX = 28
 VISION = {
@@ -59,23 +58,21 @@ def _check_visual(tracks: Sequence[tuple[Files, Found]], folder: Path) -> None:
         num_threads=1,
     )
     features, rows = np.load(npy), read_parquet(index).to_pandas()
-    encoder = load_encoder(folder / "vision")
-    with ThreadPoolExecutor(1) as decoders:
-        for files, found in tracks:
-            own = rows[rows["track"] == files.name]
-            timeline = read_parquet(files.timeline).to_pandas()
-            found.expect(own["frame"].tolist() == timeline["frame"].tolist(), "features/visual lacks a frame")
-            found.expect(own["time_s"].tolist() == timeline["time_s"].tolist(), "features/visual slips in time")
-            found.expect(bool(own["present"].all()), "features/visual lacks a face")
-            crops = read_parquet(files.crops).to_pandas()
-            stored = features[own["row"]].astype(np.float32)
-            for frame in np.linspace(1, crops["frame"].max(), SAMPLED).round().astype(int):
-                jpegs = crops.loc[crops["frame"] == frame, "jpeg"].tolist()
-                alone = embed_crops(
-                    encoder, jpegs, image_px=IMAGE_PX, device="cpu", dtype=torch.float32, decoders=decoders
-                ).mean(0)
-                nearest = 1 + int(np.argmin(np.abs(stored - alone).max(1)))
-                found.expect(nearest == frame, f"features/visual holds frame {nearest} for frame {frame}")
+    visual = VisualEncoder(
+        encoder=load_encoder(folder / "vision"), image_px=IMAGE_PX, device="cpu", dtype=torch.float32
+    )
+    for files, found in tracks:
+        own = rows[rows["track"] == files.name]
+        timeline = read_parquet(files.timeline).to_pandas()
+        found.expect(own["frame"].tolist() == timeline["frame"].tolist(), "features/visual lacks a frame")
+        found.expect(own["time_s"].tolist() == timeline["time_s"].tolist(), "features/visual slips in time")
+        found.expect(bool(own["present"].all()), "features/visual lacks a face")
+        crops = read_parquet(files.crops).to_pandas()
+        stored = features[own["row"]].astype(np.float32)
+        for frame in np.linspace(1, crops["frame"].max(), SAMPLED).round().astype(int):
+            (tokens,) = visual.embed([crops.loc[crops["frame"] == frame, "jpeg"].tolist()], 1)
+            nearest = 1 + int(np.argmin(np.abs(stored - tokens.mean(axis=0)).max(axis=1)))
+            found.expect(nearest == frame, f"features/visual holds frame {nearest} for frame {frame}")
 
 
 def _check_audio(tracks: Sequence[tuple[Files, Found]], folder: Path) -> None:

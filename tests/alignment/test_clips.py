@@ -12,7 +12,7 @@ from tests.alignment.clips import CLIPS, H264
 from tests.alignment.generator import Clip, make
 from workflow_scripts import crop_faces, dump_visual_features, resample_audio
 from workflow_scripts.lib.challenge.alignment import labels_for_frames
-from workflow_scripts.lib.encoders.visual import mean_over_scales
+from workflow_scripts.lib.feature_shards import write_shard
 from workflow_scripts.lib.media.audio import SAMPLE_RATE, decode_audio
 from workflow_scripts.lib.media.video import read_frames, read_video, start_time_s
 
@@ -85,11 +85,10 @@ def test_features_that_slip_are_told(tmp_path, monkeypatch):
     clip = Clip("a.mp4", H264)
     found, files = chain.run(clip, make(clip, tmp_path), tmp_path / "results")
 
-    def a_frame_late(*arguments):
-        mean, count = mean_over_scales(*arguments)
-        return np.roll(mean, 1, axis=0), count
+    def a_frame_late(npy, index, values, *others):
+        write_shard(npy, index, np.roll(values, 1, axis=0), *others)
 
-    monkeypatch.setattr(dump_visual_features, "mean_over_scales", a_frame_late)
+    monkeypatch.setattr(dump_visual_features, "write_shard", a_frame_late)
     features.check([(files, found)], tmp_path)
     assert len(found.errors) == 5 and "features/visual holds frame 2 for frame 1" in found.errors
 

@@ -28,8 +28,9 @@ def _cls(encoder, jpegs):
         return encoder(pixel_values=to_input(pixels, 28)).last_hidden_state[:, 0].numpy()
 
 
-def _dump(tmp_path, encoder, jpeg, table, scales):
+def _dump(tmp_path, encoder, jpeg, table, scales, **changes):
     """Shard of a track with gaps, a skipped video's, and one seen at one scale only: (frame, scale, padded, colour)."""
+    settings = {"image_px": 28, "batch_size": 2, "dtype": "float32", "num_threads": 1} | changes
     crops = {
         "a": [(1, 0.9, 0.0, "red"), (1, 1.5, 0.2, "green"), (3, 1.5, 0.4, "blue")],
         "skipped": [],
@@ -59,11 +60,8 @@ def _dump(tmp_path, encoder, jpeg, table, scales):
         features=tmp_path / "train-000.npy",
         index=tmp_path / "train-000.parquet",
         scales=scales,
-        image_px=28,
-        batch_size=2,
-        dtype="float32",
         device="cpu",
-        num_threads=1,
+        **settings,
     )
 
 
@@ -99,6 +97,34 @@ def test_a_single_scale_leaves_the_other_crops_alone(tmp_path, encoder, jpeg, ta
     green, blue = _cls(load_encoder(encoder), [jpeg(colour) for colour in ("green", "blue")])
     assert np.allclose(features[[0, 2]], [green, blue], atol=2e-3)
     assert not features[[1, 3, 4]].any()
+
+
+@pytest.mark.parametrize(("dtype", "tolerance"), [("float32", 2e-3), ("bfloat16", 5e-2)])
+@pytest.mark.parametrize("batch_size", [1, 3, 64])
+def test_a_batch_that_goes_on_into_the_next_track_changes_nothing(
+    tmp_path, encoder, jpeg, table, dtype, tolerance, batch_size
+):
+    _dump(tmp_path, encoder, jpeg, table, scales=[0.9, 1.5], dtype=dtype, batch_size=batch_size, num_threads=2)
+    red, green, blue, white = _cls(load_encoder(encoder), [jpeg(c) for c in ("red", "green", "blue", "white")])
+    features = np.load(tmp_path / "train-000.npy")
+    absent = np.zeros(8)
+    assert np.allclose(features, [(red + green) / 2, absent, blue, white, absent], atol=tolerance)
+
+
+@pytest.mark.parametrize("dtype", ["float32", "bfloat16"])
+def test_the_same_crops_give_the_same_bytes(tmp_path, encoder, jpeg, table, dtype):
+    written = []
+    for _ in range(2):
+        _dump(tmp_path, encoder, jpeg, table, scales=[0.9, 1.5], dtype=dtype)
+        written.append([(tmp_path / f"train-000.{kind}").read_bytes() for kind in ("npy", "parquet")])
+    assert written[0] == written[1]
+
+
+def test_a_shard_whose_tracks_show_nobody_has_rows_all_the_same(tmp_path, encoder, jpeg, table):
+    _dump(tmp_path, encoder, jpeg, table, scales=[1.2])
+    index = read_parquet(tmp_path / "train-000.parquet").to_pydict()
+    assert index["present"] == [False] * 5 and index["scales"] == [[]] * 5
+    assert not np.load(tmp_path / "train-000.npy").any()
 
 
 def _dump_audio(tmp_path, table, **changes):

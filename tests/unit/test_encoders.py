@@ -1,5 +1,4 @@
 import io
-from concurrent.futures import ThreadPoolExecutor
 
 import numpy as np
 import pytest
@@ -12,14 +11,25 @@ from workflow_scripts.lib.encoders.loading import (
     random_encoder,
     save_encoder,
 )
-from workflow_scripts.lib.encoders.preprocessing import IMAGENET_MEAN, IMAGENET_STD, centre_crop, to_input
+from workflow_scripts.lib.encoders.preprocessing import (
+    IMAGENET_MEAN,
+    IMAGENET_STD,
+    centre_crop,
+    decode,
+    to_input,
+)
 from workflow_scripts.lib.encoders.speech import (
     SpeechEncoder,
-    chunked_features,
+    chunks,
     layer_indices,
-    windowed_features,
+    single_windows,
+    window_means,
 )
-from workflow_scripts.lib.encoders.visual import embed_crops, mean_over_scales
+from workflow_scripts.lib.encoders.visual import (
+    ClassTokenBlock,
+    VisualEncoder,
+    add_by_row,
+)
 from workflow_scripts.lib.errors import InputError
 
 VISUAL = {
@@ -55,11 +65,13 @@ def test_input_is_the_normalised_middle():
     assert centre_crop(torch.arange(5).view(1, 1, 1, 5).expand(1, 1, 5, 5), 3)[0, 0, 0].tolist() == [1, 2, 3]
 
 
-def test_mean_over_scales_by_hand():
-    features = np.array([[1.0], [3.0], [10.0]], np.float32)
-    mean, count = mean_over_scales(features, np.array([1, 1, 3]), 4)
-    assert mean.ravel().tolist() == [2.0, 0.0, 10.0, 0.0]
-    assert count.tolist() == [2, 0, 1, 0]
+def test_crops_are_added_to_their_rows_wherever_a_batch_ends():
+    features, rows = np.array([[1.0], [3.0], [10.0], [5.0], [7.0]], np.float32), np.array([0, 0, 2, 3, 3])
+    for cut in range(6):
+        totals = np.zeros((5, 1), np.float32)
+        for part in (slice(0, cut), slice(cut, 5)):
+            add_by_row(totals, features[part], rows[part])
+        assert totals.ravel().tolist() == [4.0, 0.0, 10.0, 12.0, 0.0]
 
 
 def test_the_same_seed_gives_the_same_weights_and_a_folder_gives_them_back(tmp_path):
@@ -98,17 +110,77 @@ def _jpeg(seed, side=32):
     return stream.getvalue()
 
 
-def test_crops_are_embedded_in_order_and_alike_in_any_batch():
-    encoder = random_encoder(VISUAL, seed=0).eval()
-    settings = {"image_px": 28, "device": "cpu", "dtype": torch.float32}
-    with ThreadPoolExecutor(2) as decoders:
-        jpegs = [_jpeg(seed) for seed in range(5)]
-        together = embed_crops(encoder, jpegs, decoders=decoders, **settings)
-        alone = [embed_crops(encoder, [jpeg], decoders=decoders, **settings)[0] for jpeg in jpegs]
-        assert together.shape == (5, 8)
-        assert np.allclose(together, alone, atol=1e-5)
-        with pytest.raises(InputError, match="crops are 16 px wide"):
-            embed_crops(encoder, [_jpeg(0, side=16)], decoders=decoders, **settings)
+DEEPER = VISUAL | {"hidden_size": 32, "num_hidden_layers": 3, "num_attention_heads": 4, "initializer_range": 0.2}
+VIT = {
+    "model_type": "vit",
+    "hidden_size": 32,
+    "num_hidden_layers": 2,
+    "num_attention_heads": 4,
+    "intermediate_size": 64,
+    "image_size": 28,
+    "patch_size": 14,
+}
+
+
+def _visual(architecture, dtype=torch.float32):
+    encoder = random_encoder(architecture, seed=0).eval()
+    return VisualEncoder(encoder=encoder, image_px=28, device="cpu", dtype=dtype)
+
+
+def _slowly(architecture, jpegs):
+    """The class token of each crop alone, from the network as transformers has it."""
+    encoder = random_encoder(architecture, seed=0).eval()
+    with torch.inference_mode():
+        crops = [to_input(torch.tensor(decode(jpeg))[None], 28) for jpeg in jpegs]
+        return np.concatenate([encoder(pixel_values=crop).last_hidden_state[:, 0].numpy() for crop in crops])
+
+
+@pytest.mark.parametrize("architecture", [DEEPER, DEEPER | {"use_swiglu_ffn": True}, VIT])
+@pytest.mark.parametrize("sizes", [[1] * 7, [3, 4], [7], [2, 5]])
+def test_class_tokens_are_the_plain_networks_whatever_the_batches(architecture, sizes):
+    jpegs = [_jpeg(seed) for seed in range(7)]
+    remaining = iter(jpegs)
+    batches = [[next(remaining) for _ in range(size)] for size in sizes]
+    found = list(_visual(architecture).embed(batches, 2))
+    assert [len(part) for part in found] == sizes and all(part.dtype == np.float32 for part in found)
+    assert np.abs(np.concatenate(found) - _slowly(architecture, jpegs)).max() < 1e-5
+
+
+@pytest.mark.parametrize("architecture", [DEEPER, VIT])
+def test_class_tokens_in_half_precision_point_where_the_plain_networks_do(architecture):
+    jpegs = [_jpeg(seed) for seed in range(5)]
+    (found,) = _visual(architecture, torch.bfloat16).embed([jpegs], 1)
+    slowly = _slowly(architecture, jpegs)
+    lengths = np.linalg.norm(found, axis=1) * np.linalg.norm(slowly, axis=1)
+    assert ((found * slowly).sum(axis=1) / lengths).min() > 0.999
+    assert not np.array_equal(found, slowly)
+
+
+def test_the_number_of_threads_changes_no_bit():
+    batches = [[_jpeg(seed), _jpeg(seed + 1)] for seed in range(6)]
+    alone, together = (np.concatenate(list(_visual(DEEPER).embed(batches, threads))) for threads in (1, 4))
+    assert np.array_equal(alone, together)
+
+
+def test_only_dinov2_is_shortened():
+    assert isinstance(_visual(DEEPER).encoder.encoder.layer[-1], ClassTokenBlock)
+    assert _visual(DEEPER, torch.bfloat16).encoder.config._attn_implementation == "by_crop"
+    assert not any(isinstance(module, ClassTokenBlock) for module in _visual(VIT).encoder.modules())
+
+
+def test_only_so_many_batches_are_read_before_they_are_needed():
+    drawn = []
+    batches = ([_jpeg(seed)] for seed in range(20) if drawn.append(seed) is None)
+    features = _visual(VISUAL).embed(batches, 3)
+    assert drawn == []
+    next(features)
+    assert len(drawn) == 4
+    assert len(list(features)) == 19
+
+
+def test_crops_that_are_too_small_are_refused():
+    with pytest.raises(InputError, match="crops are 16 px wide but the encoder takes 28 px"):
+        list(_visual(VISUAL).embed([[_jpeg(0)], [_jpeg(0, side=16)]], 2))
 
 
 def test_layers_from_both_ends():
@@ -139,7 +211,21 @@ def test_chosen_layers_are_averaged(speech):
     assert np.allclose(speech.hidden_states(samples), expected.numpy(), atol=1e-6)
 
 
-def test_chunked_features_average_the_hidden_frames_centred_in_each_window(speech):
+@pytest.mark.parametrize("norm", [{}, {"feat_extract_norm": "group", "do_stable_layer_norm": False}])
+@pytest.mark.parametrize("model_type", ["wav2vec2", "hubert", "wavlm"])
+def test_the_first_layers_are_the_same_without_those_behind_them(model_type, norm):
+    whole, cut = (random_encoder(SPEECH | norm | {"model_type": model_type}, seed=0).eval() for _ in range(2))
+    encoder = SpeechEncoder(encoder=cut, feature_extractor=None, layers="first2", device="cpu", dtype=torch.float32)
+    assert len(cut.encoder.layers) == 2
+    samples = np.random.default_rng(0).normal(size=4000).astype(np.float32)
+    with torch.inference_mode():
+        states = whole(torch.from_numpy(samples)[None], output_hidden_states=True).hidden_states
+    assert len(states) == 6
+    assert np.allclose(encoder.hidden_states(samples), (states[1] + states[2])[0].numpy() / 2, atol=1e-6)
+
+
+@pytest.mark.parametrize("num_threads", [1, 3])
+def test_chunked_features_average_the_hidden_frames_centred_in_each_window(speech, num_threads):
     samples = np.random.default_rng(0).normal(size=20_000).astype(np.float32)
     chunk = 8000
     hidden, centres = [], []
@@ -149,17 +235,29 @@ def test_chunked_features_average_the_hidden_frames_centred_in_each_window(speec
         centres.append(start + 200 + 320 * np.arange(len(part)))
     hidden, centres = np.concatenate(hidden), np.concatenate(centres)
     windows = np.array([[-4000, 4000], [3000, 12_000], [15_000, 30_000], [30_000, 40_000]])
-    found = chunked_features(speech, samples, windows, chunk)
+    pieces = chunks(samples, windows, np.array([0, 2, 3, 5]), chunk)
+    found = window_means(speech, pieces, 6, num_threads)
+    assert not found[[1, 4]].any()
+    found = found[[0, 2, 3, 5]]
     for (start, end), feature in zip(windows[:3], found[:3], strict=True):
         inside = (centres >= start) & (centres < end)
         assert np.allclose(feature, hidden[inside].mean(axis=0), atol=1e-5)
     assert not found[3].any()  # the window lies behind the recording
 
 
+def test_chunks_that_no_window_reaches_into_are_left_out():
+    samples = np.arange(100, dtype=np.float32)
+    windows = np.array([[-5, 20], [20, 40], [35, 45], [90, 130]])
+    pieces = list(chunks(samples, windows, np.arange(4), 20))
+    assert [piece.samples[0] for piece in pieces] == [0, 20, 40, 80]
+    assert [piece.rows.tolist() for piece in pieces] == [[0], [1, 2], [2], [3]]
+    assert [piece.windows.tolist() for piece in pieces] == [[[-5, 20]], [[0, 20], [15, 25]], [[-5, 5]], [[10, 50]]]
+
+
 def test_windowed_features_forward_each_window_alone_with_silence_outside(speech):
     samples = np.random.default_rng(0).normal(size=6000).astype(np.float32)
     windows = np.array([[1000, 5000], [-1000, 3000], [4000, 8000]])
-    found = windowed_features(speech, samples, windows)
+    found = window_means(speech, single_windows(samples, windows, np.arange(3)), 3, 2)
     padded = np.concatenate([np.zeros(1000), samples, np.zeros(2000)]).astype(np.float32)
     for (start, end), feature in zip(windows, found, strict=True):
         expected = speech.hidden_states(padded[start + 1000 : end + 1000]).mean(axis=0)

@@ -1,10 +1,16 @@
 """Where and how precisely the networks run."""
 
 import logging
+from collections import deque
+from collections.abc import Callable, Iterable, Iterator
+from concurrent.futures import ThreadPoolExecutor
+from typing import TypeVar
 
 import torch
 
 DTYPES = {"float32": torch.float32, "bfloat16": torch.bfloat16, "float16": torch.float16}
+
+_Item, _Result = TypeVar("_Item"), TypeVar("_Result")
 
 
 def start_torch(device: str, num_threads: int) -> str:
@@ -17,3 +23,23 @@ def start_torch(device: str, num_threads: int) -> str:
     chosen = ("cuda" if torch.cuda.is_available() else "cpu") if device == "auto" else device
     logging.info("torch %s on %s, %d threads", torch.__version__, chosen, num_threads)
     return chosen
+
+
+def map_in_threads(function: Callable[[_Item], _Result], items: Iterable[_Item], num_threads: int) -> Iterator[_Result]:
+    """The results in the items' order, `num_threads` of them under way while the one before them is used.
+
+    Each thread works alone: torch does not share an operation among threads meanwhile, so that none waits for another
+    and results are the same with any number of them. No more items are drawn than are under way.
+    """
+    usual = torch.get_num_threads()
+    under_way = deque()
+    try:
+        with ThreadPoolExecutor(num_threads, initializer=torch.set_num_threads, initargs=(1,)) as threads:
+            for item in items:
+                under_way.append(threads.submit(function, item))
+                if len(under_way) > num_threads:
+                    yield under_way.popleft().result()
+            while under_way:
+                yield under_way.popleft().result()
+    finally:
+        torch.set_num_threads(usual)  # what was set above also holds for threads to come

@@ -17,12 +17,13 @@ IMAGENET_STD = [0.229, 0.224, 0.225]
 def decode(image: bytes | Path) -> np.ndarray:
     """Decode an encoded image or image file to uint8 [H, W, 3]; grey images get three equal channels."""
     with Image.open(io.BytesIO(image) if isinstance(image, bytes) else image) as opened:
-        return np.asarray(opened.convert("RGB"))
+        return np.asarray(opened if opened.mode == "RGB" else opened.convert("RGB"))  # converting would copy
 
 
 def to_input(images: torch.Tensor, image_px: int) -> torch.Tensor:
     """Centre-crop uint8 [B, S, S, 3] to P and normalise by ImageNet's statistics: float32 [B, 3, P, P]."""
-    return normalise(centre_crop(to_unit(images), image_px))
+    cropped = centre_crop(images.permute(0, 3, 1, 2), image_px)  # first, since the border need not be computed with
+    return normalise(to_unit(cropped.permute(0, 2, 3, 1)))
 
 
 def to_unit(images: torch.Tensor) -> torch.Tensor:
@@ -31,13 +32,16 @@ def to_unit(images: torch.Tensor) -> torch.Tensor:
 
 
 def centre_crop(images: torch.Tensor, image_px: int) -> torch.Tensor:
-    """Cut the middle P x P of [B, 3, S, S]; S must be at least P."""
+    """Cut the middle P x P of [..., S, S]; S must be at least P."""
     start = (images.shape[-1] - image_px) // 2
     return images[..., start : start + image_px, start : start + image_px]
 
 
 def normalise(images: torch.Tensor) -> torch.Tensor:
     """Subtract ImageNet's mean and divide by its standard deviation, per channel of [B, 3, P, P]."""
-    mean = torch.tensor(IMAGENET_MEAN, device=images.device).view(1, 3, 1, 1)
-    std = torch.tensor(IMAGENET_STD, device=images.device).view(1, 3, 1, 1)
+    # Not blocking, since a GPU may still be at work on the batch before.
+    mean, std = (
+        torch.tensor(values).view(1, 3, 1, 1).to(images.device, non_blocking=True)
+        for values in (IMAGENET_MEAN, IMAGENET_STD)
+    )
     return (images - mean) / std

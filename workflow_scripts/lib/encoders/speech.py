@@ -3,10 +3,14 @@
 Shapes: N samples, L hidden frames, T video frames, D features.
 """
 
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+
 import numpy as np
 import torch
 from torch import nn
 
+from workflow_scripts.lib.compute import map_in_threads
 from workflow_scripts.lib.errors import InputError
 
 
@@ -24,12 +28,16 @@ def layer_indices(layers: str, num_layers: int) -> list[int]:
 
 
 class SpeechEncoder:
-    """A Hugging Face speech encoder with its waveform normalisation and choice of layers."""
+    """A Hugging Face speech encoder with its waveform normalisation and choice of layers.
+
+    Layers behind the last one that is chosen are taken off.
+    """
 
     def __init__(self, *, encoder: nn.Module, feature_extractor, layers: str, device: str, dtype: torch.dtype):
+        self.layers = layer_indices(layers, encoder.config.num_hidden_layers)
+        del encoder.encoder.layers[self.layers[-1] :]
         self.encoder = encoder.to(device)
         self.feature_extractor = feature_extractor
-        self.layers = layer_indices(layers, encoder.config.num_hidden_layers)
         self.device = device
         self.dtype = dtype
         self.stride = int(np.prod(encoder.config.conv_stride))
@@ -54,43 +62,58 @@ class SpeechEncoder:
         return np.arange(num_hidden) * self.stride + self.receptive_field / 2
 
 
-def chunked_features(
-    encoder: SpeechEncoder, samples: np.ndarray, windows: np.ndarray, chunk_samples: int
-) -> np.ndarray:
-    """Forward [N] samples in chunks and average, per window [T, 2] of samples, the hidden frames centred in it.
+@dataclass(frozen=True)
+class Piece:
+    """Samples [N] that are forwarded together, and the windows [R, 2] on them whose means add to `rows` [R]."""
 
-    Returns [T, D] float32; a window that no hidden frame's centre falls into gets zeros.
-    Source: the authors' extraction (20 s chunks).
+    samples: np.ndarray
+    windows: np.ndarray
+    rows: np.ndarray
+
+
+def chunks(samples: np.ndarray, windows: np.ndarray, rows: np.ndarray, chunk_samples: int) -> Iterator[Piece]:
+    """Cut a recording [N] into chunks, each with the windows [T, 2] of samples that reach into it, for `rows` [T].
+
+    Chunks that no window reaches into are left out. Source: the authors' extraction (20 s chunks).
     """
-    states, centres = [], []
     for start in range(0, len(samples), chunk_samples):
-        hidden = encoder.hidden_states(samples[start : start + chunk_samples])
-        states.append(hidden)
-        centres.append(start + encoder.centres(len(hidden)))
-    if not states:
-        return np.zeros((len(windows), encoder.encoder.config.hidden_size), dtype=np.float32)
-    hidden, centre = np.concatenate(states), np.concatenate(centres)
-    sums = np.concatenate([np.zeros((1, hidden.shape[1])), np.cumsum(hidden, axis=0, dtype=np.float64)])
-    first, last = np.searchsorted(centre, windows[:, 0]), np.searchsorted(centre, windows[:, 1])
-    count = np.maximum(last - first, 1)[:, None]
-    return ((sums[last] - sums[first]) / count).astype(np.float32)
+        reach = (windows[:, 0] < start + chunk_samples) & (windows[:, 1] > start)
+        if reach.any():
+            yield Piece(samples[start : start + chunk_samples], windows[reach] - start, rows[reach])
 
 
-def windowed_features(encoder: SpeechEncoder, samples: np.ndarray, windows: np.ndarray) -> np.ndarray:
-    """Forward each window [T, 2] of the samples [N] alone and average all its hidden frames: [T, D] float32.
+def single_windows(samples: np.ndarray, windows: np.ndarray, rows: np.ndarray) -> Iterator[Piece]:
+    """Cut every window [T, 2] out of a recording [N]; what lies outside of it is silence.
 
-    The part of a window outside the recording is silence. Source: the paper's abstract.
+    Source: the paper's abstract.
     """
-    features = np.zeros((len(windows), encoder.encoder.config.hidden_size), dtype=np.float32)
-    for row, (start, end) in enumerate(windows):
+    for (start, end), row in zip(windows, rows, strict=True):
         window = np.zeros(end - start, dtype=np.float32)
         inside = samples[max(start, 0) : max(end, 0)]
         offset = max(-start, 0)
         window[offset : offset + len(inside)] = inside
-        hidden = encoder.hidden_states(window)
-        if len(hidden):
-            features[row] = hidden.mean(axis=0)
-    return features
+        yield Piece(window, np.array([[0, len(window)]]), np.array([row]))
+
+
+def window_means(encoder: SpeechEncoder, pieces: Iterable[Piece], num_rows: int, num_threads: int) -> np.ndarray:
+    """Average the hidden frames that are centred in each row's window: float32 [num_rows, D].
+
+    A row that no hidden frame falls to gets zeros. On a processor each thread forwards a piece of its own.
+    """
+    means = np.zeros((num_rows, encoder.encoder.config.hidden_size), dtype=np.float32)
+    count = np.zeros(num_rows, dtype=np.int64)
+
+    def forward(piece: Piece) -> tuple[Piece, np.ndarray]:
+        return piece, encoder.hidden_states(piece.samples)
+
+    num_threads = num_threads if encoder.device == "cpu" else 1
+    for piece, hidden in map_in_threads(forward, pieces, num_threads):
+        first, last = np.searchsorted(encoder.centres(len(hidden)), piece.windows).T
+        running = np.concatenate([np.zeros((1, hidden.shape[1])), np.cumsum(hidden, axis=0, dtype=np.float64)])
+        means[piece.rows] += running[last] - running[first]
+        count[piece.rows] += last - first
+    means /= np.maximum(count, 1)[:, None]
+    return means
 
 
 def _receptive_field(kernels: list[int], strides: list[int]) -> int:

@@ -1,0 +1,179 @@
+"""Figure 3: audio features of every frame at 30 frames/s, with a network of wav2vec2-base's size and random weights.
+
+A unit is one frame, whose window reaches half a second to either side. The peer forwards every window alone, as the
+paper's abstract has it; the workflow forwards chunks of 20 s, as its authors did, and averages over each window. What
+its features are compared with is therefore the same chunks, averaged window after window.
+"""
+
+import shutil
+from collections.abc import Callable
+from functools import partial
+from pathlib import Path
+
+import numpy as np
+import pyarrow as pa
+import torch
+from scipy.signal import lfilter
+from transformers import AutoFeatureExtractor, AutoModel
+
+from benchmarks.measuring import Row, compared, limited, on_cores, seconds_in_turns, show
+from workflow_scripts import dump_audio_features
+from workflow_scripts.lib.artifacts import made_by, write_json, write_parquet
+from workflow_scripts.lib.compute import start_torch
+from workflow_scripts.lib.encoders.loading import load_encoder, load_feature_extractor, random_encoder, save_encoder
+from workflow_scripts.lib.encoders.speech import SpeechEncoder, chunks, window_means
+from workflow_scripts.lib.media.audio import SAMPLE_RATE, SOUND, read_audio, write_audio
+from workflow_scripts.lib.media.audio_windows import windows as windows_about
+
+FOLDER = Path("results/bench/audio")
+NUM_THREADS = 2
+FPS = 30
+HALF_WIDTH_S = 0.5
+CHUNK_S = 20
+RECORDING_S = 120
+PEER_FRAMES = 20
+"""Windows that the peer gets: each is as much work as the next."""
+
+
+def rows() -> list[Row]:
+    """Speed beside a forward pass per window and beside the bare network, and how far the features are off."""
+    on_cores(NUM_THREADS)
+    start_torch("cpu", NUM_THREADS)
+    recording = _recording(RECORDING_S)
+    samples, _ = read_audio(recording)
+    bounds = _bounds(samples)
+    network = AutoModel.from_pretrained(_encoder()).eval()
+    extractor = AutoFeatureExtractor.from_pretrained(_encoder())
+    chunk = torch.from_numpy(samples[: CHUNK_S * SAMPLE_RATE])[None]
+    middle = len(bounds) // 2
+    seconds = seconds_in_turns(
+        {
+            "ours": (partial(_ours, recording), len(bounds)),
+            "peer": (
+                partial(_one_by_one, network, extractor, samples, bounds[middle : middle + PEER_FRAMES]),
+                PEER_FRAMES,
+            ),
+            "bound": (partial(_forward, network, chunk), CHUNK_S * FPS),
+        }
+    )
+    part = samples[: 2 * CHUNK_S * SAMPLE_RATE]
+    furthest = np.abs(_embedded(part) - _plain_chunks(network, extractor, part)).max()
+    shutil.rmtree(_encoder())  # hundreds of megabytes
+    return [
+        compared("3 audio features", seconds, "frame", times_peer=20, of_bound=0.9),
+        limited("3 difference from plain chunks", float(furthest), "", at_most=1e-4),
+    ]
+
+
+def growth_work(scale: int) -> Callable[[], object]:
+    """A recording that is `scale` times as long."""
+    on_cores(NUM_THREADS)
+    return partial(_ours, _recording(2 * CHUNK_S * scale))
+
+
+def _ours(recording: Path) -> None:
+    dump_audio_features.run(
+        encoder=_encoder(),
+        tracks=["track"],
+        audio=[recording],
+        windows=[recording.with_suffix(".parquet")],
+        features=FOLDER / "features.npy",
+        index=FOLDER / "features.parquet",
+        layers="last4",
+        normalise=True,
+        mode="chunked",
+        chunk_s=CHUNK_S,
+        dtype="float32",
+        device="cpu",
+        num_threads=NUM_THREADS,
+    )
+
+
+def _embedded(samples: np.ndarray) -> np.ndarray:
+    """What `_ours` does, before it is stored in float16: [T, D]."""
+    speech = SpeechEncoder(
+        encoder=load_encoder(_encoder()),
+        feature_extractor=load_feature_extractor(_encoder()),
+        layers="last4",
+        device="cpu",
+        dtype=torch.float32,
+    )
+    bounds = _bounds(samples)
+    pieces = chunks(samples, bounds, np.arange(len(bounds)), CHUNK_S * SAMPLE_RATE)
+    return window_means(speech, pieces, len(bounds), NUM_THREADS)
+
+
+@torch.inference_mode()
+def _one_by_one(network: torch.nn.Module, extractor, samples: np.ndarray, bounds: np.ndarray) -> np.ndarray:
+    """The peer: each window through the network."""
+    features = []
+    for start, end in bounds:
+        inputs = extractor(samples[start:end], sampling_rate=SAMPLE_RATE, return_tensors="pt")
+        states = network(**inputs, output_hidden_states=True).hidden_states
+        features.append(torch.stack(states[-4:]).mean(dim=(0, 1, 2)).numpy())
+    return np.stack(features)
+
+
+@torch.inference_mode()
+def _forward(network: torch.nn.Module, chunk: torch.Tensor) -> None:
+    network(chunk)
+
+
+@torch.inference_mode()
+def _plain_chunks(network: torch.nn.Module, extractor, samples: np.ndarray) -> np.ndarray:
+    """The slow way: chunk after chunk through the network, then for each window the mean of its hidden frames."""
+    hidden, centres = [], []
+    for start in range(0, len(samples), CHUNK_S * SAMPLE_RATE):
+        part = samples[start : start + CHUNK_S * SAMPLE_RATE]
+        inputs = extractor(part, sampling_rate=SAMPLE_RATE, return_tensors="pt")
+        states = network(**inputs, output_hidden_states=True).hidden_states
+        hidden.append(torch.stack(states[-4:]).mean(dim=(0, 1)).numpy())
+        centres.append(start + 200 + 320 * np.arange(len(hidden[-1])))  # a receptive field of 400, a step of 320
+    hidden, centres = np.concatenate(hidden), np.concatenate(centres)
+    return np.stack([hidden[(centres >= start) & (centres < end)].mean(axis=0) for start, end in _bounds(samples)])
+
+
+def _encoder() -> Path:
+    folder = FOLDER / "encoder"
+    if not (folder / "preprocessor_config.json").exists():
+        save_encoder(random_encoder({"model_type": "wav2vec2"}, seed=0), folder)
+        extractor = {
+            "feature_extractor_type": "Wav2Vec2FeatureExtractor",
+            "feature_size": 1,
+            "sampling_rate": SAMPLE_RATE,
+            "padding_value": 0.0,
+            "do_normalize": True,
+            "return_attention_mask": False,
+        }
+        write_json(extractor, folder / "preprocessor_config.json")
+    return folder
+
+
+def _recording(seconds: int) -> Path:
+    """Noise whose loudness and colour change, as FLAC, and its windows beside it."""
+    path = FOLDER / f"{seconds}.flac"
+    if not path.exists():
+        rng = np.random.default_rng(3407)
+        noise = lfilter([0.2], [1, -0.8], rng.normal(size=seconds * SAMPLE_RATE))
+        loudness = 1 + np.sin(np.arange(len(noise)) / SAMPLE_RATE * 2 * np.pi * 3)
+        samples = (2000 * loudness * noise).clip(-32768, 32767).astype(np.int16)
+        write_audio(samples, SOUND, path, made_by({}))
+        bounds = _bounds(samples)
+        columns = {
+            "frame": pa.array(np.arange(1, len(bounds) + 1), pa.int32()),
+            "start_sample": bounds[:, 0],
+            "end_sample": bounds[:, 1],
+            "has_sound": np.ones(len(bounds), bool),
+        }
+        write_parquet(pa.table(columns), path.with_suffix(".parquet"), made_by({}))
+    return path
+
+
+def _bounds(samples: np.ndarray) -> np.ndarray:
+    """The window of each frame: int64 [T, 2]."""
+    time_s = np.arange(len(samples) * FPS // SAMPLE_RATE) / FPS
+    return windows_about(time_s, samples, SAMPLE_RATE, HALF_WIDTH_S)[0]
+
+
+if __name__ == "__main__":
+    show(rows())

@@ -1,0 +1,320 @@
+"""Figure GPU: visual features and Stage I on a GPU, with a network of DINOv2-large's size and random weights, in bf16.
+
+    python benchmarks/gpu.py [--device cpu --small]
+
+It needs torch with CUDA, transformers, pyarrow and Pillow, and no network; Stage I also needs accelerate and
+kornia-rs, and its augmentation kornia: it says what is left out. The features go through the rule's own code, from
+crops on disk to a shard on disk. Their speed is that of the crops that a long shard has more than a short one, so that
+what a job costs at any length (loading the network, hashing it) falls out of it; the long job's own speed is told too.
+"""
+
+import argparse
+import os
+import shutil
+import sys
+import time
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from functools import partial
+from pathlib import Path
+
+ROOT = Path(__file__).resolve().parents[1]
+sys.path.insert(0, str(ROOT))
+
+try:
+    import numpy as np
+    import torch
+    import transformers
+    import yaml
+    from torch import nn
+
+    from benchmarks.crops import SCALES, SEEN_PX, STORED_PX, Shard, pictures, write_shard_of_crops
+    from benchmarks.measuring import Row, limited, seconds_in_turns, show
+    from workflow_scripts import dump_visual_features
+    from workflow_scripts.lib.compute import start_torch
+    from workflow_scripts.lib.encoders.loading import load_encoder, random_encoder, save_encoder
+    from workflow_scripts.lib.encoders.preprocessing import centre_crop, decode, normalise, to_input
+    from workflow_scripts.lib.encoders.visual import VisualEncoder
+    from workflow_scripts.lib.stage1.heads import make_head
+    from workflow_scripts.lib.stage1.layer_decay import freeze, parameter_groups
+    from workflow_scripts.lib.targets import soft_cross_entropy, soft_targets
+except ModuleNotFoundError as error:
+    raise SystemExit(f"benchmarks/gpu.py needs the Python package {error.name}; install it.") from error
+
+FOLDER = ROOT / "results" / "bench" / "gpu"
+NUM_CLASSES = 8
+H200_CROPS_PER_S = 2700
+"""53 % of the 790 TFLOP/s that an H200 was measured to reach, at 156 GFLOP a crop."""
+
+WARM_UP_STEPS = 10
+
+DINOV2 = {"model_type": "dinov2", "image_size": 518, "patch_size": 14}
+LARGE = DINOV2 | {"hidden_size": 1024, "num_hidden_layers": 24, "num_attention_heads": 16}
+TINY = DINOV2 | {"hidden_size": 64, "num_hidden_layers": 12, "num_attention_heads": 2}
+
+
+def rows(device: str = "cuda", small: bool = False) -> list[Row]:
+    """All figures, or none where there is no such device."""
+    if device == "cuda" and not torch.cuda.is_available():
+        print("torch sees no GPU: figure GPU is left out")
+        return []
+    num_threads = len(os.sched_getaffinity(0))
+    start_torch(device, num_threads)
+    name = torch.cuda.get_device_name() if device == "cuda" else "processor"
+    versions = f"torch {torch.__version__}, CUDA {torch.version.cuda}, transformers {transformers.__version__}"
+    print(f"{name}, {versions}, {num_threads} threads", flush=True)
+    jpegs = pictures(24 if small else 1024)
+    encoder = FOLDER / ("tiny" if small else "large")
+    if not (encoder / "model.safetensors").exists():
+        save_encoder(random_encoder(TINY if small else LARGE, seed=0), encoder)
+    least = H200_CROPS_PER_S if "H200" in name and not small else 0
+    found = [
+        *visual_rows(device, encoder, jpegs, num_threads, least, small),
+        *stage1_rows(device, encoder, jpegs, num_threads, small),
+    ]
+    shutil.rmtree(FOLDER)  # gigabytes
+    return found
+
+
+def visual_rows(
+    device: str, encoder: Path, jpegs: list[bytes], num_threads: int, least: float, small: bool
+) -> list[Row]:
+    """Speed of the rule beside the bare network on crops in the device's memory; what both hold; peak memory."""
+    long_shard = write_shard_of_crops([7, 12] if small else [4000, 12_000], jpegs, encoder / "crops")
+    short_shard = Shard(*(files[:1] for files in (long_shard.tracks, long_shard.crops, long_shard.subjects)))
+    dump = partial(_dump, device, encoder, num_threads, 8 if small else 256)
+    part = 24 if small else 4096
+    network = load_encoder(encoder).to(device=device, dtype=torch.bfloat16)
+    ways = {size: partial(_forward, network, device, size, part) for size in ((8,) if small else (64, 128, 256, 512))}
+    in_memory = ways[_fastest(ways, part)]
+    _forget_peak(device)
+    seconds = seconds_in_turns(
+        {
+            "long": (partial(dump, long_shard), 1),
+            "short": (partial(dump, short_shard), 1),
+            "bound": (in_memory, part),
+            "decoding": (partial(_decode, jpegs, num_threads), len(jpegs)),
+        }
+    )
+    ours = (seconds["long"] - seconds["short"]) / (long_shard.num_crops - short_shard.num_crops)
+    near = seconds["bound"] / ours
+    met = near >= 0.9
+    milli = 1000 * ours, None, 1000 * seconds["bound"], None
+    return [
+        Row("GPU visual features", "ms a crop", *milli, near, ">= 0.9 of the bound", met),
+        limited("GPU visual features", 1 / ours, "crops/s", at_least=least),
+        _told("GPU the whole job on the long shard", long_shard.num_crops / seconds["long"], "crops/s"),
+        _told("GPU decoding alone, all threads", 1 / seconds["decoding"], "crops/s"),
+        _told("GPU peak memory of the features", _peak_gib(device), "GiB"),
+        limited("GPU bf16 cosine with the plain network", _cosine(device, encoder, jpegs[:64]), "", at_least=0.999),
+    ]
+
+
+def stage1_rows(device: str, encoder: Path, jpegs: list[bytes], num_threads: int, small: bool) -> list[Row]:
+    """Images that Stage I trains on in a second, beside the bare step on one batch in the device's memory."""
+    try:
+        from workflow_scripts.lib.stage1.training import Classifier, ImageDataset, train
+    except ModuleNotFoundError as error:
+        print(f"Stage I is left out: it needs the Python package {error.name}, which is not installed")
+        return []
+    settings = yaml.safe_load((ROOT / "config.affwild2.yaml").read_text())["stage1"]
+    training = settings["training"] | {"epochs": 1, "num_workers": 0 if small else min(num_threads, 12)}
+    steps = 2 * WARM_UP_STEPS if small else 150
+    if small:
+        training["batch_size"] = 2
+    batch_size = training["batch_size"]
+    paths = _image_files(jpegs)
+    images = [paths[number % len(paths)] for number in range(steps * batch_size)]
+    sets = [
+        ImageDataset(part, np.arange(len(part)) % NUM_CLASSES, STORED_PX) for part in (images, images[:NUM_CLASSES])
+    ]
+    torch.manual_seed(0)
+    network = load_encoder(encoder)
+    freeze(network, embeddings=settings["frozen_embeddings"], num_blocks=settings["frozen_blocks"])
+    head = make_head(settings["head"], network.config.hidden_size, NUM_CLASSES, moe=settings["moe"])
+    model = Classifier(backbone=network, head=head)
+    clock = _Clock(_augmentation(settings))
+    checkpoint = FOLDER / "checkpoint.pt"
+    checkpoint.unlink(missing_ok=True)
+    _forget_peak(device)
+    train(
+        model,
+        clock,
+        *sets,
+        num_classes=NUM_CLASSES,
+        image_px=SEEN_PX,
+        device=device,
+        checkpoint=checkpoint,
+        fingerprint="",
+        **training,
+    )
+    checkpoint.unlink()
+    peak = _peak_gib(device)
+    ours = clock.seconds_a_step() / batch_size
+    bare = _bare_step(model.to(device).train(), device, training)
+    for _ in range(WARM_UP_STEPS):
+        bare()
+    start = time.perf_counter()
+    for _ in range(steps - WARM_UP_STEPS):
+        bare()
+    _finish(device)
+    bound = (time.perf_counter() - start) / (steps - WARM_UP_STEPS) / batch_size
+    figure = f"GPU Stage I at batch {batch_size}"
+    return [
+        Row(figure, "ms an image", 1000 * ours, None, 1000 * bound, None, bound / ours, "none", True),
+        _told(figure, 1 / ours, "images/s"),
+        _told("GPU peak memory of Stage I", peak, "GiB"),
+    ]
+
+
+def _dump(device: str, encoder: Path, num_threads: int, batch_size: int, shard: Shard) -> None:
+    dump_visual_features.run(
+        encoder=encoder,
+        tracks=shard.tracks,
+        crops=shard.crops,
+        subjects=shard.subjects,
+        features=FOLDER / "features.npy",
+        index=FOLDER / "features.parquet",
+        scales=SCALES,
+        image_px=SEEN_PX,
+        batch_size=batch_size,
+        dtype="bfloat16",
+        device=device,
+        num_threads=num_threads,
+    )
+
+
+@torch.inference_mode()
+def _forward(network: nn.Module, device: str, size: int, count: int) -> None:
+    """The bare network on `count` crops in batches of `size`, as they come from the device's memory."""
+    batch = torch.randn(size, 3, SEEN_PX, SEEN_PX, dtype=torch.bfloat16, device=device)
+    for _ in range(count // size):
+        network(pixel_values=batch)
+    _finish(device)
+
+
+def _fastest(ways: dict[int, Callable[[], None]], units: int) -> int:
+    seconds = seconds_in_turns({size: (work, units) for size, work in ways.items()}, runs=2)
+    best = min(seconds, key=seconds.get)
+    print(f"the bare network is fastest in batches of {best}", flush=True)
+    return best
+
+
+def _decode(jpegs: list[bytes], num_threads: int) -> None:
+    with ThreadPoolExecutor(num_threads) as decoders:
+        list(decoders.map(decode, jpegs))
+
+
+@torch.inference_mode()
+def _cosine(device: str, encoder: Path, jpegs: list[bytes]) -> float:
+    """Least cosine between the features in bf16 and the plain network's in float32."""
+    plain = load_encoder(encoder).to(device)
+    crops = torch.tensor(np.stack([decode(jpeg) for jpeg in jpegs])).to(device)
+    wanted = plain(pixel_values=to_input(crops, SEEN_PX)).last_hidden_state[:, 0].cpu()
+    visual = VisualEncoder(encoder=plain, image_px=SEEN_PX, device=device, dtype=torch.bfloat16)
+    (found,) = visual.embed([jpegs], 2)
+    return float(torch.cosine_similarity(torch.from_numpy(found), wanted).min())
+
+
+class _Clock(nn.Module):
+    """An augmentation that notes when each training step begins."""
+
+    def __init__(self, augmentation: Callable[[torch.Tensor, torch.Generator], torch.Tensor]):
+        super().__init__()
+        self.augmentation = augmentation
+        self.times_s = []
+
+    def forward(self, images: torch.Tensor, generator: torch.Generator) -> torch.Tensor:
+        self.times_s.append(time.perf_counter())
+        return self.augmentation(images, generator)
+
+    def seconds_a_step(self) -> float:
+        """Mean time from a step to the next, the first ones left out."""
+        warm = self.times_s[WARM_UP_STEPS:]
+        return (warm[-1] - warm[0]) / (len(warm) - 1)
+
+
+def _augmentation(settings: dict) -> Callable[[torch.Tensor, torch.Generator], torch.Tensor]:
+    """Stage I's own, or the middle of each image where kornia is not installed."""
+    try:
+        from workflow_scripts.lib.stage1.augmentation import Augmentation
+    except ModuleNotFoundError as error:
+        print(f"Stage I runs without its augmentation: the Python package {error.name} is not installed")
+        return lambda images, generator: normalise(centre_crop(images, SEEN_PX))
+    from workflow_scripts.lib.encoders.preprocessing import IMAGENET_MEAN, IMAGENET_STD
+    from workflow_scripts.lib.stage1.padaug import PadAug
+
+    return Augmentation(
+        image_px=SEEN_PX,
+        mean=IMAGENET_MEAN,
+        std=IMAGENET_STD,
+        padaug=PadAug(**settings["padaug"]),
+        **settings["augmentation"],
+    )
+
+
+def _bare_step(model: nn.Module, device: str, training: dict) -> Callable[[], None]:
+    """One training step on a batch that stays in the device's memory."""
+    groups = parameter_groups(
+        model.backbone,
+        model.head,
+        **{name: training[name] for name in ("backbone_lr", "head_lr", "layer_decay", "weight_decay")},
+    )
+    optimizer = torch.optim.AdamW(groups)
+    parameters = [parameter for group in groups for parameter in group["params"]]
+    inputs = torch.randn(training["batch_size"], 3, SEEN_PX, SEEN_PX, device=device)
+    expression = torch.arange(len(inputs), device=device) % NUM_CLASSES
+    targets = soft_targets(expression, NUM_CLASSES, training["label_smoothing"])
+    weights = torch.ones(NUM_CLASSES, device=device)
+
+    def step() -> None:
+        with torch.autocast(device, dtype=torch.bfloat16):
+            logits, auxiliary = model(inputs)
+        loss = soft_cross_entropy(logits.float(), targets, weights) + auxiliary
+        loss.backward()
+        nn.utils.clip_grad_norm_(parameters, training["max_grad_norm"])
+        optimizer.step()
+        optimizer.zero_grad()
+
+    return step
+
+
+def _image_files(jpegs: list[bytes]) -> list[Path]:
+    paths = [FOLDER / "images" / f"{number:04d}.jpg" for number in range(len(jpegs))]
+    paths[0].parent.mkdir(parents=True, exist_ok=True)
+    for path, jpeg in zip(paths, jpegs, strict=True):
+        path.write_bytes(jpeg)
+    return paths
+
+
+def _finish(device: str) -> None:
+    if device == "cuda":
+        torch.cuda.synchronize()
+
+
+def _forget_peak(device: str) -> None:
+    if device == "cuda":
+        torch.cuda.empty_cache()
+        torch.cuda.reset_peak_memory_stats()
+
+
+def _peak_gib(device: str) -> float:
+    return torch.cuda.max_memory_allocated() / 2**30 if device == "cuda" else 0.0
+
+
+def _told(figure: str, value: float, unit: str) -> Row:
+    """A value without a target."""
+    return Row(figure, unit, value, None, None, None, None, "none", True)
+
+
+def main() -> None:
+    """Print the table."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--device", choices=("cuda", "cpu"), default="cuda")
+    parser.add_argument("--small", action="store_true", help="a small network and little work")
+    arguments = parser.parse_args()
+    show(rows(arguments.device, arguments.small))
+
+
+if __name__ == "__main__":
+    main()

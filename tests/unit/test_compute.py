@@ -1,0 +1,50 @@
+import threading
+from itertools import count
+
+import pytest
+import torch
+
+from workflow_scripts.lib.compute import map_in_threads
+
+
+def test_results_come_in_order_though_later_ones_are_ready_first():
+    later_is_ready = threading.Event()
+
+    def work(item):
+        if item == 0:
+            assert later_is_ready.wait(10)
+        if item == 1:
+            later_is_ready.set()
+        return 10 * item
+
+    assert list(map_in_threads(work, range(5), 2)) == [0, 10, 20, 30, 40]
+
+
+def test_no_more_is_drawn_than_is_under_way():
+    drawn = count()
+    results = map_in_threads(lambda item: item, drawn, 3)
+    assert next(results) == 0 and next(results) == 1
+    assert next(drawn) == 5
+    results.close()
+
+
+def test_torch_does_not_share_out_an_operation_meanwhile():
+    usual = torch.get_num_threads()
+    torch.set_num_threads(2)
+    try:
+        assert list(map_in_threads(lambda item: torch.get_num_threads(), range(3), 2)) == [1, 1, 1]
+        assert torch.get_num_threads() == 2
+    finally:
+        torch.set_num_threads(usual)
+
+
+def test_what_one_item_raises_is_raised():
+    def work(item):
+        if item == 2:
+            raise LookupError("the third")
+        return item
+
+    results = map_in_threads(work, range(9), 2)
+    assert [next(results), next(results)] == [0, 1]
+    with pytest.raises(LookupError, match="the third"):
+        next(results)
