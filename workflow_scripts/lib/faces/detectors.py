@@ -89,7 +89,6 @@ class InsightFaceDetector:
 
         import cv2
         import onnxruntime
-        from insightface.app import FaceAnalysis
         from insightface.model_zoo import model_zoo
         from onnxruntime.capi.onnxruntime_pybind11_state import (
             Fail,
@@ -114,6 +113,8 @@ class InsightFaceDetector:
             if model.is_file():
                 self._detector = model_zoo.get_model(str(model), **session)
             else:
+                from insightface.app import FaceAnalysis  # only here: it takes a while
+
                 # Given as a folder: given a name, InsightFace would download what is missing.
                 pack = FaceAnalysis(str(model), allowed_modules=["detection", "recognition"], **session)
                 self._detector, self._recognition = pack.det_model, pack.models.get("recognition")
