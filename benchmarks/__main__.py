@@ -8,21 +8,14 @@ Takes about an hour on two cores. Figures that need a face detector are left out
 import argparse
 import multiprocessing
 from concurrent.futures import ProcessPoolExecutor
-from importlib import import_module
 from pathlib import Path
 
-from benchmarks.measuring import Row, show
+from benchmarks.measuring import Row, rows_of, show
 
 TABLE = Path("results/bench/table.csv")
 FIGURES = ("faces", "visual", "audio", "smoothing", "fusion", "workflow", "startup", "growth", "disk")
 NEED_A_MODEL = ("faces", "disk")
 TAKE_A_MODEL = (*NEED_A_MODEL, "startup", "growth")
-
-
-def measure(figure: str, model: Path | None) -> list[Row]:
-    """The rows of one figure; its module is imported here, in the process that measures it."""
-    module = import_module(f"benchmarks.{figure}")
-    return module.rows(model) if figure in TAKE_A_MODEL else module.rows()
 
 
 def main() -> None:
@@ -38,7 +31,8 @@ def main() -> None:
             continue
         # A process of its own: cores, threads and memory of one figure do not reach the next.
         with ProcessPoolExecutor(1, mp_context=multiprocessing.get_context("spawn")) as process:
-            rows += process.submit(measure, figure, arguments.model).result()
+            given = [arguments.model] if figure in TAKE_A_MODEL else []
+            rows += process.submit(rows_of, figure, *given).result()
         show(rows, TABLE)
 
 

@@ -85,6 +85,7 @@ def _detector(model: Path):
 
     options = onnxruntime.SessionOptions()
     options.intra_op_num_threads = 1
+    options.log_severity_level = 3  # SCRFD warns of every input that is no square
     detector = model_zoo.get_model(str(model), providers=["CPUExecutionProvider"], sess_options=options)
     detector.prepare(ctx_id=0, input_size=(INPUT_PX, INPUT_PX), det_thresh=MIN_SCORE)
     return detector

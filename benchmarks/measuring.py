@@ -11,6 +11,7 @@ import statistics
 import time
 from collections.abc import Callable, Iterable
 from dataclasses import astuple, dataclass, fields
+from importlib import import_module
 from pathlib import Path
 
 RUNS = 5
@@ -65,6 +66,11 @@ def limited(
     if at_least is not None:
         return Row(figure, unit, value, None, None, None, None, f">= {at_least:g}", value >= at_least)
     return Row(figure, unit, value, None, None, None, None, f"<= {at_most:g}", value <= at_most)
+
+
+def rows_of(figure: str, *arguments: object) -> list[Row]:
+    """The rows of one figure; its module is imported here, in the process that measures it."""
+    return import_module(f"benchmarks.{figure}").rows(*arguments)
 
 
 def on_cores(count: int) -> None:

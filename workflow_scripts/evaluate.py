@@ -7,7 +7,7 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 import pyarrow as pa
-from matplotlib import pyplot as plt
+from matplotlib.figure import Figure
 from sklearn.metrics import ConfusionMatrixDisplay
 
 from workflow_scripts.lib.artifacts import made_by, write_json, write_parquet
@@ -102,7 +102,8 @@ def _by_track(track: np.ndarray, expression: np.ndarray, predicted: np.ndarray) 
 
 def _draw(counts: np.ndarray, confusion: Path) -> None:
     shares = counts / np.maximum(counts.sum(axis=1, keepdims=True), 1)
-    figure, axes = plt.subplots(figsize=(7, 6), layout="constrained")
+    figure = Figure(figsize=(7, 6), layout="constrained")
+    axes = figure.subplots()
     display = ConfusionMatrixDisplay(shares, display_labels=EXPRESSIONS)
     display.plot(ax=axes, values_format=".2f", cmap="Blues", xticks_rotation=45, im_kw={"vmin": 0, "vmax": 1})
     axes.set(title="Share of each true class's frames", xlabel="predicted", ylabel="true")

@@ -7,7 +7,7 @@ from itertools import groupby
 from pathlib import Path
 
 import pyarrow as pa
-from matplotlib import pyplot as plt
+from matplotlib.figure import Figure
 
 from workflow_scripts.lib.artifacts import made_by, write_json, write_parquet
 from workflow_scripts.lib.figures import write_png
@@ -61,7 +61,8 @@ def run(
 
 
 def _draw(rows: list[tuple[Smoothing, float]], windows_at_fps: float | None, curve: Path) -> None:
-    figure, axes = plt.subplots(figsize=(7, 4), layout="constrained")
+    figure = Figure(figsize=(7, 4), layout="constrained")
+    axes = figure.subplots()
     (_, unsmoothed), *smoothed = rows
     for kind, of_kind in groupby(smoothed, key=lambda row: row[0].kind):
         windows, scores = zip(*((tried.window_frames, score) for tried, score in of_kind), strict=True)

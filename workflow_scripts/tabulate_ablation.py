@@ -6,7 +6,7 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 import pyarrow as pa
-from matplotlib import pyplot as plt
+from matplotlib.figure import Figure
 
 from workflow_scripts.lib.artifacts import made_by, write_parquet, write_text
 from workflow_scripts.lib.challenge.expressions import UNLABELLED
@@ -146,7 +146,8 @@ def _score(
 def _draw(found: pd.DataFrame, method: str, path: Path) -> None:
     names = list(dict.fromkeys(found["configuration"]))
     means = found.groupby("configuration")["macro_f1"].mean()
-    figure, axes = plt.subplots(figsize=(8, 0.32 * len(names) + 1.2), layout="constrained")
+    figure = Figure(figsize=(8, 0.32 * len(names) + 1.2), layout="constrained")
+    axes = figure.subplots()
     axes.scatter(means[names], names, s=200, marker="|", color="black", label="mean")
     axes.scatter(found["macro_f1"], found["configuration"], s=14, zorder=3, label="one seed")
     axes.axvline(means[method], color="grey", linestyle="--", linewidth=1, label="the method's mean")

@@ -10,6 +10,7 @@ import torch.nn.functional as F
 from workflow_scripts.lib.challenge.scores import macro_f1
 from workflow_scripts.lib.errors import InputError
 from workflow_scripts.lib.fusion import training
+from workflow_scripts.lib.fusion.dropout import Dropout
 from workflow_scripts.lib.fusion.heads import HEADS
 from workflow_scripts.lib.fusion.model import FusionModel
 from workflow_scripts.lib.fusion.prediction import predict_logits
@@ -52,7 +53,7 @@ def _trained(frames, validation, **changes):
 
 
 def _plainly_trained(frames, validation):
-    """The same training, features in memory, one full permutation an epoch, everything as torch has it."""
+    """The same training, features in memory, one full permutation an epoch, everything but dropout as torch has it."""
     labelled = np.flatnonzero((frames.expression != -1) & (frames.visual_present | frames.audio_present))
     model = _model()
     for part, features, present in (
@@ -73,7 +74,7 @@ def _plainly_trained(frames, validation):
             unit = F.normalize(torch.from_numpy(features[rows]).float(), dim=-1)
             there = torch.from_numpy(present[rows])
             score = torch.where(there[:, None], (unit - part.mean) / part.std, 0.0)
-            inputs.append((F.dropout(score, dropout, drop), there))
+            inputs.append((Dropout(dropout).train(drop)(score), there))
         (visual, visual_there), (audio, audio_there) = inputs
         return model.head(visual, audio, visual_there, audio_there)
 

@@ -2,17 +2,12 @@
 
 from pathlib import Path
 
-import matplotlib
 from matplotlib.figure import Figure
 
 from workflow_scripts.lib.artifacts import replacing
 
-matplotlib.use("Agg")
-from matplotlib import pyplot as plt
-
 
 def write_png(figure: Figure, path: Path) -> None:
-    """Write a figure as PNG and close it."""
+    """Write a figure as PNG."""
     with replacing(path) as temporary:
         figure.savefig(temporary, dpi=150, format="png", metadata={"Software": None})  # the version would go in
-    plt.close(figure)

@@ -61,7 +61,7 @@ class VisualEncoder:
             if rgb.shape[0] < self.image_px:
                 raise InputError(
                     f"crops are {rgb.shape[0]} px wide but the encoder takes {self.image_px} px; "
-                    "set crops.size_px to at least encoders.visual.image_px."
+                    "set encoders.visual.resize_px to at least encoders.visual.image_px."
                 )
             out[:] = centre_crop(rgb.transpose(2, 0, 1), self.image_px).transpose(1, 2, 0)
         return crops

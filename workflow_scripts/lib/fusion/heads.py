@@ -10,9 +10,11 @@ import torch
 import torch.nn.functional as F
 from torch import nn
 
+from workflow_scripts.lib.fusion.dropout import Dropout
+
 
 def _classifier(num_fused: int, num_classes: int, dropout: float) -> nn.Sequential:
-    return nn.Sequential(nn.LayerNorm(num_fused), nn.Dropout(dropout), nn.Linear(num_fused, num_classes))
+    return nn.Sequential(nn.LayerNorm(num_fused), Dropout(dropout), nn.Linear(num_fused, num_classes))
 
 
 def _joined(
@@ -36,7 +38,7 @@ class GatedFusion(nn.Module):
         self.gate = nn.Sequential(
             nn.Linear(num_visual + num_audio, num_fused),
             nn.ReLU(),
-            nn.Dropout(dropout),
+            Dropout(dropout),
             nn.Linear(num_fused, num_fused),
         )
         self.cls = _classifier(num_fused, num_classes, dropout)

@@ -15,6 +15,7 @@ from torch import nn
 from workflow_scripts.lib.artifacts import replacing
 from workflow_scripts.lib.errors import InputError
 from workflow_scripts.lib.feature_shards import FeatureRows
+from workflow_scripts.lib.fusion.dropout import Dropout
 from workflow_scripts.lib.fusion.heads import HEADS
 
 METADATA = "fusion_model"
@@ -86,8 +87,8 @@ class FusionModel(nn.Module):
         }
         self.visual_normalisation = Normalisation(num_visual)
         self.audio_normalisation = Normalisation(num_audio)
-        self.visual_dropout = nn.Dropout(visual_dropout)
-        self.audio_dropout = nn.Dropout(audio_dropout)
+        self.visual_dropout = Dropout(visual_dropout)
+        self.audio_dropout = Dropout(audio_dropout)
         self.head = HEADS[head](num_visual, num_audio, num_classes, num_fused=num_fused, dropout=dropout)
 
     def forward(
