@@ -24,6 +24,7 @@ from workflow_scripts.lib.code_digest import digest_of
 from workflow_scripts.lib.configuration import check_config, check_keys
 from workflow_scripts.lib.corpora.corpus import read_corpus
 from workflow_scripts.lib.errors import InputError
+from workflow_scripts.lib.exported_model import ExportedModel, settings_of
 from workflow_scripts.lib.given_files import (
     adapted_encoder,
     detector_files,
@@ -37,6 +38,11 @@ configfile: os.path.join(workflow.basedir, "config.yaml")
 
 try:
     check_keys(config, os.path.join(workflow.basedir, "config.schema.yaml"))
+    if config["predict_videos"]:
+        exported = ExportedModel.read(Path(config["predict_model"]))
+        exported.configure(config)
+    elif "predict" in sys.argv:
+        raise InputError("predict needs videos; add --config predict_videos=FOLDER.")
 except InputError as error:
     raise WorkflowError(str(error))
 
@@ -58,28 +64,36 @@ else:
     wildcard_constraints:
         batch="[A-Za-z0-9][A-Za-z0-9._-]*",
         track="[A-Za-z0-9][A-Za-z0-9._-]*",
-        shard="(train|validation|test)-[0-9]+",
+        shard="(train|validation|test|predict-[A-Za-z0-9._-]+)-[0-9]+",
         fold="official|imported|(cv|paper)[0-9]+",
         modality="visual|speech",
 
-    rule submission:
-        default_target: True
-        input:
-            "results/submission/predictions.txt",
-            "results/submission/check.json",
-
-    include: "rules/demo.smk"
-    include: "rules/corpus.smk"
     include: "rules/models.smk"
-    include: "rules/imported.smk"
     include: "rules/frames.smk"
     include: "rules/faces.smk"
-    include: "rules/contact_sheets.smk"
     include: "rules/audio.smk"
-    include: "rules/stage1.smk"
     include: "rules/features.smk"
     include: "rules/fusion.smk"
-    include: "rules/smoothing.smk"
-    include: "rules/submission.smk"
-    include: "rules/evaluation.smk"
-    include: "rules/ablation.smk"
+
+    if config["predict_videos"]:  # with an exported model: nothing may be trained
+
+        include: "rules/predict.smk"
+
+    else:
+
+        rule submission:
+            default_target: True
+            input:
+                "results/submission/predictions.txt",
+                "results/submission/check.json",
+
+        include: "rules/demo.smk"
+        include: "rules/corpus.smk"
+        include: "rules/imported.smk"
+        include: "rules/contact_sheets.smk"
+        include: "rules/stage1.smk"
+        include: "rules/smoothing.smk"
+        include: "rules/submission.smk"
+        include: "rules/export.smk"
+        include: "rules/evaluation.smk"
+        include: "rules/ablation.smk"

@@ -71,26 +71,3 @@ rule predict_logits:
         code=digest_of("predict_logits"),
     script:
         "../workflow_scripts/predict_logits.py"
-
-
-# A model that was trained elsewhere takes the place of a fold's.
-ruleorder: import_fusion > train_fusion
-ruleorder: predict_imported > train_fusion
-
-
-use rule predict_logits as predict_imported with:
-    input:
-        model="results/fusion/imported/model.safetensors",
-        visual=corpus.shard_files("visual", "npy", ["validation"]),
-        visual_index=corpus.shard_files("visual", "parquet", ["validation"]),
-        audio=corpus.shard_files("audio", "npy", ["validation"]),
-        audio_index=corpus.shard_files("audio", "parquet", ["validation"]),
-        annotations=corpus.annotations,
-    output:
-        logits="results/fusion/imported/val_logits.parquet",
-    log:
-        "results/logs/predict_logits/imported-validation.log",
-    benchmark:
-        "results/benchmarks/predict_logits/imported-validation.tsv"
-    params:
-        tracks=corpus.rows_in("validation"),

@@ -1,6 +1,6 @@
-"""Reads  the weights that imported.backbone and imported.fusion name
+"""Reads  the weights that imported.backbone and imported.fusion name, the features of the validation tracks
 Writes results/imported/backbone/config.json, model.safetensors
-       results/fusion/imported/model.safetensors
+       results/fusion/imported/model.safetensors, val_logits.parquet
 
 `snakemake import_weights` converts whichever of the two is configured. The keys are null without weights to import;
 nothing asks for these files then.
@@ -66,3 +66,26 @@ rule import_fusion:
         code=digest_of("import_fusion"),
     script:
         "../workflow_scripts/import_fusion.py"
+
+
+# A model that was trained elsewhere takes the place of a fold's.
+ruleorder: import_fusion > train_fusion
+ruleorder: predict_imported > train_fusion
+
+
+use rule predict_logits as predict_imported with:
+    input:
+        model="results/fusion/imported/model.safetensors",
+        visual=corpus.shard_files("visual", "npy", ["validation"]),
+        visual_index=corpus.shard_files("visual", "parquet", ["validation"]),
+        audio=corpus.shard_files("audio", "npy", ["validation"]),
+        audio_index=corpus.shard_files("audio", "parquet", ["validation"]),
+        annotations=corpus.annotations,
+    output:
+        logits="results/fusion/imported/val_logits.parquet",
+    log:
+        "results/logs/predict_logits/imported-validation.log",
+    benchmark:
+        "results/benchmarks/predict_logits/imported-validation.tsv"
+    params:
+        tracks=corpus.rows_in("validation"),

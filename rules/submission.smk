@@ -8,17 +8,16 @@ Writes results/submission/predictions.txt, check.json
 from workflow_scripts.lib.corpora.folds import submitted_folds
 
 SUBMITTED_FOLDS = submitted_folds(config)
+SUBMITTED_SMOOTHING = "results/smoothing/{}/best.json".format(
+    "mean" if len(SUBMITTED_FOLDS) > 1 else SUBMITTED_FOLDS[0]
+)
 
 
 rule write_submission:
     input:
         tracks="results/corpus/tracks.tsv",
         logits=expand("results/fusion/{fold}/test_logits.parquet", fold=SUBMITTED_FOLDS),
-        best=(
-            "results/smoothing/mean/best.json"
-            if len(SUBMITTED_FOLDS) > 1
-            else f"results/smoothing/{SUBMITTED_FOLDS[0]}/best.json"
-        ),
+        best=SUBMITTED_SMOOTHING,
         template=corpus.template or [],
         timelines=corpus.folders("timeline", corpus.tracks_in("test")),
     output:

@@ -15,6 +15,7 @@ from workflow_scripts.lib.challenge.scores import validation_scores
 from workflow_scripts.lib.compute import start_torch
 from workflow_scripts.lib.corpora.folds import make_fold, read_parts
 from workflow_scripts.lib.corpora.labels import frame_labels
+from workflow_scripts.lib.curves import Curves, curves_of
 from workflow_scripts.lib.feature_shards import FeatureShards
 from workflow_scripts.lib.fusion.model import FusionModel
 from workflow_scripts.lib.fusion.prediction import DESCRIBED, describe_frames, track_logits
@@ -39,11 +40,13 @@ def run(
     training: dict,
     device: str,
     num_threads: int,
+    curves: Path | None = None,
 ) -> None:
     """Train one fold and write the model, and the logits of the tracks that it is chosen or reported on.
 
     tracks: rows with track, split, annotation (path or empty) and label (class name or empty), the labelled ones.
     folds: the table of parts, for a fold of a cross-validation. visual, audio: the shards' (npy, index) pairs.
+    curves: where event files go, see `curves`.
     """
     device = start_torch(device, num_threads)
     shards = {"visual": FeatureShards(visual, DESCRIBED), "audio": FeatureShards(audio)}
@@ -65,7 +68,9 @@ def run(
         head=head,
         **head_settings,
     )
-    rows = train(fusion, frames["train"], frames["selection"], num_classes=NUM_CLASSES, device=device, **training)
+    watch = Curves(curves).add if curves else None
+    settings = {"num_classes": NUM_CLASSES, "device": device, "watch": watch, **training}
+    rows = train(fusion, frames["train"], frames["selection"], **settings)
 
     provenance = made_by(
         {"fold": fold, "head": head, "head_settings": head_settings, "training": training, "tracks": asdict(roles)},
@@ -120,4 +125,5 @@ if __name__ == "__main__":
             training=job.params.training,
             device=job.params.device,
             num_threads=job.params.num_threads,
+            curves=curves_of(job.log[0]),
         )

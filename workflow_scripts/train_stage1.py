@@ -17,6 +17,7 @@ from workflow_scripts.lib.challenge.expressions import NUM_CLASSES
 from workflow_scripts.lib.challenge.scores import validation_scores
 from workflow_scripts.lib.compute import start_torch
 from workflow_scripts.lib.corpora.image_sets import ImageSet, read_image_set
+from workflow_scripts.lib.curves import Curves, curves_of
 from workflow_scripts.lib.encoders.loading import load_encoder, save_encoder
 from workflow_scripts.lib.encoders.preprocessing import IMAGENET_MEAN, IMAGENET_STD
 from workflow_scripts.lib.errors import InputError
@@ -50,9 +51,11 @@ def run(
     num_processes: int,
     device: str,
     num_threads: int,
+    curves: Path | None = None,
 ) -> None:
     """Train from `encoder` on the image sets and write the adapted backbone, the head and the scores.
 
+    curves: where event files go, see `curves`.
     The checkpoint from which an interrupted run goes on lies beside `backbone` and is deleted at the end.
     """
     found = [
@@ -96,6 +99,7 @@ def run(
             "provenance": provenance,
             "fingerprint": _fingerprint(provenance, sets, num_threads),
             "device": device,
+            "curves": curves,
         },
     )
 
@@ -112,6 +116,7 @@ def _fit(
     provenance: dict,
     fingerprint: str,
     device: str,
+    curves: Path | None,
     num_threads: int,
 ) -> None:
     """One process's part of the training; the first one writes."""
@@ -147,6 +152,7 @@ def _fit(
         checkpoint=checkpoint,
         fingerprint=fingerprint,
         device=device,
+        watch=Curves(curves).add if curves else None,
         **training,
     )
     if not PartialState().is_main_process:
@@ -216,4 +222,5 @@ if __name__ == "__main__":
             num_processes=job.params.num_processes,
             device=job.params.device,
             num_threads=job.params.num_threads,
+            curves=curves_of(job.log[0]),
         )

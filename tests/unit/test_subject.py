@@ -101,7 +101,17 @@ def test_left_and_right_of_a_video_with_one_person_are_that_person():
     assert chosen(persons, "left") == chosen(persons, "right") == [0] * 5 + [-1]
 
 
-@pytest.mark.parametrize("name", PERSONS)
+def test_everybody_who_is_there_has_a_place_main_persons_first():
+    # 1 is large and beside 0 all the time, 2 comes after both, 3 is there for two frames only.
+    away = {2: [(range(52, 60), 0, 3)], 3: [(range(5, 7), 200, 3)]}
+    persons = make({0: [(range(50), 0, 10)], 1: [(range(50), 100, 14)], **away}, 60)
+    assert chosen(persons, "person@1") == [1] * 50 + [-1] * 10
+    assert chosen(persons, "person@2") == [0] * 50 + [-1] * 10
+    assert chosen(persons, "person@3") == [-1] * 52 + [2] * 8
+    assert chosen(persons, "person@4") == [-1] * 60
+
+
+@pytest.mark.parametrize("name", [*PERSONS, "person@1", "person@8"])
 def test_a_video_without_faces_has_no_subject(name):
     for num_frames in (0, 3):
         persons = make({}, num_frames)

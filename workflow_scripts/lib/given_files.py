@@ -14,7 +14,9 @@ def encoder_files(config: dict, modality: str) -> str:
 
 
 def adapted_encoder(config: dict) -> str:
-    """The weights file of the visual encoder that features are made with: Stage I's, or an imported one."""
+    """The weights file of the encoder that visual features are made with: Stage I's, an imported or an exported one."""
+    if config["predict_videos"]:
+        return encoder_files(config, "visual")
     folder = "imported" if config["imported"]["backbone"] else "stage1"
     return f"results/{folder}/backbone/model.safetensors"
 
@@ -67,6 +69,8 @@ def missing_given_files(config: dict) -> Iterator[str]:
     model = config["detector"]["insightface"]["model"]
     if config["detector"]["name"] == "insightface" and model.endswith(".onnx") and not Path(model).is_file():
         yield f"detector.insightface.model: {model} does not exist; give an SCRFD .onnx file, or buffalo_l."
+    if config["predict_videos"]:  # nothing is trained
+        return
     yield from _missing_imported(config["imported"])
     if config["corpus"]["layout"] != "demo" and config["imported"]["backbone"] is None:  # else Stage I is skipped
         for images in config["stage1"]["image_sets"]:

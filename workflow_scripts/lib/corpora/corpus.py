@@ -12,6 +12,7 @@ from workflow_scripts.lib.challenge.templates import template_tracks
 from workflow_scripts.lib.corpora.affwild2 import scan_affwild2
 from workflow_scripts.lib.corpora.batches import divide_into_batches, shard_of
 from workflow_scripts.lib.corpora.check import check_corpus
+from workflow_scripts.lib.corpora.folder import folder_name, scan_folder
 from workflow_scripts.lib.corpora.overrides import read_overrides
 from workflow_scripts.lib.corpora.problems import Problem, collecting, raise_first
 from workflow_scripts.lib.corpora.table import scan_table
@@ -32,7 +33,10 @@ DEMO_ROOT = Path("results/demo/affwild2")
 class Corpus:
     """Tracks with the look-ups that rules need; `template` is None where every test frame gets a row."""
 
-    def __init__(self, tracks: list[Track], template: Path | None, num_shards: int, videos_per_batch: int):
+    def __init__(
+        self, tracks: list[Track], template: Path | None, num_shards: int, videos_per_batch: int, prefix: str = ""
+    ):
+        """prefix: of the batches' names, which keeps their files apart from another corpus's."""
         self.tracks = tracks
         self._overrides: dict[str, list[dict]] = {}
         self.template = str(template) if template else None
@@ -42,7 +46,8 @@ class Corpus:
         for track in tracks:
             self._tracks_of.setdefault(track.video, []).append(track)
         splits_of = {video: {track.split for track in found} for video, found in self._tracks_of.items()}
-        self._batches = divide_into_batches(splits_of, videos_per_batch)
+        batches = divide_into_batches(splits_of, videos_per_batch)
+        self._batches = {prefix + batch: videos for batch, videos in batches.items()}
         self._batch_of = {video: batch for batch, videos in self._batches.items() for video in videos}
         self._shards: dict[str, list[str]] = {}
         for track in tracks:
@@ -94,6 +99,24 @@ class Corpus:
     def path_of(self, video: str) -> str:
         """A video's file."""
         return self._path_of[video]
+
+    @property
+    def videos(self) -> list[str]:
+        """Names of all videos."""
+        return list(self._path_of)
+
+    @property
+    def paths(self) -> dict[str, str]:
+        """Each video's file."""
+        return self._path_of
+
+    def tracks_about(self, video: str) -> list[str]:
+        """Names of a video's tracks."""
+        return [track.track for track in self._tracks_of[video]]
+
+    def folder_of(self, stage: str, video: str) -> str:
+        """The folder of a stage that holds a video's file, and those of its tracks."""
+        return f"results/{stage}/{self._batch_of[video]}"
 
     def videos_of(self, batch: str) -> list[str]:
         """Names of a batch's videos."""
@@ -172,8 +195,18 @@ def scan_corpus(config: dict) -> tuple[Corpus, list[Problem]]:
     return corpus, problems
 
 
+def predicted_split(config: dict) -> str:
+    """The split of the videos that are only predicted; it begins the names of their batches and shards."""
+    return f"predict-{folder_name(Path(config['predict_videos']))}"
+
+
 def _corpus_of_layout(config: dict) -> tuple[Corpus, list[Problem]]:
     settings = config["corpus"]
+    if config["predict_videos"]:
+        split = predicted_split(config)
+        tracks = scan_folder(Path(config["predict_videos"]), split, config["predict_persons"])
+        sizes = config["features"]["num_shards"], settings["videos_per_batch"]
+        return Corpus(tracks, None, *sizes, prefix=f"{split}-"), []
     if settings["layout"] == "demo":
         return _demo_corpus(config)
     template = _given(settings, "template") if settings["template"] else None

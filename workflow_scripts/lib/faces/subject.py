@@ -13,7 +13,7 @@ import numpy as np
 from workflow_scripts.lib.errors import InputError
 from workflow_scripts.lib.faces.linking import iou
 from workflow_scripts.lib.faces.persons import Persons
-from workflow_scripts.lib.faces.wanted import Identity, parse_wanted
+from workflow_scripts.lib.faces.wanted import Identity, Place, parse_wanted
 
 DETECTED, INTERPOLATED, ABSENT = "detected", "interpolated", "absent"
 LEAST_IOU = 0.3  # of a face with the box that an identity's reference names
@@ -28,6 +28,8 @@ def choose(persons: Persons, person: str, *, max_gap_s: float, takeover_s: float
     wanted = parse_wanted(person)
     if isinstance(wanted, Identity):
         return _rows_by_frame(persons, _identified(persons, wanted))
+    if isinstance(wanted, Place):
+        return _at_rank(persons, wanted.place, max_gap_s)
     if wanted == "largest":
         return largest(persons)
     if wanted == "auto" or len(persons.mains) < 2:
@@ -127,6 +129,15 @@ def _identified(persons: Persons, wanted: Identity) -> list[int]:
         )
     number = int(persons.person[rows[overlap.argmax()]])
     return next((main for main in persons.mains if number in main), [number])
+
+
+def _at_rank(persons: Persons, place: int, least_s: float) -> np.ndarray:
+    """Main persons first, then who else is there for `least_s` or longer: anything shorter is seldom a face."""
+    others = [
+        some for some in persons.others if np.ptp(persons.time_s[persons.index[persons.rows_of(some)]]) >= least_s
+    ]
+    everybody = [*persons.mains, *others]
+    return _rows_by_frame(persons, everybody[place - 1]) if place <= len(everybody) else _nobody(persons)
 
 
 def _rows_by_frame(persons: Persons, numbers: list[int]) -> np.ndarray:

@@ -1,6 +1,7 @@
 """How a corpus says who a track is about. Light: read with the Snakefile.
 
-A person is one of PERSONS, or `identity@<frame>:<x1>,<y1>,<x2>,<y2>`: whoever has the face in this box of that frame.
+A person is one of PERSONS, or `identity@<frame>:<x1>,<y1>,<x2>,<y2>`: whoever has the face in this box of that frame,
+or `person@<place>`: the first, second, ... of all who are there, the one there large and long first.
 """
 
 import re
@@ -10,7 +11,8 @@ PERSONS = ("auto", "largest", "left", "right", "top", "second_left", "second_rig
 _NUMBER = r"-?\d+(?:\.\d+)?"
 _BOX = re.compile(rf"({_NUMBER}),({_NUMBER}),({_NUMBER}),({_NUMBER})")
 _IDENTITY = re.compile(r"identity@([1-9]\d*):(.+)")
-SYNTAX = f"{', '.join(PERSONS)}, or identity@<frame>:<x1>,<y1>,<x2>,<y2>"
+_PLACE = re.compile(r"person@([1-9]\d*)")
+SYNTAX = f"{', '.join(PERSONS)}, person@<place>, or identity@<frame>:<x1>,<y1>,<x2>,<y2>"
 
 
 @dataclass(frozen=True)
@@ -21,10 +23,19 @@ class Identity:
     xyxy_px: tuple[float, float, float, float]
 
 
-def parse_wanted(text: str) -> str | Identity:
-    """A name of PERSONS, or the reference of an identity; ValueError for anything else."""
+@dataclass(frozen=True)
+class Place:
+    """The person at a place, 1 the first, among all by how large and long they are there."""
+
+    place: int
+
+
+def parse_wanted(text: str) -> str | Identity | Place:
+    """A name of PERSONS, a place, or the reference of an identity; ValueError for anything else."""
     if text in PERSONS:
         return text
+    if found := _PLACE.fullmatch(text):
+        return Place(int(found[1]))
     found = _IDENTITY.fullmatch(text)
     if not found:
         raise ValueError(f"{text!r} is no person; choose one of {SYNTAX}")

@@ -4,7 +4,7 @@ Shapes: N frames, B frames of a batch, C classes.
 """
 
 import logging
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 
@@ -141,9 +141,11 @@ def train(
     seed: int,
     device: str,
     dtype: str,
+    watch: Callable[[dict], None] | None = None,
 ) -> list[dict]:
     """Fit statistics and weights on the labelled training frames; leave `model` at its best validation epoch.
 
+    watch: is given each row when its epoch ends.
     dtype: `bfloat16` computes a training step's products in it; weights, statistics and validation stay float32.
     Returns one row per epoch: epoch, train_loss, val_macro_f1, lr.
     """
@@ -179,6 +181,8 @@ def train(
                 "lr": schedule.get_last_lr()[0],
             }
         )
+        if watch:
+            watch(history[-1])
         logging.info("epoch %d of %d: loss %.4f, validation macro-F1 %.4f", epoch, epochs, losses[-1], score)
         if score > best_score:
             best_score = score

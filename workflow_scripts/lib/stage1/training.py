@@ -4,7 +4,7 @@ Shapes: B images, S stored side, C classes.
 """
 
 import logging
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -100,8 +100,11 @@ def train(
     device: str,
     checkpoint: Path,
     fingerprint: str,
+    watch: Callable[[dict], None] | None = None,
 ) -> TrainingState:
     """Train `model`, leave it at its best epoch by macro-F1 on `validation_set`, and return the history.
+
+    watch: is given each row of the history, those of a checkpoint first, in the first process.
 
     `checkpoint` is rewritten after every epoch and taken up again when its `fingerprint` is this run's; all
     randomness of an epoch follows from (seed, epoch, process), so an interrupted run ends like an uninterrupted one.
@@ -155,6 +158,10 @@ def train(
     if accelerator.scaler is not None:
         parts["scaler"] = accelerator.scaler
     state = _resume(checkpoint, fingerprint, parts)
+    if not accelerator.is_main_process:
+        watch = None
+    for row in state.history if watch else ():
+        watch(row)
 
     for epoch in range(state.epoch + 1, epochs + 1):
         torch.manual_seed(_seed_of(seed, epoch, 0, process))  # dropout and drop-path
@@ -183,6 +190,8 @@ def train(
         state.history.append(
             {"epoch": epoch, "train_loss": loss, "val_macro_f1": score, "head_lr": _head_lr(optimizer)}
         )
+        if watch:
+            watch(state.history[-1])
         logging.info("epoch %d of %d: loss %.4f, validation macro-F1 %.4f", epoch, epochs, loss, score)
         state.epoch = epoch
         if score > state.best_macro_f1:

@@ -1,0 +1,37 @@
+"""Reads  results/stage1/backbone/ or results/imported/backbone/, results/models/speech/
+       results/fusion/{fold}/model.safetensors, results/smoothing/{fold}/best.json
+       results/stage1/metrics.json, results/fusion/{fold}/metrics.json where they were trained here
+Writes results/model/
+
+`snakemake export_model` leaves one folder that `predict` takes on any machine (docs/contracts.md).
+"""
+
+
+rule export_model:
+    input:
+        visual=adapted_encoder(config),
+        speech=encoder_files(config, "speech"),
+        fusion=expand("results/fusion/{fold}/model.safetensors", fold=SUBMITTED_FOLDS),
+        best=SUBMITTED_SMOOTHING,
+        stage1=[] if config["imported"]["backbone"] else "results/stage1/metrics.json",
+        scores=expand(
+            "results/fusion/{fold}/metrics.json",
+            fold=[fold for fold in SUBMITTED_FOLDS if fold != "imported"],
+        ),
+    output:
+        model=directory("results/model"),
+    log:
+        "results/logs/export_model.log",
+    benchmark:
+        "results/benchmarks/export_model.tsv"
+    conda:
+        "../envs/torch.yaml"
+    threads: 1
+    resources:
+        mem_mb=1000,
+        runtime=20,
+    params:
+        settings=settings_of(config),
+        code=digest_of("export_model"),
+    script:
+        "../workflow_scripts/export_model.py"

@@ -1,0 +1,117 @@
+"""Reads  the videos of predict_videos, the exported model of predict_model
+Writes results/predict/{folder}/{video}.parquet, {video}.csv, {video}.png, {video}.mp4
+       results/predict/{folder}/videos.tsv
+       results/predict/{folder}/logits/{model}.parquet
+
+Their batches and shards lie beside the corpus's, with names that begin with predict-{folder}.
+"""
+
+from workflow_scripts.lib.corpora.corpus import predicted_split
+
+PREDICTED_SPLIT = predicted_split(config)
+PREDICTED = f"results/predict/{PREDICTED_SPLIT.removeprefix('predict-')}"
+
+
+localrules:
+    predict,
+
+
+rule predict:
+    default_target: True
+    input:
+        f"{PREDICTED}/videos.tsv",
+        expand(
+            f"{PREDICTED}/{{video}}.{{suffix}}",
+            video=corpus.videos,
+            suffix=["parquet", "csv", "png", "mp4"],
+        ),
+
+
+use rule predict_logits as predict_exported with:
+    input:
+        model=f"{exported.folder}/fusion/{{fold}}.safetensors",
+        visual=corpus.shard_files("visual", "npy", [PREDICTED_SPLIT]),
+        visual_index=corpus.shard_files("visual", "parquet", [PREDICTED_SPLIT]),
+        audio=corpus.shard_files("audio", "npy", [PREDICTED_SPLIT]),
+        audio_index=corpus.shard_files("audio", "parquet", [PREDICTED_SPLIT]),
+    output:
+        logits=f"{PREDICTED}/logits/{{fold}}.parquet",
+    log:
+        f"results/logs/predict_logits/{PREDICTED_SPLIT}-{{fold}}.log",
+    benchmark:
+        f"results/benchmarks/predict_logits/{PREDICTED_SPLIT}-{{fold}}.tsv"
+    params:
+        tracks=corpus.rows_in(PREDICTED_SPLIT),
+
+
+rule tabulate_predictions:
+    input:
+        logits=[f"{PREDICTED}/logits/{path.stem}.parquet" for path in exported.fusion],
+        subjects=lambda wildcards: corpus.folder_of("subjects", wildcards.video),
+        timelines=lambda wildcards: corpus.folder_of("timeline", wildcards.video),
+    output:
+        table=f"{PREDICTED}/{{video}}.parquet",
+        csv=f"{PREDICTED}/{{video}}.csv",
+        plot=f"{PREDICTED}/{{video}}.png",
+    log:
+        f"results/logs/tabulate_predictions/{PREDICTED_SPLIT}-{{video}}.log",
+    benchmark:
+        f"results/benchmarks/tabulate_predictions/{PREDICTED_SPLIT}-{{video}}.tsv"
+    conda:
+        "../envs/analysis.yaml"
+    threads: 1
+    resources:
+        mem_mb=2000,
+        runtime=10,
+    params:
+        tracks=lambda wildcards: corpus.tracks_about(wildcards.video),
+        smoothing=exported.smoothing,
+        code=digest_of("tabulate_predictions"),
+    script:
+        "../workflow_scripts/tabulate_predictions.py"
+
+
+rule draw_overlay:
+    input:
+        video=lambda wildcards: corpus.path_of(wildcards.video),
+        table=f"{PREDICTED}/{{video}}.parquet",
+        timelines=lambda wildcards: corpus.folder_of("timeline", wildcards.video),
+        audio=lambda wildcards: corpus.folder_of("audio", wildcards.video),
+    output:
+        film=f"{PREDICTED}/{{video}}.mp4",
+    log:
+        f"results/logs/draw_overlay/{PREDICTED_SPLIT}-{{video}}.log",
+    benchmark:
+        f"results/benchmarks/draw_overlay/{PREDICTED_SPLIT}-{{video}}.tsv"
+    conda:
+        "../envs/faces.yaml"
+    threads: 1
+    resources:
+        mem_mb=2000,
+        runtime=120,
+    params:
+        code=digest_of("draw_overlay"),
+    script:
+        "../workflow_scripts/draw_overlay.py"
+
+
+rule list_predictions:
+    input:
+        tables=expand(f"{PREDICTED}/{{video}}.parquet", video=corpus.videos),
+    output:
+        videos=f"{PREDICTED}/videos.tsv",
+    log:
+        f"results/logs/list_predictions/{PREDICTED_SPLIT}.log",
+    benchmark:
+        f"results/benchmarks/list_predictions/{PREDICTED_SPLIT}.tsv"
+    conda:
+        "../envs/analysis.yaml"
+    threads: 1
+    resources:
+        mem_mb=2000,
+        runtime=30,
+    params:
+        videos=corpus.paths,
+        code=digest_of("list_predictions"),
+    script:
+        "../workflow_scripts/list_predictions.py"

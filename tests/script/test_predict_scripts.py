@@ -1,0 +1,191 @@
+"""Tables, plot, film and list of predicted videos."""
+
+import numpy as np
+import pandas as pd
+import pytest
+from PIL import Image
+from scipy.special import softmax
+
+from tests.media import make_video
+from workflow_scripts import draw_overlay, extract_frames, list_predictions, resample_audio, tabulate_predictions
+from workflow_scripts.lib.artifacts import read_parquet
+from workflow_scripts.lib.challenge.expressions import EXPRESSIONS
+from workflow_scripts.lib.errors import InputError
+from workflow_scripts.lib.faces.table import SUBJECT_SCHEMA
+from workflow_scripts.lib.logits import write_logits
+from workflow_scripts.lib.media.timeline import duration_s, read_times
+from workflow_scripts.lib.media.video import read_video
+from workflow_scripts.lib.predictions import PROBABILITIES
+from workflow_scripts.lib.smoothing import NO_SMOOTHING, Smoothing
+
+STAMPS = [0, 4, 8, 20, 24, 28, 32, 36]  # in 1/100 s
+
+
+@pytest.fixture
+def video(tmp_path):
+    return make_video(tmp_path / "clip.mp4", STAMPS, size=(160, 120))
+
+
+@pytest.fixture
+def timeline(tmp_path, video):
+    path = tmp_path / "timeline.parquet"
+    extract_frames.run(
+        video=video,
+        timeline=path,
+        frames=tmp_path / "frames.parquet",
+        images="none",
+        thumbnail_px=8,
+        jpeg_quality=80,
+        on_bad_video="stop",
+    )
+    return path
+
+
+@pytest.fixture
+def subject(table):
+    """Write a subject file of 8 frames with a box where `status` is not absent."""
+
+    def write(name, status):
+        columns = {
+            "frame": np.arange(1, 9, dtype=np.int32),
+            "time_s": np.array(STAMPS) / 100,
+            "xyxy_px": [None if state == "absent" else [10.0, 20.0, 60.0, 70.0] for state in status],
+            "status": status,
+            "person": [None if state == "absent" else 0 for state in status],
+        }
+        return table(name, columns, SUBJECT_SCHEMA)
+
+    return write
+
+
+@pytest.fixture
+def tabulated(tmp_path, timeline, subject):
+    """Run the script on logits by track; returns the table's rows."""
+
+    def run(statuses, logits, smoothing=NO_SMOOTHING):
+        tracks = [f"clip.person{number}" for number in range(1, len(statuses) + 1)]
+        paths = []
+        for number, values in enumerate(logits):
+            paths.append(tmp_path / f"logits{number}.parquet")
+            write_logits(dict(zip(tracks, values, strict=True)), paths[-1], {})
+        tabulate_predictions.run(
+            video="clip",
+            tracks=tracks,
+            logits=paths,
+            subjects=[subject(track, status) for track, status in zip(tracks, statuses, strict=True)],
+            timeline=timeline,
+            smoothing=smoothing,
+            table=tmp_path / "clip.parquet",
+            csv=tmp_path / "clip.csv",
+            plot=tmp_path / "clip.png",
+        )
+        return read_parquet(tmp_path / "clip.parquet").to_pandas()
+
+    return run
+
+
+def _logits(classes):
+    return np.eye(8, dtype=np.float32)[classes] * 4
+
+
+SEEN, AWAY = ["detected"] * 8, ["absent"] * 8
+
+
+def test_a_row_says_all_of_a_frame(tabulated, tmp_path):
+    classes = [3, 3, 5, 3, 3, 3, 1, 1]
+    status = ["absent", "detected", "interpolated", *SEEN[:5]]
+    rows = tabulated([status], [[_logits(classes)]], Smoothing("vote", 3, None))
+    assert rows["frame"].tolist() == list(range(1, 9))
+    assert rows["time_s"].tolist() == pytest.approx([stamp / 100 for stamp in STAMPS])
+    assert rows["face"].tolist() == status
+    assert rows["expression"].tolist() == [EXPRESSIONS[number] for number in [3, 3, 3, 3, 3, 3, 1, 1]]
+    assert np.allclose(rows[list(PROBABILITIES)], softmax(_logits(classes), axis=1))
+    assert np.isnan(rows["x1_px"][0]) and rows["x2_px"][1] == 60
+    text = pd.read_csv(tmp_path / "clip.csv")
+    assert list(text.columns) == list(rows.columns) and np.allclose(
+        text[list(PROBABILITIES)], rows[list(PROBABILITIES)]
+    )
+    assert Image.open(tmp_path / "clip.png").size[0] > 1000
+
+
+def test_several_models_are_averaged(tabulated):
+    one, other = _logits([0] * 8), 3 * _logits([1] * 8)
+    rows = tabulated([SEEN], [[one], [other]])
+    assert np.allclose(rows[list(PROBABILITIES)], softmax((one + other) / 2, axis=1), atol=1e-6)
+
+
+def test_persons_who_are_never_seen_have_no_rows(tabulated):
+    rows = tabulated([SEEN, AWAY, SEEN], [[_logits([number] * 8) for number in (1, 2, 3)]])
+    assert rows.groupby("person")["expression"].first().to_dict() == {1: "Anger", 3: "Fear"}
+
+
+def test_a_video_without_faces_is_predicted_from_its_sound(tabulated):
+    rows = tabulated([AWAY, AWAY], [[_logits([1] * 8), _logits([2] * 8)]])
+    assert rows["person"].unique().tolist() == [1] and set(rows["face"]) == {"absent"}
+
+
+def test_logits_of_another_length_are_refused(tabulated):
+    with pytest.raises(InputError, match=r"hold different frames of clip.person1"):
+        tabulated([SEEN], [[_logits([1] * 7)]])
+
+
+def test_the_film_keeps_the_videos_frames_times_and_length(tabulated, tmp_path, video, timeline):
+    tabulated([SEEN], [[_logits([4] * 8)]])
+    resample_audio.run(video=video, timeline=timeline, audio=tmp_path / "clip.flac")
+    film = tmp_path / "film.mp4"
+    draw_overlay.run(
+        video=video, table=tmp_path / "clip.parquet", timeline=timeline, audio=tmp_path / "clip.flac", film=film
+    )
+    drawn, source = list(read_video(film)), list(read_video(video))
+    assert [frame.time_s for frame in drawn] == pytest.approx([frame.time_s for frame in source], abs=1e-3)
+    assert drawn[0].width_px == 160 and drawn[0].height_px > 120
+    inside = np.abs(drawn[5].rgb[30:60, 20:50].astype(int) - source[5].rgb[30:60, 20:50])
+    assert inside.mean() < 4
+    assert duration_s(np.array([frame.time_s for frame in drawn])) == pytest.approx(
+        duration_s(read_times(timeline)), 1e-2
+    )
+
+
+def test_a_skipped_video_gives_empty_tables_and_a_film_that_says_why(tmp_path, table):
+    video = tmp_path / "bad.mp4"
+    video.write_bytes(b"no video at all")
+    timeline = tmp_path / "timeline.parquet"
+    extract_frames.run(
+        video=video,
+        timeline=timeline,
+        frames=tmp_path / "frames.parquet",
+        images="none",
+        thumbnail_px=8,
+        jpeg_quality=80,
+        on_bad_video="skip",
+    )
+    empty = {name: [] for name in SUBJECT_SCHEMA.names}
+    write_logits({}, tmp_path / "logits.parquet", {})
+    made = {"table": tmp_path / "bad.parquet", "csv": tmp_path / "bad.csv", "plot": tmp_path / "bad.png"}
+    tabulate_predictions.run(
+        video="bad",
+        tracks=["bad"],
+        logits=[tmp_path / "logits.parquet"],
+        subjects=[table("subject", empty, SUBJECT_SCHEMA)],
+        timeline=timeline,
+        smoothing=NO_SMOOTHING,
+        **made,
+    )
+    assert len(read_parquet(made["table"])) == 0 and made["plot"].exists()
+    draw_overlay.run(
+        video=video, table=made["table"], timeline=timeline, audio=tmp_path / "none.flac", film=tmp_path / "bad.mkv.mp4"
+    )
+    (frame,) = read_video(tmp_path / "bad.mkv.mp4")
+    assert frame.rgb.max() > 200  # letters
+    list_predictions.run(tables={"bad": made["table"]}, paths={"bad": str(video)}, videos=tmp_path / "videos.tsv")
+    assert pd.read_csv(tmp_path / "videos.tsv", sep="\t")["frames"].tolist() == [0]
+
+
+def test_the_list_has_shares_for_every_person(tabulated, tmp_path):
+    tabulated([SEEN, [*SEEN[:4], *AWAY[:4]]], [[_logits([1] * 6 + [2] * 2), _logits([5] * 8)]])
+    list_predictions.run(
+        tables={"clip": tmp_path / "clip.parquet"}, paths={"clip": "x/clip.mp4"}, videos=tmp_path / "videos.tsv"
+    )
+    rows = pd.read_csv(tmp_path / "videos.tsv", sep="\t").set_index("person")
+    assert rows["most_frequent"].to_dict() == {1: "Anger", 2: "Sadness"}
+    assert rows.loc[1, "Anger"] == 0.75 and rows.loc[2, "with_face"] == 0.5

@@ -1,0 +1,66 @@
+import json
+
+import pytest
+import yaml
+
+from tests.conftest import ROOT
+from workflow_scripts.lib.errors import InputError
+from workflow_scripts.lib.exported_model import MODEL_TYPE, ExportedModel, settings_of
+from workflow_scripts.lib.given_files import adapted_encoder, encoder_files
+
+
+@pytest.fixture
+def config():
+    return yaml.safe_load((ROOT / "config.yaml").read_text())
+
+
+@pytest.fixture
+def folder(tmp_path, config):
+    for name in ("visual/model.safetensors", "speech/model.safetensors", "fusion/official.safetensors"):
+        path = tmp_path / name
+        path.parent.mkdir()
+        path.write_bytes(b"x")
+    settings = settings_of(config)
+    settings["crops"]["scales"] = [1.1]
+    settings["encoders"]["visual"]["resize_px"] = 77
+    settings["features"]["audio"]["layers"] = "first2"
+    settings["audio"]["half_width_s"] = 0.25
+    content = {
+        "model_type": MODEL_TYPE,
+        "settings": settings,
+        "smoothing": {"kind": "vote", "window_frames": 5, "windows_at_fps": 30},
+        "fusion": ["fusion/official.safetensors"],
+    }
+    (tmp_path / "config.json").write_text(json.dumps(content))
+    return tmp_path
+
+
+def test_a_models_settings_and_encoders_win_over_the_configuration(folder, config):
+    before = yaml.safe_load((ROOT / "config.yaml").read_text())
+    config["predict_videos"] = "somewhere"
+    ExportedModel.read(folder).configure(config)
+    assert settings_of(config) == json.loads((folder / "config.json").read_text())["settings"]
+    assert adapted_encoder(config) == f"{folder}/visual/model.safetensors"
+    assert encoder_files(config, "speech") == f"{folder}/speech/model.safetensors"
+    unlike = [key for key in config if config[key] != before[key]]
+    assert unlike == ["crops", "audio", "encoders", "features", "predict_videos"]
+    assert config["features"]["visual"] == before["features"]["visual"]
+
+
+def test_a_folder_without_a_model_names_the_next_command(tmp_path):
+    with pytest.raises(InputError, match="export_model` first"):
+        ExportedModel.read(tmp_path / "results/model")
+
+
+@pytest.mark.parametrize("name", ["visual/model", "speech/model", "fusion/official"])
+def test_a_folder_that_was_copied_in_part_says_what_is_missing(folder, name):
+    (folder / f"{name}.safetensors").unlink()
+    with pytest.raises(InputError, match=f"{name}.safetensors is missing; copy the whole folder"):
+        ExportedModel.read(folder)
+
+
+@pytest.mark.parametrize("text", ["{", "[]", '{"model_type": "dinov2"}'])
+def test_another_config_json_is_refused(folder, text):
+    (folder / "config.json").write_text(text)
+    with pytest.raises(InputError, match=r"config\.json"):
+        ExportedModel.read(folder)

@@ -1,0 +1,63 @@
+import pytest
+
+from workflow_scripts.lib.corpora.corpus import Corpus
+from workflow_scripts.lib.corpora.folder import MOST_PERSONS, folder_name, scan_folder
+from workflow_scripts.lib.corpora.tracks import check_tracks
+from workflow_scripts.lib.errors import InputError
+
+
+def _folder(root, *names):
+    for name in names:
+        path = root / name
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_bytes(b"x")
+    return root
+
+
+def test_every_video_at_any_depth_is_a_track_with_a_name_fit_for_files(tmp_path):
+    folder = _folder(tmp_path, "a.mp4", "sub/b c.MOV", "notes.txt", ".hidden.mp4", "sub/-é.avi")
+    tracks = scan_folder(folder, "predict-x", "main")
+    assert {track.video: track.path.removeprefix(f"{folder}/") for track in tracks} == {
+        "a": "a.mp4",
+        "sub-b_c": "sub/b c.MOV",
+        "sub--_": "sub/-é.avi",
+    }
+    assert all(track.track == track.video and track.person == "auto" for track in tracks)
+    check_tracks(tracks)
+
+
+def test_videos_whose_names_would_be_one_are_told_apart_for_good(tmp_path):
+    folder = _folder(tmp_path, "a b.mp4", "a_b.mp4", "A_B.avi", "c.mp4")
+    names = [track.video for track in scan_folder(folder, "predict-x", "main")]
+    assert len({name.lower() for name in names}) == 4 and "c" in names
+    (folder / "a b.mp4").unlink()
+    assert set(scan_folder(folder, "predict-x", "main")[i].video for i in range(3)) < set(names)
+    check_tracks(scan_folder(folder, "predict-x", "main"))
+
+
+def test_all_persons_are_followed_up_to_a_number(tmp_path):
+    tracks = scan_folder(_folder(tmp_path, "a.mp4"), "predict-x", "all")
+    assert [track.person for track in tracks] == [f"person@{place}" for place in range(1, MOST_PERSONS + 1)]
+    assert {track.video for track in tracks} == {"a"} and len({track.track for track in tracks}) == MOST_PERSONS
+
+
+def test_one_file_is_a_folder_of_one_video(tmp_path):
+    video = _folder(tmp_path, "clip one.mp4") / "clip one.mp4"
+    (track,) = scan_folder(video, "predict-x", "main")
+    assert (track.video, track.path) == ("clip_one", str(video))
+    assert folder_name(video) == "clip_one"
+
+
+@pytest.mark.parametrize(("name", "said"), [("empty", "holds no video"), ("missing", "does not exist")])
+def test_a_folder_without_videos_is_refused_by_name(tmp_path, name, said):
+    (tmp_path / "empty").mkdir()
+    with pytest.raises(InputError, match=f"predict_videos: .*{name} {said}"):
+        scan_folder(tmp_path / name, "predict-x", "main")
+
+
+def test_batches_of_predicted_videos_keep_apart_from_a_corpus_with_the_same_names(tmp_path):
+    tracks = scan_folder(_folder(tmp_path, "a.mp4", "b.mp4"), "predict-x", "main")
+    corpus = Corpus(tracks, None, 1, 4, prefix="predict-x-")
+    batches = {corpus.folder_of("crops", video) for video in corpus.videos}
+    assert all(batch.startswith("results/crops/predict-x-") for batch in batches)
+    assert corpus.shard_files("visual", "npy", ["predict-x"]) == ["results/features/visual/predict-x-000.npy"]

@@ -1,0 +1,108 @@
+"""A trained model leaves the checkout and predicts on videos of somebody's own."""
+
+import json
+import shutil
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from tests.media import make_flash_and_beep
+from workflow_scripts.lib.media.video import read_video
+from workflow_scripts.lib.predict_video import predict_video
+
+SMALL = ("--configfile", "tests/configs/small.yaml")
+
+
+@pytest.fixture(scope="module")
+def model(finished):
+    finished.run("--cores", "2", "export_model", *SMALL)
+    return finished.root / "results/model"
+
+
+@pytest.fixture(scope="module")
+def videos(finished, tmp_path_factory):
+    """A folder of a demonstration video with two persons, its name unfit for file names, and one without a face."""
+    folder = tmp_path_factory.mktemp("my videos") / "holiday (1)"
+    (folder / "day 2").mkdir(parents=True)
+    tracks = pd.read_csv(finished.root / "results/corpus/tracks.tsv", sep="\t")
+    double = tracks[tracks["track"].str.endswith("_left")]["path"].iloc[0]
+    shutil.copy(finished.root / double, folder / "day 2/me & you {x}.mp4")
+    make_flash_and_beep(folder / "flash.mov", 25, ("-c:v", "libx264", "-pix_fmt", "yuv420p", "-c:a", "aac"))
+    return folder
+
+
+@pytest.fixture(scope="module")
+def predicted(checkout, model, videos, tmp_path_factory):
+    """Another checkout, as on another machine, that has nothing but the model's folder."""
+    project = checkout("predicting")
+    copied = tmp_path_factory.mktemp("received") / "model"
+    shutil.copytree(model, copied)
+    config = ("--config", f"predict_videos={videos}", f"predict_model={copied}", "predict_persons=all")
+    text = project.run("--cores", "2", "predict", *config)
+    return project, config, text
+
+
+def test_exporting_trains_nothing(finished, model):
+    text = finished.run("-n", "export_model", *SMALL)
+    assert "Nothing to be done" in text
+    assert {path.name for path in model.iterdir()} == {"config.json", "README.md", "visual", "speech", "fusion"}
+
+
+def test_every_video_has_its_tables_its_plot_and_its_film(predicted):
+    project, _, text = predicted
+    folder = project.root / "results/predict/holiday__1_"
+    names = ["day_2-me___you__x_", "flash"]
+    expected = {f"{name}.{suffix}" for name in names for suffix in ("parquet", "csv", "png", "mp4")}
+    assert {path.name for path in folder.iterdir()} == {*expected, "videos.tsv", "logits"}
+    assert not (project.root / "results/stage1").exists() and "2 videos" in text
+
+
+def test_both_persons_are_in_the_table_and_the_film_is_as_long_as_the_video(predicted, videos):
+    project, _, _ = predicted
+    folder = project.root / "results/predict/holiday__1_"
+    rows = pd.read_csv(folder / "day_2-me___you__x_.csv")
+    source = [frame.time_s for frame in read_video(videos / "day 2/me & you {x}.mp4")]
+    assert set(rows["person"]) == {1, 2}
+    assert rows.groupby("person").size().tolist() == [len(source)] * 2
+    assert [frame.time_s for frame in read_video(folder / "day_2-me___you__x_.mp4")] == pytest.approx(source, abs=1e-3)
+    faceless = pd.read_csv(folder / "flash.csv")
+    assert set(faceless["face"]) == {"absent"} and len(faceless) == 50
+
+
+def test_a_second_run_has_nothing_to_do_and_another_folder_leaves_it_alone(predicted, videos, tmp_path):
+    project, config, _ = predicted
+    assert "Nothing to be done" in project.run("-n", "predict", *config)
+    (tmp_path / "more").mkdir()
+    shutil.copy(videos / "flash.mov", tmp_path / "more")
+    project.run("--cores", "2", "predict", *config, f"predict_videos={tmp_path}/more")
+    assert (project.root / "results/predict/more/flash.mp4").exists()
+    assert "Nothing to be done" in project.run("-n", "predict", *config)
+
+
+def test_python_alone_predicts_the_same(predicted, model, videos):
+    project, _, _ = predicted
+    rows = pd.read_csv(project.root / "results/predict/holiday__1_/flash.csv")
+    alone = predict_video(videos / "flash.mov", model)
+    assert alone["expression"].tolist() == rows["expression"].tolist()
+    assert np.allclose(alone["p_Fear"], rows["p_Fear"], atol=1e-5)
+    scored = json.loads((model / "config.json").read_text())["trained"]["smoothing"]
+    assert 0 < scored["macro_f1_unsmoothed"] <= scored["macro_f1"]
+
+
+@pytest.mark.parametrize(
+    ("config", "sentence"),
+    [
+        ([], "predict needs videos; add --config predict_videos=FOLDER"),
+        (["predict_videos=tests"], "results/model holds no exported model; run `snakemake --cores 8 export_model`"),
+        (["predict_videos=tests", "predict_model={model}"], "predict_videos: tests holds no video"),
+        (["predict_videos=nowhere", "predict_model={model}"], "predict_videos: nowhere does not exist"),
+        (["predict_videos=tests", "predict_persons=three"], "predict_persons: 'three' is not one of"),
+    ],
+)
+def test_mistakes_are_said_in_a_sentence(checkout, model, config, sentence):
+    project = checkout("mistaken")
+    given = ["--config", *(part.format(model=model) for part in config)] if config else []
+    done = project.snakemake("--cores", "2", "predict", *given)
+    assert done.returncode != 0 and sentence in done.stdout, done.stdout[-2000:]
+    assert "Traceback" not in done.stdout

@@ -1,0 +1,123 @@
+"""Put a trained model into one folder that predicts on any machine."""
+
+import importlib.metadata
+import json
+import logging
+import shutil
+import tempfile
+from pathlib import Path
+
+from workflow_scripts.lib.artifacts import publish, sha256_of, write_json, write_text
+from workflow_scripts.lib.challenge.expressions import EXPRESSIONS
+from workflow_scripts.lib.encoders.preprocessing import IMAGENET_MEAN, IMAGENET_STD
+from workflow_scripts.lib.exported_model import MODEL_TYPE
+from workflow_scripts.lib.job import log_to
+from workflow_scripts.lib.model_card import model_card
+
+ENCODER_FILES = ("config.json", "model.safetensors", "preprocessor_config.json")
+PACKAGES = ("torch", "transformers", "safetensors", "numpy")
+
+
+def run(
+    *,
+    visual: Path,
+    speech: Path,
+    fusion: dict[str, Path],
+    best: Path,
+    stage1: Path | None,
+    scores: dict[str, Path],
+    settings: dict,
+    model: Path,
+) -> None:
+    """Write the folder `model`; see `exported_model`.
+
+    visual, speech: folders in Hugging Face layout. fusion: models by fold. best: the smoothing, as its search wrote it.
+    stage1, scores: what training reported, the latter by fold; nothing for weights from elsewhere. settings: see
+    `exported_model.settings_of`.
+    """
+    logging.info("exporting %s, %s and %d fusion models to %s", visual, speech, len(fusion), model)
+    for modality, folder in (("visual", visual), ("speech", speech)):
+        for name in ENCODER_FILES:
+            if (folder / name).exists():
+                _copy(folder / name, model / modality / name)
+    if not (model / "visual/preprocessor_config.json").exists():
+        write_json(_image_processor(settings["encoders"]["visual"]), model / "visual/preprocessor_config.json")
+    for fold, path in fusion.items():
+        _copy(path, model / "fusion" / f"{fold}.safetensors")
+    smoothing = json.loads(best.read_text())
+    files = sorted(path.relative_to(model).as_posix() for path in model.rglob("*.safetensors"))
+    content = {
+        "model_type": MODEL_TYPE,
+        "id2label": {str(number): name for number, name in enumerate(EXPRESSIONS)},
+        "label2id": {name: number for number, name in enumerate(EXPRESSIONS)},
+        "settings": settings,
+        "fusion": [f"fusion/{fold}.safetensors" for fold in fusion],
+        "smoothing": {name: smoothing[name] for name in ("kind", "window_frames", "windows_at_fps")},
+        "trained": {
+            "stage1": _report(stage1),
+            "fusion": {fold: _report(path) for fold, path in scores.items()},
+            "smoothing": {name: smoothing[name] for name in ("macro_f1", "macro_f1_unsmoothed")},
+        },
+        "versions": {package: importlib.metadata.version(package) for package in PACKAGES},
+        "sha256": {name: sha256_of(model / name) for name in files},
+    }
+    write_text(model_card(content), model / "README.md")
+    write_json(content, model / "config.json")  # last: a folder with it is whole
+    size = sum(path.stat().st_size for path in model.rglob("*") if path.is_file())
+    logging.info("made %s: %d files of weights, %.1f MB", model, len(files), size / 1e6)
+
+
+def _copy(source: Path, target: Path) -> None:
+    target.parent.mkdir(parents=True, exist_ok=True)
+    with tempfile.NamedTemporaryFile(dir=target.parent, prefix=".partial-", delete=False) as temporary:
+        try:
+            with source.open("rb") as handle:
+                shutil.copyfileobj(handle, temporary)
+            temporary.flush()
+            publish(Path(temporary.name), target)
+        finally:
+            Path(temporary.name).unlink(missing_ok=True)
+
+
+def _image_processor(visual: dict) -> dict:
+    """What transformers' own image processor needs to prepare a crop as this project does."""
+    side = {"height": visual["image_px"], "width": visual["image_px"]}
+    return {
+        "image_processor_type": "BitImageProcessor",
+        "do_resize": True,
+        "size": {"shortest_edge": visual["resize_px"]},
+        "resample": 3,
+        "do_center_crop": True,
+        "crop_size": side,
+        "do_convert_rgb": True,
+        "do_rescale": True,
+        "rescale_factor": 1 / 255,
+        "do_normalize": True,
+        "image_mean": list(IMAGENET_MEAN),
+        "image_std": list(IMAGENET_STD),
+    }
+
+
+def _report(metrics: Path | None) -> dict | None:
+    """What a training wrote of itself, without the hashes and names of what went in."""
+    if metrics is None:
+        return None
+    found = json.loads(metrics.read_text())
+    settings = found.pop("made_by")["settings"]
+    settings.pop("tracks", None)
+    return {"settings": settings, **found}
+
+
+if __name__ == "__main__":
+    job = snakemake  # noqa: F821
+    with log_to(job.log[0]):
+        run(
+            visual=Path(job.input.visual).parent,
+            speech=Path(job.input.speech).parent,
+            fusion={Path(path).parent.name: Path(path) for path in job.input.fusion},
+            best=Path(job.input.best),
+            stage1=Path(job.input.stage1) if job.input.stage1 else None,
+            scores={Path(path).parent.name: Path(path) for path in job.input.scores},
+            settings=job.params.settings,
+            model=Path(job.output.model),
+        )

@@ -1,0 +1,64 @@
+"""Any folder of videos, to be predicted: no table, no labels.
+
+Light on purpose, since every reading of the Snakefile imports it.
+"""
+
+import hashlib
+import re
+from pathlib import Path
+
+from workflow_scripts.lib.corpora.affwild2 import VIDEO_SUFFIXES
+from workflow_scripts.lib.corpora.tracks import Track
+from workflow_scripts.lib.errors import InputError
+
+SUFFIXES = (*VIDEO_SUFFIXES, ".m4v", ".mpg", ".mpeg", ".wmv", ".ts", ".mts", ".3gp", ".ogv")
+MOST_PERSONS = 8
+"""Persons who are followed in a video at most; tracks of persons who are not there cost next to nothing."""
+
+
+def scan_folder(folder: Path, split: str, persons: str) -> list[Track]:
+    """The tracks of every video in a folder, at any depth, or of one video file.
+
+    persons: `main` follows one person in each video, `all` up to MOST_PERSONS, the one there large and long first.
+    Raises InputError where there is no video.
+    """
+    folder = Path(folder)
+    if folder.is_file():
+        files = [folder]
+    else:
+        files = sorted(path for path in folder.rglob("*") if path.suffix.lower() in SUFFIXES and path.name[0] != ".")
+    if not files:
+        what = f"holds no video ({', '.join(SUFFIXES)})" if folder.is_dir() else "does not exist"
+        raise InputError(f"predict_videos: {folder} {what}; name a folder of videos, or one video file.")
+    names = _names([str(path.relative_to(folder) if path != folder else path.name) for path in files])
+    return [
+        Track(track, video, str(path), split, person, annotation="", label="", group=video)
+        for path, video in zip(files, names, strict=True)
+        for track, person in _tracks(video, persons)
+    ]
+
+
+def folder_name(folder: Path) -> str:
+    """The name under which a folder's, or a file's, predictions are kept."""
+    return _plain(folder.resolve().stem if folder.is_file() else folder.resolve().name)
+
+
+def _tracks(video: str, persons: str) -> list[tuple[str, str]]:
+    if persons == "main":
+        return [(video, "auto")]
+    return [(f"{video}.person{place}", f"person@{place}") for place in range(1, MOST_PERSONS + 1)]
+
+
+def _names(paths: list[str]) -> list[str]:
+    """A name for each path, fit for a file name; paths whose plain name is not theirs alone get a hash of the path."""
+    plain = [_plain(str(Path(path).with_suffix("")).replace("/", "-")) for path in paths]
+    lowered = [name.lower() for name in plain]  # some file systems take upper and lower case for one
+    return [
+        name if lowered.count(name.lower()) == 1 else f"{name}-{hashlib.sha256(path.encode()).hexdigest()[:6]}"
+        for name, path in zip(plain, paths, strict=True)
+    ]
+
+
+def _plain(text: str) -> str:
+    plain = re.sub(r"[^A-Za-z0-9._-]", "_", text)
+    return plain if plain[:1].isalnum() else f"v{plain}"
