@@ -55,6 +55,11 @@ def test_a_folder_without_videos_is_refused_by_name(tmp_path, name, said):
         scan_folder(tmp_path / name, "predict-x", "main")
 
 
+def test_a_path_that_snakemake_would_read_as_a_wildcard_is_refused(tmp_path):
+    with pytest.raises(InputError, match=r"you \{x\}\.mp4 has a brace in its path.*rename"):
+        scan_folder(_folder(tmp_path, "you {x}.mp4"), "predict-x", "main")
+
+
 def test_batches_of_predicted_videos_keep_apart_from_a_corpus_with_the_same_names(tmp_path):
     tracks = scan_folder(_folder(tmp_path, "a.mp4", "b.mp4"), "predict-x", "main")
     corpus = Corpus(tracks, None, 1, 4, prefix="predict-x-")

@@ -8,7 +8,7 @@ import re
 from pathlib import Path
 
 from workflow_scripts.lib.corpora.affwild2 import VIDEO_SUFFIXES
-from workflow_scripts.lib.corpora.tracks import Track
+from workflow_scripts.lib.corpora.tracks import Track, check_tracks
 from workflow_scripts.lib.errors import InputError
 
 SUFFIXES = (*VIDEO_SUFFIXES, ".m4v", ".mpg", ".mpeg", ".wmv", ".ts", ".mts", ".3gp", ".ogv")
@@ -20,7 +20,7 @@ def scan_folder(folder: Path, split: str, persons: str) -> list[Track]:
     """The tracks of every video in a folder, at any depth, or of one video file.
 
     persons: `main` follows one person in each video, `all` up to MOST_PERSONS, the one there large and long first.
-    Raises InputError where there is no video.
+    Raises InputError where there is no video, and for a path that Snakemake cannot take.
     """
     folder = Path(folder)
     if folder.is_file():
@@ -31,11 +31,13 @@ def scan_folder(folder: Path, split: str, persons: str) -> list[Track]:
         what = f"holds no video ({', '.join(SUFFIXES)})" if folder.is_dir() else "does not exist"
         raise InputError(f"predict_videos: {folder} {what}; name a folder of videos, or one video file.")
     names = _names([str(path.relative_to(folder) if path != folder else path.name) for path in files])
-    return [
+    tracks = [
         Track(track, video, str(path), split, person, annotation="", label="", group=video)
         for path, video in zip(files, names, strict=True)
         for track, person in _tracks(video, persons)
     ]
+    check_tracks(tracks)
+    return tracks
 
 
 def folder_name(folder: Path) -> str:

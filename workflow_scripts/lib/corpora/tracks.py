@@ -44,7 +44,8 @@ def person_by_suffix(track: str, video: str) -> str:
 
 
 def check_tracks(tracks: Iterable[Track]) -> None:
-    """Refuse names that cannot be file names, a track named twice, and videos that are not one file each.
+    """Refuse names that cannot be file names, paths that Snakemake would read otherwise, a track named twice, and videos
+    that are not one file each.
 
     Raises InputError.
     """
@@ -58,6 +59,11 @@ def check_tracks(tracks: Iterable[Track]) -> None:
                     f"The {kind} name {name!r} ({track.path}) may hold only letters, digits, '.', '_' and '-' and "
                     "begin with a letter or digit; rename the file, or give it a name in the table layout."
                 )
+        if "{" in track.path or "}" in track.path:
+            raise InputError(
+                f"{track.path} has a brace in its path, which Snakemake would take for a wildcard; "
+                "rename the file or folder."
+            )
         if track.track in seen:
             raise InputError(f"The track {track.track} ({track.path}) is listed twice; keep one of the two.")
         seen.add(track.track)
