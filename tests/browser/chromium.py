@@ -7,7 +7,7 @@ import subprocess
 import time
 from pathlib import Path
 
-TIMEOUT_S = 60
+TIMEOUT_S = 120
 
 
 class Chromium:

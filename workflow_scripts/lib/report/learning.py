@@ -160,8 +160,8 @@ def ablation_section(table: Path | None, method: str) -> Section:
     """The comparisons, where they were made."""
     title = "Ablation"
     if table is None:
-        command = "snakemake --cores 8 ablation && snakemake --cores 8 report"
-        return Section("ablation", title, [Text("No ablation has been run here; this makes it:"), Command(command)])
+        commands = "snakemake --cores 8 ablation\nsnakemake --cores 8 report"
+        return Section("ablation", title, [Text("No ablation has been run here; this makes it:"), Command(commands)])
     found = read_parquet(table).to_pandas()
     summary = summarise(found, method)
     columns = ["macro_f1", "std", "difference", "unsmoothed", "padded", "padded_unsmoothed"]

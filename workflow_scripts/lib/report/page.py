@@ -31,10 +31,10 @@ class Text(Block):
 
 @dataclass(frozen=True)
 class Command(Block):
-    """A line to copy."""
+    """Lines to copy."""
 
-    line: str
-    template = '<pre tabindex="0" class="copy">{{ line }}</pre>'
+    lines: str
+    template = '<pre tabindex="0" class="copy">{{ lines }}</pre>'
 
 
 @dataclass(frozen=True)
