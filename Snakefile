@@ -97,3 +97,4 @@ else:
         include: "rules/export.smk"
         include: "rules/evaluation.smk"
         include: "rules/ablation.smk"
+        include: "rules/report.smk"

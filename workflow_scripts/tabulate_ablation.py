@@ -8,6 +8,7 @@ import pandas as pd
 import pyarrow as pa
 from matplotlib.figure import Figure
 
+from workflow_scripts.lib.ablation_summary import summarise
 from workflow_scripts.lib.artifacts import made_by, write_parquet, write_text
 from workflow_scripts.lib.challenge.expressions import UNLABELLED
 from workflow_scripts.lib.challenge.scores import bootstrap_interval, group_confusions, macro_f1
@@ -82,23 +83,6 @@ def run(
     _draw(found, method, figure)
     say(readable)
     logging.info("made %s: %d rows", table, len(found))
-
-
-def summarise(found: pd.DataFrame, method: str) -> pd.DataFrame:
-    """Mean and standard deviation over the seeds by configuration, and the mean difference to `method`."""
-    by_seed = found.pivot(index="configuration", columns="seed", values="macro_f1")
-    rows = found.groupby("configuration", sort=False)
-    return pd.DataFrame(
-        {
-            "varies": rows["varies"].first(),
-            "macro_f1": rows["macro_f1"].mean(),
-            "std": rows["macro_f1"].std(),
-            "difference": (by_seed - by_seed.loc[method]).mean(axis=1),
-            "unsmoothed": rows["macro_f1_unsmoothed"].mean(),
-            "padded": rows["macro_f1_padded"].mean(),
-            "padded_unsmoothed": rows["macro_f1_padded_unsmoothed"].mean(),
-        }
-    ).loc[list(rows.groups)]
 
 
 class _Fold:

@@ -4,44 +4,12 @@ import csv
 import io
 import json
 import re
-from html.parser import HTMLParser
 
 import pytest
 
+from tests.html_page import Page
 from workflow_scripts.index_contact_sheets import run
 from workflow_scripts.lib.corpora.overrides import read_overrides
-
-VOID = {"meta", "img", "br", "link", "input"}
-
-
-class Page(HTMLParser):
-    """Tags with their attributes, texts by tag, and a check that every tag is closed in its place."""
-
-    def __init__(self, text):
-        super().__init__()
-        self.open, self.tags, self.texts = [], [], []
-        self.feed(text)
-        self.close()
-        assert self.open == []
-
-    def handle_starttag(self, tag, attrs):
-        self.tags.append((tag, dict(attrs)))
-        if tag not in VOID:
-            self.open.append(tag)
-            self.texts.append([tag, ""])
-
-    def handle_endtag(self, tag):
-        assert self.open.pop() == tag
-
-    def handle_data(self, data):
-        if self.texts:
-            self.texts[-1][1] += data
-
-    def of(self, tag):
-        return [attrs for name, attrs in self.tags if name == tag]
-
-    def text_of(self, tag):
-        return [text for name, text in self.texts if name == tag]
 
 
 def figures(name, doubt, **more):

@@ -51,9 +51,10 @@ PACKAGE_OF = {
     "cv2": "opencv-python",
     "ffmpeg": "ffmpeg-python",
     "imageio_ffmpeg": "imageio-ffmpeg",
+    "jinja2": "Jinja2",
     "skimage": "scikit-image",
     "sklearn": "scikit-learn",
-    "yaml": "pyyaml",
+    "yaml": "PyYAML",
 }
 
 

@@ -1,0 +1,20 @@
+"""The ablation's table in brief: a row for each configuration, over its seeds."""
+
+import pandas as pd
+
+
+def summarise(found: pd.DataFrame, method: str) -> pd.DataFrame:
+    """Mean and standard deviation over the seeds by configuration, and the mean difference to `method`."""
+    by_seed = found.pivot(index="configuration", columns="seed", values="macro_f1")
+    rows = found.groupby("configuration", sort=False)
+    return pd.DataFrame(
+        {
+            "varies": rows["varies"].first(),
+            "macro_f1": rows["macro_f1"].mean(),
+            "std": rows["macro_f1"].std(),
+            "difference": (by_seed - by_seed.loc[method]).mean(axis=1),
+            "unsmoothed": rows["macro_f1_unsmoothed"].mean(),
+            "padded": rows["macro_f1_padded"].mean(),
+            "padded_unsmoothed": rows["macro_f1_padded_unsmoothed"].mean(),
+        }
+    ).loc[list(rows.groups)]
