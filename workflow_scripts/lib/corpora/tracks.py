@@ -44,8 +44,8 @@ def person_by_suffix(track: str, video: str) -> str:
 
 
 def check_tracks(tracks: Iterable[Track]) -> None:
-    """Refuse names that cannot be file names, paths that Snakemake would read otherwise, a track named twice, and videos
-    that are not one file each.
+    """Refuse names that cannot be file names, paths that Snakemake would read otherwise, a track named twice, and
+    videos that are not one file each.
 
     Raises InputError.
     """
