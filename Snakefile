@@ -31,6 +31,7 @@ from workflow_scripts.lib.given_files import (
     encoder_files,
     image_set_files,
 )
+from workflow_scripts.lib.results_folder import check_results
 
 
 configfile: os.path.join(workflow.basedir, "config.yaml")
@@ -55,6 +56,10 @@ try:
     corpus = read_corpus(config)
     if workflow.is_main_process:
         corpus.check(config["corpus"]["on_bad_video"])
+        if "submission" in sys.argv:
+            corpus.check_splits(submitted_folds(config))
+        if not config["predict_videos"]:  # their results lie beside the corpus's
+            check_results(Path("results"), corpus.video_paths)
 except InputError as error:
     # check_corpus shows all that is wrong. Which targets were asked for is not known to Snakemake itself by now.
     if "check_corpus" not in sys.argv:

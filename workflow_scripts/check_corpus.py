@@ -29,7 +29,7 @@ def run(*, config: dict, folds: list[str], table: Path) -> None:
     settings = config["corpus"]
     logging.info("Checking the corpus: %s", settings)
     corpus, problems = scan_corpus(config)
-    template = Path(corpus.template) if corpus.template else None
+    template = corpus.checked_template
     problems += [problem_of(InputError(sentence)) for sentence in missing_given_files(config)]
     faulty = {problem.track for problem in problems} - {""}  # such a track is not among the corpus's
     found = problems_of_files(corpus.tracks, template, settings["on_bad_video"])
@@ -39,7 +39,8 @@ def run(*, config: dict, folds: list[str], table: Path) -> None:
         tracks, of_videos = look_at_videos(count_rows(corpus.tracks, template), settings["on_bad_video"])
         known = {problem.file for problem in problems}
         problems += [problem for problem in of_videos if problem.file not in known]
-        report = [f"template: {template or 'none; every frame of every test track gets a row'}", "", describe(tracks)]
+        asked_by = corpus.template or "none; every frame of every test track gets a row"
+        report = [f"template: {asked_by}", "", describe(tracks)]
         absent = [path for path in corpus.video_paths if not Path(path).exists()]
         if absent and settings["layout"] == "demo":
             report += ["", f"{len(absent)} videos are not there yet; the workflow makes them itself."]

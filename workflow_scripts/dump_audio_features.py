@@ -92,7 +92,7 @@ def run(
 
 if __name__ == "__main__":
     job = snakemake  # noqa: F821
-    with log_to(job.log[0]):
+    with log_to(job.log[0], on_little_memory="lower features.audio.chunk_s"):
         run(
             encoder=Path(job.input.encoder).parent,
             tracks=job.params.tracks,

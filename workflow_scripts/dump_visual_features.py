@@ -103,7 +103,7 @@ def _jpegs(crop_files: list[Path], wanted: pa.Array) -> Iterator[bytes]:
 
 if __name__ == "__main__":
     job = snakemake  # noqa: F821
-    with log_to(job.log[0]):
+    with log_to(job.log[0], on_little_memory="lower features.visual.batch_size"):
         run(
             encoder=Path(job.input.encoder).parent,
             tracks=job.params.tracks,

@@ -47,7 +47,7 @@ def run(
         write_rows(_images(video, rows, **settings), frames, FRAMES_SCHEMA, source | {"settings": settings})
     except InputError as error:
         if on_bad_video == "stop":
-            raise
+            raise InputError(f"{str(error).removesuffix('.')}, or set corpus.on_bad_video to skip.") from error
         logging.warning("skipped: %s", error)
         rows.clear()
         reason = str(error).replace(str(video), video.name)  # no path goes into an artifact

@@ -17,13 +17,15 @@ def run(*, pack: str, root: Path, record: Path) -> None:
     try:
         folder = Path(storage.ensure_available("models", pack, root=str(root)))
     except (OSError, RuntimeError, zipfile.BadZipFile) as error:
+        logging.info("%s", error)  # long, with every cause in it
         raise InputError(
-            f"the InsightFace pack {pack} cannot be fetched ({error}); connect to the network and run "
-            f"`snakemake fetch_models`, or unpack {pack}.zip into {root}/models/{pack}."
+            f"the InsightFace pack {pack} cannot be fetched ({type(error).__name__}); run `snakemake --cores 1 "
+            f"fetch_models` with the same --configfile on a network, correct detector.insightface.model, or unpack "
+            f"{pack}.zip into {root}/models/{pack}."
         ) from error
     files = {path.name: sha256_of(path) for path in sorted(folder.glob("*.onnx"))}
     if not files:
-        raise InputError(f"{folder} holds no .onnx file; delete it and run `snakemake fetch_models` again.")
+        raise InputError(f"{folder} holds no .onnx file; delete it and run `snakemake --cores 1 fetch_models` again.")
     write_json({"pack": pack, "sha256": files}, record)
     logging.info("made %s: %s", record, ", ".join(files))
 

@@ -109,7 +109,7 @@ def _frames(shards: dict[str, FeatureShards], tracks: list[str], expression: dic
 
 if __name__ == "__main__":
     job = snakemake  # noqa: F821
-    with log_to(job.log[0]):
+    with log_to(job.log[0], on_little_memory="lower fusion.training.batch_size"):
         run(
             fold=job.wildcards.fold,
             folds=Path(job.input.folds) if job.input.folds else None,

@@ -201,7 +201,7 @@ def _fingerprint(provenance: dict, sets: dict[str, ImageDataset], num_threads: i
 
 if __name__ == "__main__":
     job = snakemake  # noqa: F821
-    with log_to(job.log[0]):
+    with log_to(job.log[0], on_little_memory="lower stage1.training.batch_size, or num_workers"):
         run(
             encoder=Path(job.input.encoder).parent,
             image_sets=job.params.image_sets,

@@ -4,6 +4,7 @@ import pytest
 
 from tests.script.conftest import DINOV2
 from workflow_scripts.lib.artifacts import sha256_of
+from workflow_scripts.lib.encoders import loading
 from workflow_scripts.lib.encoders.loading import load_encoder
 from workflow_scripts.lib.errors import InputError
 from workflow_scripts.prepare_encoder import run
@@ -38,7 +39,15 @@ def test_other_weights_than_configured_are_refused(tmp_path):
         _run(tmp_path / "one", sha256="0" * 64)
 
 
-def test_a_hub_that_cannot_be_reached_is_named(tmp_path):
-    with pytest.raises(InputError, match=r"facebook/dinov2-large cannot be (loaded|fetched)"):
+def _unreachable(*arguments, **settings):
+    raise OSError("We couldn't connect.\nAnd more.")
+
+
+def test_a_hub_that_cannot_be_reached_is_named(tmp_path, monkeypatch):
+    with pytest.raises(InputError, match=r"facebook/dinov2-large cannot be loaded.*; unset HF_HUB_OFFLINE"):
+        _run(tmp_path / "one", source="hub")
+    monkeypatch.setattr(loading.huggingface_hub.constants, "HF_HUB_OFFLINE", False)
+    monkeypatch.setattr(loading.AutoModel, "from_pretrained", _unreachable)
+    with pytest.raises(InputError, match=r"couldn't connect\); run `snakemake --cores 1 fetch_models` with the same"):
         _run(tmp_path / "one", source="hub")
     assert not (tmp_path / "one" / "source.json").exists()

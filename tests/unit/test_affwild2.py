@@ -137,7 +137,7 @@ def test_two_videos_of_one_name_stop_only_where_a_track_needs_them(tmp_path):
 def test_a_track_annotated_twice_is_refused(tmp_path):
     small_corpus(tmp_path)
     touch(tmp_path, "5th/EXPR_Classification_Challenge/Validation_Set/102.txt")
-    with pytest.raises(InputError, match="102 is annotated twice"):
+    with pytest.raises(InputError, match=f"102 is annotated twice.*below corpus.root, {tmp_path}"):
         index_affwild2(tmp_path)
 
 
@@ -149,11 +149,19 @@ def test_a_test_track_with_an_annotation_is_refused(tmp_path):
 
 
 def test_missing_parts_are_named(tmp_path):
-    with pytest.raises(InputError, match="holds no files"):
+    with pytest.raises(InputError, match=r"holds no files; set corpus\.root"):
         index_affwild2(tmp_path / "nowhere")
     touch(tmp_path, "batch1/1.mp4")
-    with pytest.raises(InputError, match="holds no annotations"):
+    with pytest.raises(InputError, match=r"holds no annotations.*, or correct corpus\.root"):
         index_affwild2(tmp_path)
+
+
+@pytest.mark.parametrize("annotations", ["", "Third ABAW Annotations/"])
+@pytest.mark.parametrize("folder", ["batch1", "{}EXPR_Recognition_Challenge", "{}EXPR_Recognition_Challenge/Train_Set"])
+def test_a_root_that_is_too_deep_is_told_where_it_should_lie(tmp_path, annotations, folder):
+    touch(tmp_path, "batch1/1.mp4", f"{annotations}EXPR_Recognition_Challenge/Train_Set/1.txt")
+    with pytest.raises(InputError, match=rf"holds no annotations .*; set corpus\.root to {tmp_path}, which holds some"):
+        index_affwild2(tmp_path / folder.format(annotations))
 
 
 @pytest.mark.parametrize(
@@ -173,7 +181,7 @@ def test_templates_of_every_edition_are_found(tmp_path, name):
 def test_two_templates_are_ambiguous_unless_one_is_named(tmp_path):
     small_corpus(tmp_path)
     write(tmp_path, "CVPR_6th_ABAW_Expr_test_set_example.txt", "video2_right/00001.jpg,0\n")
-    with pytest.raises(InputError, match="several test templates"):
+    with pytest.raises(InputError, match=r"several test templates.*; set corpus\.template to one of them"):
         index_affwild2(tmp_path)
     tracks = index_affwild2(tmp_path, template=tmp_path / "CVPR_6th_ABAW_Expr_test_set_example.txt")
     last = tracks[-1]

@@ -1,6 +1,7 @@
 """Sound on the video's clock: flashes and beeps at the same moment, in many containers."""
 
 import av
+import imageio_ffmpeg
 import numpy as np
 import pytest
 import soundfile
@@ -132,6 +133,21 @@ def test_a_failure_of_ffmpeg_itself_is_told_in_its_words(tmp_path):
     (tmp_path / "samples").write_bytes(b"")
     with (tmp_path / "samples").open("rb") as read_only, pytest.raises(InputError, match=r"v\.mkv .*ffmpeg: .*"):
         decode_audio(tmp_path / "v.mkv", 0.0, 16000, read_only)
+
+
+def test_a_missing_ffmpeg_is_named_with_the_remedy(tmp_path, monkeypatch):
+    path = tmp_path / "v.mp4"
+    make_flash_and_beep(path, 25, [*H264, "-c:a", "aac"])
+    monkeypatch.setenv("IMAGEIO_FFMPEG_EXE", str(tmp_path / "ffmpeg"))
+    with pytest.raises(InputError, match=r"ffmpeg cannot be run \(No such file or directory\); install it again"):
+        decoded(path, 100, tmp_path)
+
+    def not_found():
+        raise RuntimeError("No ffmpeg exe could be found.")
+
+    monkeypatch.setattr(imageio_ffmpeg, "get_ffmpeg_exe", not_found)
+    with pytest.raises(InputError, match=r"No ffmpeg is found; install it again .* or set IMAGEIO_FFMPEG_EXE"):
+        decoded(path, 100, tmp_path)
 
 
 def test_flac_keeps_samples_state_and_origin_and_is_the_same_each_time(tmp_path):

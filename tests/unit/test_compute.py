@@ -4,7 +4,8 @@ from itertools import count
 import pytest
 import torch
 
-from workflow_scripts.lib.compute import map_in_threads
+from workflow_scripts.lib.compute import map_in_threads, start_torch
+from workflow_scripts.lib.errors import InputError
 
 
 def test_results_come_in_order_though_later_ones_are_ready_first():
@@ -48,3 +49,10 @@ def test_what_one_item_raises_is_raised():
     assert [next(results), next(results)] == [0, 1]
     with pytest.raises(LookupError, match="the third"):
         next(results)
+
+
+def test_a_gpu_that_is_not_there_is_named_with_its_key(monkeypatch):
+    monkeypatch.setattr(torch.cuda, "is_available", lambda: False)
+    with pytest.raises(InputError, match=r"compute\.device is cuda, but torch .*; set compute\.device to auto or cpu"):
+        start_torch("cuda", torch.get_num_threads())
+    assert start_torch("auto", torch.get_num_threads()) == "cpu"

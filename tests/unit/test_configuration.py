@@ -1,12 +1,14 @@
 import copy
+import re
 from pathlib import Path
 
 import pytest
 import yaml
 
 from tests.conftest import ROOT
-from workflow_scripts.lib.configuration import check_config, check_keys
+from workflow_scripts.lib.configuration import CROSS_ATTENTION_HEADS, check_config, check_keys
 from workflow_scripts.lib.errors import InputError
+from workflow_scripts.lib.fusion.heads import CrossAttentionFusion
 from workflow_scripts.lib.given_files import image_set_files, missing_given_files
 
 SCHEMA = ROOT / "config.schema.yaml"
@@ -68,6 +70,47 @@ def test_values_out_of_range_are_named(config):
             check_config(_merged(config, {section: {key: value}}), SCHEMA)
 
 
+@pytest.mark.parametrize(
+    ("over", "sentence"),
+    [
+        ({"crops": {"scales": 1.2}}, "crops.scales: 1.2 is not a list; write crops.scales: [1.2]."),
+        ({"smoothing": {"kinds": "mean"}}, "smoothing.kinds: 'mean' is not a list; write smoothing.kinds: [mean]."),
+        ({"crops": {"scales": None}}, "crops.scales: null is not a list; see config.yaml for an example."),
+        ({"crops": 1.2}, "crops: 1.2 is not a block of keys; see config.yaml for an example."),
+        ({"crops": {"scales": [1.2, "big"]}}, "crops.scales.1: 'big' is not a number; see config.yaml for an example."),
+        (
+            {"compute": {"num_threads": "4"}},
+            "compute.num_threads: '4' is not a whole number; write 4 without quotes, in a --configfile",
+        ),
+        (
+            {"fusion": {"training": {"lr": "1e-3"}}},
+            "fusion.training.lr: '1e-3' is not a number; write 0.001 (YAML takes 1e-3 for text, and",
+        ),
+        ({"fusion": {"head": "gates"}}, "fusion.head: 'gates' is not one of gate, linear, mlp,"),
+        ({"fusion": {"head": "gates"}}, "visual, audio; did you mean 'gate'?"),
+        ({"smoothing": {"kinds": ["gausian"]}}, "'gausian' is not one of mean, median, gaussian, vote; did you mean"),
+        ({"compute": {"device": "tpu9"}}, "compute.device: 'tpu9' is not one of auto, cpu, cuda."),
+    ],
+)
+def test_a_value_of_the_wrong_kind_is_told_how_to_be_written(config, over, sentence):
+    with pytest.raises(InputError, match=re.escape(sentence)):
+        check_keys(_merged(config, over), SCHEMA)
+
+
+def test_sizes_that_do_not_fit_each_other(config):
+    over = {"encoders": {"visual": {"image_px": 224}}}
+    with pytest.raises(
+        InputError, match=r"encoders\.visual\.resize_px: the encoder cannot see 224 px of crops of 128 px"
+    ):
+        check_keys(_merged(config, over), SCHEMA)
+    over = {"fusion": {"head": "cross_attention", "head_settings": {"num_fused": 100}}}
+    with pytest.raises(InputError, match=r"fusion\.head_settings\.num_fused: 100 is no multiple of 8"):
+        check_keys(_merged(config, over), SCHEMA)
+    assert CROSS_ATTENTION_HEADS == CrossAttentionFusion.NUM_HEADS
+    over["fusion"]["head"] = "gate"
+    check_keys(_merged(config, over), SCHEMA)
+
+
 def test_numbers_of_stage1_that_do_not_fit_each_other(config):
     over = {"stage1": {"num_processes": 3, "training": {"batch_size": 32}}}
     with pytest.raises(InputError, match=r"stage1.num_processes: 3 processes cannot share batches of 32"):
@@ -94,6 +137,27 @@ def test_image_lists_are_looked_for_too(config, tmp_path):
     sets = [{"name": "mine", "layout": "rafdb", "root": str(tmp_path)}]
     over = {"corpus": {"layout": "table"}, "stage1": {"image_sets": sets}}
     with pytest.raises(InputError, match=r"list_patition_label\.txt does not exist; correct the root, or the layout"):
+        check_config(_merged(config, over), SCHEMA)
+
+
+@pytest.mark.parametrize("folder", ["", "RAF/basic/Image", "RAF/basic/EmoLabel"])
+def test_a_root_one_level_off_is_told_where_the_lists_lie(config, tmp_path, folder):
+    (tmp_path / "RAF/basic/EmoLabel").mkdir(parents=True)
+    (tmp_path / "RAF/basic/Image").mkdir()
+    (tmp_path / "RAF/basic/EmoLabel/list_patition_label.txt").touch()
+    sets = [{"name": "mine", "layout": "rafdb", "root": str(tmp_path / folder)}]
+    over = {"corpus": {"layout": "table"}, "stage1": {"image_sets": sets}}
+    meant = tmp_path / ("RAF/basic" if folder else "RAF")
+    with pytest.raises(InputError, match=rf"does not exist; set the root of 'mine' to {meant}\."):
+        check_config(_merged(config, over), SCHEMA)
+    sets[0]["root"] = str(meant)
+    check_config(_merged(config, over), SCHEMA)
+
+
+def test_an_image_table_is_a_file(config, tmp_path):
+    over = {"corpus": {"layout": "table"}}
+    over["stage1"] = {"image_sets": [{"name": "mine", "layout": "table", "root": str(tmp_path)}]}
+    with pytest.raises(InputError, match=r"is a folder; set the root of 'mine' to the \.csv or \.tsv file"):
         check_config(_merged(config, over), SCHEMA)
 
 

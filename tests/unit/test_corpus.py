@@ -79,6 +79,41 @@ def _made(config):
     return {(track.track, track.split) for track in corpus.tracks}
 
 
+def test_a_template_that_is_about_to_be_replaced_is_not_checked(config, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    demo = config["demo"]["videos"]
+    usual = demo["train_tracks"]
+    demo["train_tracks"] = usual + 20  # so that the test tracks have other names
+    _made(config)
+    assert read_corpus(config).checked_template == DEMO_ROOT / TEMPLATE
+    demo["train_tracks"] = usual
+    corpus = read_corpus(config)
+    assert corpus.checked_template is None and corpus.template == str(DEMO_ROOT / TEMPLATE)
+    for annotation in corpus.annotations:
+        Path(annotation).unlink(missing_ok=True)
+    corpus.check("skip")
+
+
+@pytest.mark.parametrize(
+    ("absent", "folds", "refused"),
+    [
+        ("train", ["official"], True),
+        ("train", ["imported"], False),
+        ("validation", ["imported"], True),
+        ("validation", ["cv0", "cv1", "cv2"], False),
+        ("test", ["cv0", "cv1", "cv2"], True),
+    ],
+)
+def test_splits_that_a_submission_needs(absent, folds, refused):
+    tracks = [_track(split[0], split[0], split) for split in ("train", "validation", "test") if split != absent]
+    corpus = Corpus(tracks, None, num_shards=1, videos_per_batch=1)
+    if not refused:
+        corpus.check_splits(folds)
+        return
+    with pytest.raises(InputError, match=rf"has no {absent} track.*; add the files or rows of this split"):
+        corpus.check_splits(folds)
+
+
 @pytest.mark.parametrize(("first", "second"), [(20, 5), (5, 20)])
 def test_what_another_plan_left_is_not_in_the_corpus(config, tmp_path, monkeypatch, first, second):
     monkeypatch.chdir(tmp_path)
@@ -97,7 +132,10 @@ def test_what_another_plan_left_is_not_in_the_corpus(config, tmp_path, monkeypat
 def test_a_layout_without_its_folder_says_what_it_needs(config, tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     config["corpus"]["layout"] = "affwild2"
-    with pytest.raises(InputError, match=r"corpus\.root: None does not exist"):
+    with pytest.raises(InputError, match=r"corpus\.root is not set, .*; set it"):
+        read_corpus(config)
+    config["corpus"]["root"] = "~/Aff-Wild2"
+    with pytest.raises(InputError, match=r"corpus\.root: ~/Aff-Wild2 does not exist.*; write your home folder in full"):
         read_corpus(config)
     config["corpus"] |= {"layout": "table", "table": "lost.tsv"}
     with pytest.raises(InputError, match=r"corpus\.table: lost\.tsv does not exist"):

@@ -80,20 +80,33 @@ def test_the_cascade_passes_over_frames_smaller_than_a_face():
 def test_a_missing_model_is_named_with_the_remedy(tmp_path):
     (tmp_path / "empty").mkdir()
     for model in (tmp_path / "buffalo_l", tmp_path / "det.onnx", tmp_path / "empty"):
-        with pytest.raises(InputError, match=rf"{model.name} is not there; run `snakemake fetch_models`"):
+        with pytest.raises(InputError, match=rf"{model.name} is not there; run `snakemake --cores 1 fetch_models`"):
             scrfd(model)
+
+
+def test_a_device_that_onnxruntime_lacks_is_named_with_its_key(tmp_path):
+    (tmp_path / "det.onnx").touch()
+    with pytest.raises(InputError, match=r"detector\.insightface\.device is cuda, but .*; set it to cpu"):
+        scrfd(tmp_path / "det.onnx", device="cuda")
 
 
 def test_a_broken_model_is_named(tmp_path):
     (tmp_path / "det.onnx").write_bytes(b"no model")
-    with pytest.raises(InputError, match=r"det\.onnx cannot be loaded"):
+    with pytest.raises(
+        InputError, match=r"det\.onnx cannot be loaded as a face detector; correct detector\.insightface\.model"
+    ):
         scrfd(tmp_path / "det.onnx")
 
 
 def test_a_model_that_detects_no_faces_is_named(tmp_path):
     write_recognition(tmp_path / "rec.onnx")
-    with pytest.raises(InputError, match=r"rec\.onnx is no SCRFD detector"):
+    with pytest.raises(InputError, match=r"rec\.onnx is no SCRFD detector; set detector\.insightface\.model"):
         scrfd(tmp_path / "rec.onnx")
+
+
+def test_another_kind_of_detector_is_named(shared):
+    with pytest.raises(InputError, match=r"yunet_2023mar\.onnx is no SCRFD detector"):
+        scrfd(shared / "models/face_detection_yunet_2023mar.onnx")
 
 
 def write_recognition(path):

@@ -16,9 +16,12 @@ def config():
 
 @pytest.fixture
 def folder(tmp_path, config):
-    for name in ("visual/model.safetensors", "speech/model.safetensors", "fusion/official.safetensors"):
+    encoders = [
+        f"{modality}/{name}" for modality in ("visual", "speech") for name in ("config.json", "model.safetensors")
+    ]
+    for name in (*encoders, "fusion/official.safetensors"):
         path = tmp_path / name
-        path.parent.mkdir()
+        path.parent.mkdir(exist_ok=True)
         path.write_bytes(b"x")
     settings = settings_of(config)
     settings["crops"]["scales"] = [1.1]
@@ -52,10 +55,13 @@ def test_a_folder_without_a_model_names_the_next_command(tmp_path):
         ExportedModel.read(tmp_path / "results/model")
 
 
-@pytest.mark.parametrize("name", ["visual/model", "speech/model", "fusion/official"])
+@pytest.mark.parametrize(
+    "name",
+    ["visual/config.json", "visual/model.safetensors", "speech/model.safetensors", "fusion/official.safetensors"],
+)
 def test_a_folder_that_was_copied_in_part_says_what_is_missing(folder, name):
-    (folder / f"{name}.safetensors").unlink()
-    with pytest.raises(InputError, match=f"{name}.safetensors is missing; copy the whole folder"):
+    (folder / name).unlink()
+    with pytest.raises(InputError, match=f"{name} is missing; copy the whole folder"):
         ExportedModel.read(folder)
 
 

@@ -13,8 +13,8 @@ def project(checkout):
     return checkout("mistakes")
 
 
-def _refused(project, sentence, *arguments):
-    done = project.snakemake("--cores", "2", "submission", *arguments)
+def _refused(project, sentence, *arguments, target="submission"):
+    done = project.snakemake("--cores", "2", target, *arguments)
     assert done.returncode != 0
     assert re.search(sentence, done.stdout), done.stdout[-3000:]
     assert "Traceback" not in done.stdout
@@ -63,3 +63,28 @@ def test_a_missing_weights_folder(project):
 def test_an_annotation_with_a_class_nine(project):
     settings = _table(project, HEADER + "0\n9\n")
     _refused(project, r"The annotation rows\.txt line 3 reads '9'", *_overlay(project, settings))
+
+
+def test_a_number_in_the_place_of_a_list(project):
+    _refused(project, r"crops\.scales: 1\.2 is not a list; write crops", *_overlay(project, {"crops": {"scales": 1.2}}))
+
+
+def test_a_corpus_without_test_tracks_only_keeps_the_submission_from_running(project):
+    settings = _table(project, HEADER + "0\n")
+    rows = (project.root / "tracks.tsv").read_text().splitlines(keepends=True)
+    (project.root / "tracks.tsv").write_text("".join(rows[:-1]))
+    overlay = _overlay(project, settings)
+    _refused(project, "has no test track, and no submission can be made without; add", *overlay)
+    assert "Job stats" in project.run("-n", "results/fusion/official/model.safetensors", *overlay)
+
+
+def test_results_of_another_corpus(project):
+    overlay = _overlay(project, _table(project, HEADER + "0\n"))
+    project.run("--cores", "1", "results/corpus/tracks.tsv", *overlay)
+    try:
+        _refused(
+            project, "names none of this run's 23 videos; add the --configfile", target="results/stage1/metrics.json"
+        )
+        assert "Job stats" in project.run("-n", "submission", *overlay)
+    finally:
+        (project.root / "results/corpus/tracks.tsv").unlink()

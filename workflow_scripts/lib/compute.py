@@ -8,6 +8,8 @@ from typing import TypeVar
 
 import torch
 
+from workflow_scripts.lib.errors import InputError
+
 DTYPES = {"float32": torch.float32, "bfloat16": torch.bfloat16, "float16": torch.float16}
 
 _Item, _Result = TypeVar("_Item"), TypeVar("_Result")
@@ -17,8 +19,14 @@ def start_torch(device: str, num_threads: int) -> str:
     """Fix torch's thread count and return the device: `auto` takes the GPU where there is one.
 
     The count comes from the configuration, not from the scheduler, since sums depend on it in their last bits:
-    the same configuration gives the same bytes whatever `--cores` is.
+    the same configuration gives the same bytes whatever `--cores` is. Raises InputError for `cuda` without a GPU.
     """
+    if device == "cuda" and not torch.cuda.is_available():
+        why = "finds no GPU here" if torch.version.cuda else "is built without CUDA"
+        raise InputError(
+            f"compute.device is cuda, but torch {torch.__version__} {why}; set compute.device to auto or cpu, or "
+            "run on a machine with a GPU and a torch for it."
+        )
     torch.set_num_threads(num_threads)
     chosen = ("cuda" if torch.cuda.is_available() else "cpu") if device == "auto" else device
     logging.info("torch %s on %s, %d threads", torch.__version__, chosen, num_threads)

@@ -1,5 +1,6 @@
 """The configuration, checked before anything runs."""
 
+import contextlib
 import difflib
 from pathlib import Path
 
@@ -9,6 +10,9 @@ from jsonschema.exceptions import ValidationError, best_match
 
 from workflow_scripts.lib.errors import InputError
 from workflow_scripts.lib.given_files import missing_given_files
+
+CROSS_ATTENTION_HEADS = 8
+"""Those of `fusion.heads`, which brings torch and is not for every reading of the Snakefile."""
 
 
 def check_config(config: dict, schema: Path) -> None:
@@ -25,6 +29,7 @@ def check_keys(config: dict, schema: Path) -> None:
     if error is not None:
         raise InputError(f"configuration: {_sentence(error)}")
     _check_stage1(config["stage1"])
+    _check_sizes(config)
 
 
 def _sentence(error: ValidationError) -> str:
@@ -38,7 +43,41 @@ def _sentence(error: ValidationError) -> str:
         return f"unknown key {name!r}; {hint}"
     if "description" in error.schema:
         return f"{place}: {error.instance!r} is not {error.schema['description']}."
+    if error.validator == "enum":
+        known = list(map(str, error.validator_value))
+        close = difflib.get_close_matches(str(error.instance), known, n=1)
+        hint = f"; did you mean {close[0]!r}?" if close else "."
+        return f"{place}: {error.instance!r} is not one of {', '.join(known)}{hint}"
+    if error.validator == "type":
+        return f"{place}: {_wrong_kind(place, error.instance, error.validator_value)}"
     return f"{place or 'top level'}: {error.message}."
+
+
+_KINDS = {
+    "array": "a list",
+    "boolean": "true or false",
+    "integer": "a whole number",
+    "null": "null",
+    "number": "a number",
+    "object": "a block of keys",
+    "string": "text",
+}
+
+
+def _wrong_kind(place: str, value: object, wanted: str | list[str]) -> str:
+    """What a value of the wrong kind is not, and how it is to be written; without the name of its key."""
+    wanted = [wanted] if isinstance(wanted, str) else wanted
+    written = "null" if value is None else repr(value)
+    sentence = f"{written} is not {' or '.join(_KINDS[kind] for kind in wanted)}; "
+    if "array" in wanted and not isinstance(value, dict | None):
+        return f"{sentence}write {place}: [{value}]."
+    if {"integer", "number"} & set(wanted) and isinstance(value, str):
+        with contextlib.suppress(ValueError):
+            number = float(value)  # text that is no number has no such remedy
+            if "e" in value.lower():
+                return f"{sentence}write {number} (YAML takes 1e-3 for text, and 1.0e-3 for a number)."
+            return f"{sentence}write {value} without quotes, in a --configfile (--config makes text of it)."
+    return f"{sentence}see config.yaml for an example."
 
 
 def _check_stage1(stage1: dict) -> None:
@@ -54,4 +93,20 @@ def _check_stage1(stage1: dict) -> None:
         raise InputError(
             f"configuration: stage1.moe.top_k: no image can go to {top_k} of {num_experts} experts; "
             "choose at most stage1.moe.num_experts, or null for all."
+        )
+
+
+def _check_sizes(config: dict) -> None:
+    """Sizes that have to fit each other."""
+    visual, fusion = config["encoders"]["visual"], config["fusion"]
+    if visual["image_px"] > visual["resize_px"]:
+        raise InputError(
+            f"configuration: encoders.visual.resize_px: the encoder cannot see {visual['image_px']} px of crops of "
+            f"{visual['resize_px']} px; set it to at least encoders.visual.image_px."
+        )
+    num_fused = fusion["head_settings"]["num_fused"]
+    if fusion["head"] == "cross_attention" and num_fused % CROSS_ATTENTION_HEADS:
+        raise InputError(
+            f"configuration: fusion.head_settings.num_fused: {num_fused} is no multiple of {CROSS_ATTENTION_HEADS}, "
+            "which fusion.head cross_attention needs; choose one that is."
         )

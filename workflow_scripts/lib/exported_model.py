@@ -16,6 +16,7 @@ from pathlib import Path
 from workflow_scripts.lib.errors import InputError
 
 MODEL_TYPE = "two_stage_dual_modality_expression"
+_ENCODERS = ("visual", "speech")
 
 
 @dataclass(frozen=True)
@@ -47,7 +48,8 @@ class ExportedModel:
         if not isinstance(stored, dict) or stored.get("model_type") != MODEL_TYPE:
             raise InputError(f"{path} is not of an exported model; name the folder that export_model made.")
         fusion = [folder / name for name in stored["fusion"]]
-        for needed in (folder / "visual/model.safetensors", folder / "speech/model.safetensors", *fusion):
+        encoders = [folder / modality / name for modality in _ENCODERS for name in ("config.json", "model.safetensors")]
+        for needed in (*encoders, *fusion):
             if not needed.is_file():
                 raise InputError(f"{needed} is missing; copy the whole folder of the exported model again.")
         return cls(folder, stored["settings"], stored["smoothing"], fusion)
@@ -58,7 +60,7 @@ class ExportedModel:
         config["audio"].update(self.settings["audio"])
         config["features"]["audio"].update(self.settings["features"]["audio"])
         config["encoders"]["visual"].update(self.settings["encoders"]["visual"])
-        for modality in ("visual", "speech"):
+        for modality in _ENCODERS:
             config["encoders"][modality].update(source="path", path=str(self.folder / modality))
 
 

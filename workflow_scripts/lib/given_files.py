@@ -74,11 +74,27 @@ def missing_given_files(config: dict) -> Iterator[str]:
     yield from _missing_imported(config["imported"])
     if config["corpus"]["layout"] != "demo" and config["imported"]["backbone"] is None:  # else Stage I is skipped
         for images in config["stage1"]["image_sets"]:
-            root, name = Path(images["root"]), images["name"]
-            lists = [root, *_image_lists(images["layout"], root)]
-            missing = next((path for path in lists if not path.exists()), None)
+            root, layout, name = Path(images["root"]), images["layout"], images["name"]
+            missing = next((path for path in [root, *_image_lists(layout, root)] if not path.exists()), None)
             if missing:
-                yield f"stage1.image_sets: {missing} does not exist; correct the root, or the layout, of {name!r}."
+                near = next((folder for folder in _folders_near(root) if _has_lists(layout, folder)), None)
+                remedy = (
+                    f"set the root of {name!r} to {near}" if near else f"correct the root, or the layout, of {name!r}"
+                )
+                yield f"stage1.image_sets: {missing} does not exist; {remedy}."
+            elif layout == "table" and not root.is_file():
+                yield f"stage1.image_sets: {root} is a folder; set the root of {name!r} to the .csv or .tsv file."
+
+
+def _folders_near(root: Path) -> Iterator[Path]:
+    """Folders that may have been meant by `root`: the two above it, and those in it."""
+    yield from list(root.absolute().parents)[:2]
+    if root.is_dir():
+        yield from sorted(path for path in root.iterdir() if path.is_dir())
+
+
+def _has_lists(layout: str, root: Path) -> bool:
+    return layout != "table" and all(path.exists() for path in _image_lists(layout, root))
 
 
 def _missing_imported(imported: dict) -> Iterator[str]:

@@ -1,5 +1,6 @@
 """What every rule's script shares: its log and its progress."""
 
+import errno
 import io
 import logging
 import os
@@ -14,15 +15,18 @@ from tqdm import tqdm
 from workflow_scripts.lib.errors import InputError
 
 _LINE = "{desc}: {n_fmt} of {total_fmt}{unit}, {rate_fmt}, {remaining} left"
+_TORCH_MEMORY = ("CUDA out of memory", "can't allocate memory")
+_LARGER_DISK = "free some, or make results/ a link to a folder on a larger disk, and run the same command again"
+_FEWER_JOBS = "give --cores a lower number, so that fewer jobs run at once"
 _terminal = None  # the stream that was standard error before log_to took it over
 
 
 @contextmanager
-def log_to(path: str | Path) -> Iterator[None]:
+def log_to(path: str | Path, on_little_memory: str = _FEWER_JOBS) -> Iterator[None]:
     """Send this process's and its children's output to `path`, a failure's traceback included.
 
-    A failure also reaches the terminal, as one sentence for input that the user can mend, and ends the
-    process with exit status 1.
+    A failure also reaches the terminal, as one sentence for what the user can mend, and ends the process with exit
+    status 1. on_little_memory: what to do where the job needs more memory, a GPU's or the machine's, than there is.
     """
     global _terminal
     path = Path(path)
@@ -42,8 +46,35 @@ def log_to(path: str | Path) -> Iterator[None]:
         logging.error("%s", error)
         _fail(f"Error: {error}")
     except Exception as error:
+        sentence = _limit(error, on_little_memory)
+        if sentence:
+            logging.error("%s", sentence)
+            _fail(f"Error: {sentence}")
         traceback.print_exc()
         _fail(f"Error: {type(error).__name__}: {error} (traceback in {path})")
+
+
+def _limit(error: Exception, on_little_memory: str) -> str | None:
+    """Which of the machine's limits the job has met, and what to do, in one sentence; None for any other failure.
+
+    Libraries wrap what the system says in exceptions of their own, so its words count as much as the type.
+    """
+    text = " ".join(str(error).split())
+    said = text[:160] or type(error).__name__
+    number = error.errno if isinstance(error, OSError) else None
+
+    def means(*numbers: int) -> bool:
+        return number in numbers or any(os.strerror(one) in text for one in numbers)
+
+    if isinstance(error, MemoryError) or means(errno.ENOMEM) or any(words in text for words in _TORCH_MEMORY):
+        return f"the memory does not suffice ({said}); {on_little_memory}."
+    if means(errno.ENOSPC, errno.EDQUOT):
+        return f"no space is left on the disk ({said}); {_LARGER_DISK}."
+    if means(errno.EMFILE, errno.ENFILE):
+        return f"this shell allows too few open files ({said}); run `ulimit -n 4096` in it and the same command again."
+    if number in (errno.EACCES, errno.EPERM, errno.EROFS):
+        return f"a file may not be read or written ({said}); give yourself the right to and run the same command again."
+    return None
 
 
 def _fail(sentence: str) -> None:

@@ -76,25 +76,28 @@ def scan_affwild2(
     left_out = set(gone)
     files = [file for file in _files_below(root, planned) if file not in left_out]
     if not files:
-        remedy = "give the folder into which Aff-Wild2 was unpacked"
+        remedy = f"set corpus.root to {_unpacked_above(root) or 'the folder into which Aff-Wild2 was unpacked'}"
         return [], template, [Problem(ERROR, f"{root} holds no files", remedy, file=str(root))]
     videos, annotations = defaultdict(list), defaultdict(list)
     for file in files:
-        if file.suffix.lower() in VIDEO_SUFFIXES:
+        if _is_video(file):
             videos[file.stem].append(file)
         elif (split := _split_of(file)) in ("train", "validation"):
             annotations[file.stem].append((file, split))
     tracks, problems = [], []
     if not annotations:
         what = f"{root} holds no annotations (EXPR_Recognition_Challenge/Train_Set/<track>.txt)"
-        problems.append(Problem(ERROR, what, "unpack the organisers' annotations below this folder", file=str(root)))
+        remedy = "unpack the organisers' annotations below this folder, or correct corpus.root"
+        if above := _unpacked_above(root):
+            remedy = f"set corpus.root to {above}, which holds some"
+        problems.append(Problem(ERROR, what, remedy, file=str(root)))
     for name, found in annotations.items():
         file, split = found[0]
         with collecting(problems, track=name, file=str(root / file)):
             if len(found) > 1:
                 raise InputError(
                     f"Track {name} is annotated twice, in {root / file} and {root / found[1][0]}; "
-                    "keep one edition's annotations below this folder."
+                    f"keep one edition's annotations below corpus.root, {root}."
                 )
             tracks.append(_track(root, videos, name, split, annotation=str(root / file)))
     test_tracks = list(planned_test_tracks)
@@ -113,6 +116,19 @@ def scan_affwild2(
     tracks.sort(key=lambda track: (SPLITS.index(track.split), track.track))
     tracks, clashes = without_clashes(tracks)
     return tracks, template, problems + clashes
+
+
+def _unpacked_above(root: Path) -> Path | None:
+    """The next folder above `root`, of three, that holds annotations and videos not far below: `root` is too deep."""
+    for folder in list(root.absolute().parents)[:3]:
+        found = [*folder.glob("*"), *folder.glob("*/*")]
+        if any(_CHALLENGE.fullmatch(_plain(path.name)) for path in found) and any(map(_is_video, found)):
+            return folder
+    return None
+
+
+def _is_video(file: Path) -> bool:
+    return file.suffix.lower() in VIDEO_SUFFIXES
 
 
 def _files_below(root: Path, planned: Iterable[Path]) -> list[Path]:
@@ -191,7 +207,7 @@ def _near_miss(video: str, videos: dict[str, list[Path]]) -> str:
 def _listed_tracks(root: Path, files: list[Path]) -> list[str]:
     """Tracks of the list of test videos."""
     lists = [file for file in files if file.suffix.lower() == ".txt" and _TEST_LIST.fullmatch(_plain(file.stem))]
-    test_list = _the_only(root, lists, "lists of test videos")
+    test_list = _the_only(root, lists, "lists of test videos", "keep one")
     if not test_list:
         raise InputError(
             f"{root} holds no test template (ABAW_Expr_test_set_sample.txt or alike) and no list of test videos; "
@@ -207,12 +223,10 @@ def _listed_tracks(root: Path, files: list[Path]) -> list[str]:
 def _find_template(root: Path, files: list[Path]) -> Path | None:
     found = [file for file in files if file.suffix.lower() == ".txt" and _TEMPLATE.fullmatch(_plain(file.stem))]
     found += sorted({file.parent for file in files if _split_of(file) == "test"})
-    return _the_only(root, found, "test templates")
+    return _the_only(root, found, "test templates", "set corpus.template to one of them")
 
 
-def _the_only(root: Path, found: list[Path], what: str) -> Path | None:
+def _the_only(root: Path, found: list[Path], what: str, remedy: str) -> Path | None:
     if len(found) > 1:
-        raise InputError(
-            f"{root} holds several {what}, {found[0]} and {found[1]}; name one in the configuration or keep one."
-        )
+        raise InputError(f"{root} holds several {what}, {found[0]} and {found[1]}; {remedy}.")
     return root / found[0] if found else None

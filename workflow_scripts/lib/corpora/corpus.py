@@ -34,10 +34,20 @@ class Corpus:
     """Tracks with the look-ups that rules need; `template` is None where every test frame gets a row."""
 
     def __init__(
-        self, tracks: list[Track], template: Path | None, num_shards: int, videos_per_batch: int, prefix: str = ""
+        self,
+        tracks: list[Track],
+        template: Path | None,
+        num_shards: int,
+        videos_per_batch: int,
+        prefix: str = "",
+        template_is_outdated: bool = False,
     ):
-        """prefix: of the batches' names, which keeps their files apart from another corpus's."""
+        """prefix: of the batches' names, which keeps their files apart from another corpus's.
+
+        template_is_outdated: the workflow is about to replace the template that is there.
+        """
         self.tracks = tracks
+        self._template_is_outdated = template_is_outdated
         self._overrides: dict[str, list[dict]] = {}
         self.template = str(template) if template else None
         self._by_name = {track.track: track for track in tracks}
@@ -56,7 +66,22 @@ class Corpus:
 
     def check(self, on_bad_video: str) -> None:
         """Raise InputError for what is wrong with the files that are already there."""
-        check_corpus(self.tracks, Path(self.template) if self.template else None, on_bad_video)
+        check_corpus(self.tracks, self.checked_template, on_bad_video)
+
+    def check_splits(self, folds: Iterable[str]) -> None:
+        """Raise InputError for a split without a track, if the submission that these folds' models predict needs it."""
+        official, chosen = "official" in folds, bool({"official", "imported"} & set(folds))
+        for split, is_needed in (("train", official), ("validation", chosen), ("test", True)):
+            if is_needed and not self.tracks_in(split):
+                raise InputError(
+                    f"The corpus has no {split} track, and no submission can be made without; add the files or rows of "
+                    "this split, or give another target, such as cross_validation."
+                )
+
+    @property
+    def checked_template(self) -> Path | None:
+        """The template that is there to be checked; None where the workflow is about to replace it."""
+        return Path(self.template) if self.template and not self._template_is_outdated else None
 
     @cached_property
     def rows(self) -> list[dict[str, str]]:
@@ -217,8 +242,9 @@ def _corpus_of_layout(config: dict) -> tuple[Corpus, list[Problem]]:
     return _corpus(config, tracks, template), problems
 
 
-def _corpus(config: dict, tracks: list[Track], template: Path | None) -> Corpus:
-    return Corpus(tracks, template, config["features"]["num_shards"], config["corpus"]["videos_per_batch"])
+def _corpus(config: dict, tracks: list[Track], template: Path | None, template_is_outdated: bool = False) -> Corpus:
+    sizes = config["features"]["num_shards"], config["corpus"]["videos_per_batch"]
+    return Corpus(tracks, template, *sizes, template_is_outdated=template_is_outdated)
 
 
 def _demo_corpus(config: dict) -> tuple[Corpus, list[Problem]]:
@@ -230,7 +256,7 @@ def _demo_corpus(config: dict) -> tuple[Corpus, list[Problem]]:
         not_added = {*test_tracks, *(Path(path).stem for path in made)}
         test_tracks += [name for name in template_tracks(template) if name not in not_added]
     tracks, _, problems = scan_affwild2(DEMO_ROOT, None, planned, test_tracks, gone)
-    return _corpus(config, tracks, template), problems
+    return _corpus(config, tracks, template, template_is_outdated=bool(gone)), problems
 
 
 def demo_files(config: dict) -> list[Path]:
@@ -243,9 +269,14 @@ def _demo_videos(config: dict) -> tuple[DemoVideo, ...]:
 
 
 def _given(settings: dict, key: str) -> Path:
-    if settings[key] is None or not Path(settings[key]).exists():
+    if settings[key] is None:
         raise InputError(
-            f"corpus.{key}: {settings[key]} does not exist; "
-            f"correct it, since corpus.layout {settings['layout']} reads it (docs/corpora.md)."
+            f"corpus.{key} is not set, and corpus.layout {settings['layout']} reads it (docs/corpora.md); set it."
+        )
+    if not Path(settings[key]).exists():
+        remedy = "write your home folder in full instead of ~" if settings[key].startswith("~") else "correct it"
+        raise InputError(
+            f"corpus.{key}: {settings[key]} does not exist, and corpus.layout {settings['layout']} reads it "
+            f"(docs/corpora.md); {remedy}."
         )
     return Path(settings[key])

@@ -3,6 +3,7 @@
 import tempfile
 from pathlib import Path
 
+import huggingface_hub.constants
 import torch
 import transformers
 from transformers import AutoConfig, AutoFeatureExtractor, AutoModel, PreTrainedModel
@@ -29,16 +30,24 @@ def random_encoder(architecture: dict, seed: int) -> PreTrainedModel:
 
 
 def load_encoder(folder: Path | str, revision: str | None = None) -> PreTrainedModel:
-    """Load an encoder from a local folder (or hub id), every weight accounted for; it is in eval mode.
+    """Load an encoder from a local folder, or from the hub at a revision, every weight accounted for; in eval mode.
 
-    Raises InputError when the folder is no Hugging Face model or lacks weights that the architecture has.
+    Raises InputError when it is no Hugging Face model, cannot be fetched, or lacks weights that the architecture has.
     """
     try:
         model, report = AutoModel.from_pretrained(folder, revision=revision, output_loading_info=True)
     except (OSError, ValueError) as error:
+        if revision is None:
+            remedy = "give a folder with config.json and model.safetensors, or delete it if the workflow made it"
+        elif huggingface_hub.constants.HF_HUB_OFFLINE:
+            remedy = "unset HF_HUB_OFFLINE, with which nothing is fetched, and run `snakemake --cores 1 fetch_models`"
+        else:
+            remedy = (
+                "run `snakemake --cores 1 fetch_models` with the same --configfile on a network, correct "
+                "encoders.*.hub and revision, or set encoders.*.source to path and path to a folder that holds it"
+            )
         raise InputError(
-            f"{folder} cannot be loaded as a Hugging Face model ({str(error).splitlines()[0]}); a local folder needs "
-            "config.json and model.safetensors, a hub model needs `snakemake fetch_models` run with a network."
+            f"{folder} cannot be loaded as a Hugging Face model ({str(error).splitlines()[0].rstrip('.')}); {remedy}."
         ) from error
     missing = sorted(key for key in report["missing_keys"] if not key.endswith(_PRETRAINING_ONLY))
     if missing:

@@ -83,8 +83,8 @@ class InsightFaceDetector:
         self.files = sorted(model.glob("*.onnx")) if model.is_dir() else [model]
         if not self.files or not self.files[0].is_file():
             raise InputError(
-                f"The face detector's model {model} is not there; run `snakemake fetch_models` or correct "
-                "detector.model."
+                f"The face detector's model {model} is not there; run `snakemake --cores 1 fetch_models` with the same "
+                "--configfile, or correct detector.insightface.model."
             )
 
         import cv2
@@ -102,7 +102,8 @@ class InsightFaceDetector:
         provider = {"cpu": "CPUExecutionProvider", "cuda": "CUDAExecutionProvider"}[device]
         if provider not in onnxruntime.get_available_providers():
             raise InputError(
-                f"This onnxruntime has no {provider}; install onnxruntime-gpu or set detector.device to cpu."
+                f"detector.insightface.device is {device}, but this onnxruntime has no {provider}; set it to cpu, or "
+                "install onnxruntime-gpu in place of onnxruntime."
             )
         options = onnxruntime.SessionOptions()
         options.intra_op_num_threads = num_threads
@@ -120,10 +121,14 @@ class InsightFaceDetector:
                 self._detector, self._recognition = pack.det_model, pack.models.get("recognition")
         except (Fail, InvalidArgument, InvalidGraph, InvalidProtobuf, AssertionError) as error:
             raise InputError(
-                f"{model} cannot be loaded as a face detector; run `snakemake fetch_models` again."
+                f"{model} cannot be loaded as a face detector; correct detector.insightface.model, or delete what "
+                "`snakemake --cores 1 fetch_models` made and run that again."
             ) from error
-        if getattr(self._detector, "taskname", None) != "detection":
-            raise InputError(f"{model} is no SCRFD detector; set detector.model to one, or to a pack's name.")
+        # InsightFace takes other detectors for SCRFD too; `fmc` is what it knows of SCRFD's outputs.
+        if getattr(self._detector, "taskname", None) != "detection" or not hasattr(self._detector, "fmc"):
+            raise InputError(
+                f"{model} is no SCRFD detector; set detector.insightface.model to one, or to a pack's name."
+            )
         # The provider is chosen above; a context id below 0 would reset it.
         self._detector.prepare(ctx_id=0, input_size=(input_px, input_px), det_thresh=min_score)
 

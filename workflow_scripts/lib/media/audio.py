@@ -23,6 +23,9 @@ SAMPLE_RATE = 16000
 SOUND, SILENT, NO_AUDIO = "sound", "silent", "no_audio"
 LARGEST_SLIP_S = 0.005  # between a packet's time stamp and its sound, before silence is put in or sound left out
 BLOCK_SAMPLES = 1 << 20
+_FFMPEG = (
+    "install it again with `pip install --force-reinstall --no-deps imageio-ffmpeg`, or set IMAGEIO_FFMPEG_EXE to one"
+)
 
 
 def decode_audio(video: Path, start_s: float, num_samples: int, samples_file) -> int:
@@ -55,12 +58,19 @@ def decode_audio(video: Path, start_s: float, num_samples: int, samples_file) ->
     # async=1: silence or cuts where time stamps leave the sound, never stretching.
     sound = sound.filter("aresample", SAMPLE_RATE, **{"async": 1, "first_pts": 0, "min_hard_comp": LARGEST_SLIP_S})
     sound = sound.filter("atrim", end_sample=num_samples + SAMPLE_RATE)
+    try:
+        program = imageio_ffmpeg.get_ffmpeg_exe()
+    except RuntimeError as error:
+        raise InputError(f"No ffmpeg is found; {_FFMPEG}.") from error
     command = (
         sound.output("pipe:", format="s16le", acodec="pcm_s16le", ac=1, max_error_rate=1)  # keep what decodes
         .global_args("-nostdin", "-hide_banner", "-loglevel", "error", "-copyts")
-        .compile(cmd=imageio_ffmpeg.get_ffmpeg_exe())
+        .compile(cmd=program)
     )
-    done = subprocess.run(command, stdin=subprocess.DEVNULL, stdout=samples_file, stderr=subprocess.PIPE)
+    try:
+        done = subprocess.run(command, stdin=subprocess.DEVNULL, stdout=samples_file, stderr=subprocess.PIPE)
+    except (FileNotFoundError, PermissionError) as error:
+        raise InputError(f"{program} cannot be run ({error.strerror}); {_FFMPEG}.") from error
     lines = done.stderr.decode(errors="replace").strip().splitlines() or ["no message"]
     if done.returncode != 0:
         raise InputError(f"The sound of {video} cannot be decoded (ffmpeg: {lines[-1]}); {REMEDY}.")
