@@ -276,7 +276,7 @@ def _given(settings: dict, key: str) -> Path:
     if not Path(settings[key]).exists():
         remedy = "write your home folder in full instead of ~" if settings[key].startswith("~") else "correct it"
         raise InputError(
-            f"corpus.{key}: {settings[key]} does not exist, and corpus.layout {settings['layout']} reads it "
-            f"(docs/corpora.md); {remedy}."
+            f"corpus.{key}: {settings[key]} does not exist; {remedy}, since corpus.layout {settings['layout']} reads "
+            "it (docs/corpora.md)."
         )
     return Path(settings[key])
