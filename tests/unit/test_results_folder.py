@@ -35,6 +35,12 @@ def test_nothing_is_known_of_a_first_run_and_of_no_videos(results, tmp_path):
     check_results(results, ["videos/3.mp4"])
 
 
+def test_the_demonstration_may_be_replaced(results):
+    track = Track("1", "1", "results/demo/affwild2/batch1/1.mp4", "train", "auto", "", "Fear", "1")
+    write_tracks([track], results / "corpus/tracks.tsv")
+    check_results(results, ["videos/3.mp4"])
+
+
 def test_results_that_cannot_be_written_to_are_refused(results, monkeypatch):
     monkeypatch.setattr(os, "access", lambda path, mode: (path, mode) != (results, os.W_OK))
     with pytest.raises(InputError, match="results cannot be written to; give yourself the right"):

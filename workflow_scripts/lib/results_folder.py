@@ -15,7 +15,8 @@ def check_results(results: Path, videos: Iterable[str]) -> None:
     """Raise InputError where `results` cannot be written to, or was made from none of these video files.
 
     A run on another corpus, say for a forgotten --configfile, would replace what took days. Nothing is known of results
-    without corpus/tracks.tsv.
+    without corpus/tracks.tsv, and nothing is lost with those of videos that lie in `results` themselves: the
+    demonstration's.
     """
     if results.exists() and not os.access(results, os.W_OK):
         raise InputError(
@@ -25,6 +26,7 @@ def check_results(results: Path, videos: Iterable[str]) -> None:
     if not table.is_file():
         return
     known, asked = ({Path(path).resolve() for path in paths} for paths in (_videos_of(table), videos))
+    known = {path for path in known if not path.is_relative_to(results.resolve())}
     if known and asked and not known & asked:
         raise InputError(
             f"{results} holds another corpus's results, which this run would replace: {table} names none of this run's "
