@@ -149,11 +149,12 @@ def test_a_test_track_with_an_annotation_is_refused(tmp_path):
 
 
 def test_missing_parts_are_named(tmp_path):
+    root = tmp_path / "far/below/others"  # what lies in the folders above is looked at, for a better hint
     with pytest.raises(InputError, match=r"holds no files; set corpus\.root"):
-        index_affwild2(tmp_path / "nowhere")
-    touch(tmp_path, "batch1/1.mp4")
+        index_affwild2(root / "nowhere")
+    touch(root, "batch1/1.mp4")
     with pytest.raises(InputError, match=r"holds no annotations.*, or correct corpus\.root"):
-        index_affwild2(tmp_path)
+        index_affwild2(root)
 
 
 @pytest.mark.parametrize("annotations", ["", "Third ABAW Annotations/"])

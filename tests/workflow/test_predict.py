@@ -8,6 +8,7 @@ import pandas as pd
 import pytest
 
 from tests.media import make_flash_and_beep
+from tests.workflow.conftest import Project
 from workflow_scripts.lib.media.video import read_video
 from workflow_scripts.lib.predict_video import predict_video
 
@@ -15,9 +16,18 @@ SMALL = ("--configfile", "tests/configs/small.yaml")
 
 
 @pytest.fixture(scope="module")
-def model(finished):
-    finished.run("--cores", "2", "export_model", *SMALL)
-    return finished.root / "results/model"
+def exporting(finished, tmp_path_factory):
+    """A copy of the finished run with its exported model."""
+    root = tmp_path_factory.mktemp("exporting") / "project"
+    shutil.copytree(finished.root, root)
+    project = Project(root)
+    project.run("--cores", "2", "export_model", *SMALL)
+    return project
+
+
+@pytest.fixture(scope="module")
+def model(exporting):
+    return exporting.root / "results/model"
 
 
 @pytest.fixture(scope="module")
@@ -43,8 +53,8 @@ def predicted(checkout, model, videos, tmp_path_factory):
     return project, config, text
 
 
-def test_exporting_trains_nothing(finished, model):
-    text = finished.run("-n", "export_model", *SMALL)
+def test_exporting_trains_nothing(exporting, model):
+    text = exporting.run("-n", "export_model", *SMALL)
     assert "Nothing to be done" in text
     parts = {path.name for path in model.iterdir() if path.name[0] != "."}
     assert parts == {"config.json", "README.md", "visual", "speech", "fusion"}
