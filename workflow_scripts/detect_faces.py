@@ -2,7 +2,6 @@
 
 import logging
 from collections.abc import Iterable, Iterator
-from itertools import islice
 from pathlib import Path
 
 from workflow_scripts.lib.artifacts import made_by
@@ -12,8 +11,6 @@ from workflow_scripts.lib.job import log_to, progress
 from workflow_scripts.lib.media.rows import write_rows
 from workflow_scripts.lib.media.timeline import read_times
 from workflow_scripts.lib.media.video import Frame, read_frames
-
-FRAMES_PER_BATCH = 8
 
 
 def run(
@@ -52,11 +49,10 @@ def run(
 
 def _rows(frames: Iterable[Frame], detector: Detector, counts: list[int]) -> Iterator[dict]:
     """Yield the rows of all faces and append each frame's number of faces to `counts` on the way."""
-    frames = iter(frames)
-    while batch := list(islice(frames, FRAMES_PER_BATCH)):
-        for frame, found in zip(batch, detector.detect([frame.rgb for frame in batch]), strict=True):
-            counts.append(len(found))
-            yield from face_rows(frame.number, found)
+    for frame in frames:
+        found = detector.detect(frame.rgb)
+        counts.append(len(found))
+        yield from face_rows(frame.number, found)
 
 
 if __name__ == "__main__":

@@ -56,7 +56,7 @@ def test_overlapping_boxes_of_one_face_are_averaged():
 
 def test_the_cascade_finds_the_astronaut_once_in_each_frame():
     portrait = skimage.data.astronaut()[:256, 100:356]
-    found, nothing = cascade().detect([portrait, np.zeros_like(portrait)])
+    found, nothing = (cascade().detect(picture) for picture in (portrait, np.zeros_like(portrait)))
     assert len(found) == 1 and found.score.tolist() == [1] and found.xyxy_px.dtype == np.float32
     assert iou(found.xyxy_px, ASTRONAUT_FACE - [100, 0, 100, 0])[0, 0] > 0.6
     assert len(nothing) == 0 and nothing.landmarks_px is None and nothing.embedding is None
@@ -64,17 +64,17 @@ def test_the_cascade_finds_the_astronaut_once_in_each_frame():
 
 def test_the_cascade_finds_a_face_that_the_frames_edge_cuts():
     portrait = skimage.data.astronaut()[:256, 128:384]
-    whole = cascade().detect([portrait])[0].xyxy_px[0]
+    whole = cascade().detect(portrait).xyxy_px[0]
     side = whole[2] - whole[0]
     cut = np.ascontiguousarray(portrait[:, : round(float(whole[2] - 0.15 * side))])
-    (box,) = cascade().detect([cut])[0].xyxy_px
+    (box,) = cascade().detect(cut).xyxy_px
     assert box[2] > cut.shape[1]
     assert np.abs(box - whole).max() < 0.15 * side
 
 
 def test_the_cascade_passes_over_frames_smaller_than_a_face():
     small = np.zeros((30, 200, 3), np.uint8)
-    assert len(cascade(40).detect([small])[0]) == 0
+    assert len(cascade(40).detect(small)) == 0
 
 
 def test_a_missing_model_is_named_with_the_remedy(tmp_path):
@@ -130,7 +130,7 @@ def write_recognition(path):
 def test_scrfd_finds_the_face_of_a_real_clip(shared):
     rgb = next(read_video(shared / "media/faces/single_face.mp4")).rgb
     detector = scrfd(shared / "models/scrfd_500m.onnx")
-    found, nothing = detector.detect([rgb, np.zeros_like(rgb)])
+    found, nothing = (detector.detect(picture) for picture in (rgb, np.zeros_like(rgb)))
     assert len(found) == 1 and len(nothing) == 0
     x1, y1, x2, y2 = found.xyxy_px[0]
     eye, other_eye, nose, mouth, other_mouth = found.landmarks_px[0]
@@ -147,7 +147,7 @@ def test_scrfd_finds_in_a_fitted_input_what_it_finds_in_the_square(shared, shape
     height, width = min(shape[0], rgb.shape[0]), min(shape[1], rgb.shape[1])
     picture[:height, :width] = rgb[:height, :width]
     detector = scrfd(shared / "models/scrfd_500m.onnx")
-    (found,) = detector.detect([picture])
+    found = detector.detect(picture)
     expected, landmarks = detector._detector.detect(picture[..., ::-1].copy(), input_size=(640, 640))
     assert len(found) == len(expected) == 1
     assert iou(found.xyxy_px, expected[:, :4]).item() >= 0.97
@@ -157,14 +157,14 @@ def test_scrfd_finds_in_a_fitted_input_what_it_finds_in_the_square(shared, shape
 
 def test_scrfd_gives_the_same_whatever_the_threads(shared):
     rgb = next(read_video(shared / "media/faces/single_face.mp4")).rgb
-    one, two = (scrfd(shared / "models/scrfd_500m.onnx", num_threads=n).detect([rgb])[0] for n in (1, 2))
+    one, two = (scrfd(shared / "models/scrfd_500m.onnx", num_threads=n).detect(rgb) for n in (1, 2))
     assert (one.xyxy_px == two.xyxy_px).all() and (one.score == two.score).all()
 
 
 def test_scrfd_passes_over_frames_that_no_face_fits_into(shared):
     detector = scrfd(shared / "models/scrfd_500m.onnx", min_side_px=1)
     for shape in ((1, 1, 3), (1, 640, 3), (2000, 3, 3)):
-        assert len(detector.detect([np.zeros(shape, np.uint8)])[0]) == 0
+        assert len(detector.detect(np.zeros(shape, np.uint8))) == 0
 
 
 def test_a_model_pack_gives_identities_and_sees_colours_in_order(shared, tmp_path):
@@ -174,8 +174,8 @@ def test_a_model_pack_gives_identities_and_sees_colours_in_order(shared, tmp_pat
     assert detector.files == [tmp_path / "det.onnx", tmp_path / "rec.onnx"]
     rgb = next(read_video(shared / "media/faces/single_face.mp4")).rgb
     reddish = (rgb * [1, 0.8, 0.6]).astype(np.uint8)
-    found = detector.detect([reddish])[0]
+    found = detector.detect(reddish)
     assert found.embedding.shape == (1, 3) and np.linalg.norm(found.embedding) == pytest.approx(1)
     red, green, blue = found.embedding[0]
     assert red > green > blue
-    assert detector.detect([np.zeros_like(rgb)])[0].embedding is None
+    assert detector.detect(np.zeros_like(rgb)).embedding is None

@@ -1,6 +1,7 @@
 """The reader of pictures, on clips made here and on the real ones."""
 
 import csv
+import gc
 from fractions import Fraction
 
 import av
@@ -63,6 +64,17 @@ def test_a_first_picture_that_is_held_for_longer_stays_so(tmp_path):
 
 def times_in_ticks(path, rate):
     return [round(frame.time_s * rate, 3) for frame in read_video(path)]
+
+
+def test_a_picture_leaves_memory_as_soon_as_the_next_one_is_read(tmp_path):
+    path = make_video(tmp_path / "v.mp4", range(25), codec="libx264", rate=30)
+    gc.collect()
+    gc.disable()
+    try:
+        alive = [sum(isinstance(thing, av.VideoFrame) for thing in gc.get_objects()) for _ in read_video(path)]
+    finally:
+        gc.enable()
+    assert len(alive) == 25 and max(alive) <= 5
 
 
 def test_a_stream_without_time_stamps_runs_at_its_own_rate(tmp_path):

@@ -1,6 +1,6 @@
-"""Face detectors behind one interface: a batch of frames in, the faces of each frame out.
+"""Face detectors behind one interface: a frame in, its faces out.
 
-Shapes: F faces of a frame, D values of an identity embedding. Frames are uint8 [H, W, 3], RGB, upright.
+Shapes: F faces of a frame, D values of an identity embedding. A frame is uint8 [H, W, 3], RGB, upright.
 """
 
 from dataclasses import dataclass, replace
@@ -55,8 +55,8 @@ class Detector(Protocol):
     files: list[Path]
     """The model files in use, for the record."""
 
-    def detect(self, frames: list[np.ndarray]) -> list[Faces]:
-        """Find the faces of each frame; a frame without a face gives Faces of length 0."""
+    def detect(self, rgb: np.ndarray) -> Faces:
+        """Find the faces of a frame; one without a face gives Faces of length 0."""
 
 
 class InsightFaceDetector:
@@ -132,11 +132,8 @@ class InsightFaceDetector:
         # The provider is chosen above; a context id below 0 would reset it.
         self._detector.prepare(ctx_id=0, input_size=(input_px, input_px), det_thresh=min_score)
 
-    def detect(self, frames: list[np.ndarray]) -> list[Faces]:
-        """Find the faces of each frame; see Detector."""
-        return [self._detect(rgb) for rgb in frames]
-
-    def _detect(self, rgb: np.ndarray) -> Faces:
+    def detect(self, rgb: np.ndarray) -> Faces:
+        """Find the faces of a frame; see Detector."""
         import cv2
 
         shorter_px, longer_px = sorted(rgb.shape[:2])
@@ -193,11 +190,8 @@ class CascadeDetector:
             "min_neighbor_number": min_neighbors,
         }
 
-    def detect(self, frames: list[np.ndarray]) -> list[Faces]:
-        """Find the faces of each frame; see Detector."""
-        return [self._detect(rgb) for rgb in frames]
-
-    def _detect(self, rgb: np.ndarray) -> Faces:
+    def detect(self, rgb: np.ndarray) -> Faces:
+        """Find the faces of a frame; see Detector."""
         longest_px = min(rgb.shape[:2])
         if longest_px < self.min_side_px:
             return NO_FACES

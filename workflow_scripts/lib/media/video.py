@@ -11,6 +11,7 @@ import av
 import av.error
 import numpy as np
 from av.container import InputContainer
+from av.sidedata.sidedata import SideDataContainer
 from av.stream import Disposition
 from av.video.reformatter import Interpolation
 from av.video.stream import VideoStream
@@ -199,7 +200,9 @@ def _decode(container: InputContainer, stream: VideoStream, path: Path) -> Itera
 
 def _display_matrix(picture: av.VideoFrame) -> np.ndarray:
     """Rotation and mirror of the picture's display matrix, int [2, 2], to the nearest quarter turn."""
-    stored = picture.side_data.get("DISPLAYMATRIX")
+    # Not picture.side_data: the picture would hold it as it holds the picture, and some hundred pictures
+    # would wait in memory for the garbage collector.
+    stored = SideDataContainer(picture).get("DISPLAYMATRIX")
     if stored is None:
         return np.eye(2, dtype=int)
     matrix = np.frombuffer(bytes(stored), np.int32).reshape(3, 3)[:2, :2]
