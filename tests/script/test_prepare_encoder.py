@@ -1,11 +1,12 @@
 import json
+import time
 
 import pytest
 
 from tests.script.conftest import DINOV2
 from workflow_scripts.lib.artifacts import sha256_of
 from workflow_scripts.lib.encoders import loading
-from workflow_scripts.lib.encoders.loading import load_encoder
+from workflow_scripts.lib.encoders.loading import load_encoder, load_feature_extractor
 from workflow_scripts.lib.errors import InputError
 from workflow_scripts.prepare_encoder import run
 
@@ -46,8 +47,29 @@ def _unreachable(*arguments, **settings):
 def test_a_hub_that_cannot_be_reached_is_named(tmp_path, monkeypatch):
     with pytest.raises(InputError, match=r"facebook/dinov2-large cannot be loaded.*; unset HF_HUB_OFFLINE"):
         _run(tmp_path / "one", source="hub")
+    monkeypatch.setattr(loading, "hub_answers", lambda: True)
     monkeypatch.setattr(loading.huggingface_hub.constants, "HF_HUB_OFFLINE", False)
     monkeypatch.setattr(loading.AutoModel, "from_pretrained", _unreachable)
     with pytest.raises(InputError, match=r"couldn't connect\); run `snakemake --cores 1 fetch_models` with the same"):
         _run(tmp_path / "one", source="hub")
     assert not (tmp_path / "one" / "source.json").exists()
+
+
+def test_a_hub_that_does_not_answer_is_asked_once(tmp_path, monkeypatch):
+    constants = loading.huggingface_hub.constants
+    monkeypatch.setattr(constants, "HF_HUB_OFFLINE", False)
+    monkeypatch.setattr(constants, "ENDPOINT", "http://127.0.0.1:9")
+    started = time.monotonic()
+    with pytest.raises(
+        InputError, match=r"facebook/dinov2-large cannot be loaded.*; run `snakemake --cores 1 fetch_mo"
+    ):
+        _run(tmp_path / "one", source="hub")
+    assert time.monotonic() - started < 10  # five tries are 23 s
+    with pytest.raises(InputError, match=r"whether a/b has a preprocessor_config.json; run `snakemake --cores 1 fetch"):
+        load_feature_extractor("a/b", "main")
+
+
+def test_a_folder_says_whether_it_has_a_feature_extractor(tmp_path):
+    assert load_feature_extractor(tmp_path) is None
+    _run(tmp_path, feature_extractor={"feature_extractor_type": "Wav2Vec2FeatureExtractor", "do_normalize": False})
+    assert load_feature_extractor(tmp_path).do_normalize is False

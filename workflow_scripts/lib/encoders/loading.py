@@ -3,7 +3,8 @@
 import tempfile
 from pathlib import Path
 
-import huggingface_hub.constants
+import httpx2
+import huggingface_hub
 import torch
 import transformers
 from transformers import AutoConfig, AutoFeatureExtractor, AutoModel, PreTrainedModel
@@ -34,8 +35,11 @@ def load_encoder(folder: Path | str, revision: str | None = None) -> PreTrainedM
 
     Raises InputError when it is no Hugging Face model, cannot be fetched, or lacks weights that the architecture has.
     """
+    here = revision is None or not hub_answers()
     try:
-        model, report = AutoModel.from_pretrained(folder, revision=revision, output_loading_info=True)
+        model, report = AutoModel.from_pretrained(
+            folder, revision=revision, local_files_only=here, output_loading_info=True
+        )
     except (OSError, ValueError) as error:
         if revision is None:
             remedy = "give a folder with config.json and model.safetensors, or delete it if the workflow made it"
@@ -58,6 +62,17 @@ def load_encoder(folder: Path | str, revision: str | None = None) -> PreTrainedM
     return model.eval()
 
 
+def hub_answers() -> bool:
+    """Whether the hub can be reached, asked once: its own client tries for half a minute before it says so."""
+    if huggingface_hub.constants.HF_HUB_OFFLINE:
+        return False
+    try:
+        huggingface_hub.get_session().head(huggingface_hub.constants.ENDPOINT, timeout=10)
+    except httpx2.TransportError:
+        return False
+    return True
+
+
 def save_encoder(model: PreTrainedModel, folder: Path) -> None:
     """Write config.json and model.safetensors into `folder`, each whole or not at all."""
     folder.mkdir(parents=True, exist_ok=True)
@@ -68,8 +83,21 @@ def save_encoder(model: PreTrainedModel, folder: Path) -> None:
 
 
 def load_feature_extractor(folder: Path | str, revision: str | None = None):
-    """The waveform normalisation that a speech checkpoint asks for, or None when it ships none."""
-    try:
-        return AutoFeatureExtractor.from_pretrained(folder, revision=revision)
-    except OSError:
-        return None
+    """The waveform normalisation that a speech checkpoint asks for, or None when it ships none.
+
+    Raises InputError where the hub does not answer and a copy made before does not tell whether it ships one.
+    """
+    name = "preprocessor_config.json"
+    if revision is None:
+        is_there = (Path(folder) / name).is_file()
+    elif hub_answers():
+        is_there = huggingface_hub.file_exists(folder, name, revision=revision)
+    else:
+        copy = huggingface_hub.try_to_load_from_cache(folder, name, revision=revision)
+        if copy is None:
+            raise InputError(
+                f"the hub does not answer whether {folder} has a {name}; run `snakemake --cores 1 fetch_models` with "
+                "the same --configfile on a network."
+            )
+        is_there = isinstance(copy, str)
+    return AutoFeatureExtractor.from_pretrained(folder, revision=revision) if is_there else None
