@@ -31,6 +31,7 @@ from workflow_scripts.lib.given_files import (
     encoder_files,
     image_set_files,
 )
+from workflow_scripts.lib.resources import rising, steady
 from workflow_scripts.lib.results_folder import check_results
 
 

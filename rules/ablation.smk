@@ -117,8 +117,9 @@ rule tabulate_ablation:
         "../envs/analysis.yaml"
     threads: 1
     resources:
-        mem_mb=4000,
-        runtime=120,
+        mem_mb=rising(2000, logits=20),
+        runtime=rising(120),
+        disk_mb=steady(100, logits=1),
     params:
         rows=plan.rows,
         method=METHOD,

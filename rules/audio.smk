@@ -18,8 +18,9 @@ rule resample_audio:
         "../envs/media.yaml"
     threads: 1
     resources:
-        mem_mb=2000,
-        runtime=lambda wildcards: 20 * len(corpus.videos_of(wildcards.batch)),
+        mem_mb=rising(1000),
+        runtime=rising(20, videos=0.5),
+        disk_mb=steady(100, videos=3),
     params:
         videos=lambda wildcards: corpus.videos_of(wildcards.batch),
         code=digest_of("resample_audio"),
@@ -41,8 +42,9 @@ rule window_audio:
         "../envs/media.yaml"
     threads: 1
     resources:
-        mem_mb=2000,
-        runtime=lambda wildcards: 10 * len(corpus.videos_of(wildcards.batch)),
+        mem_mb=rising(1000),
+        runtime=rising(20),
+        disk_mb=steady(100, audio=2),
     params:
         videos=lambda wildcards: corpus.videos_of(wildcards.batch),
         half_width_s=config["audio"]["half_width_s"],

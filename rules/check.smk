@@ -19,8 +19,9 @@ rule check_corpus:
         "../envs/media.yaml"
     threads: 1
     resources:
-        mem_mb=2000,
-        runtime=60,
+        mem_mb=rising(2000),
+        runtime=rising(60),
+        disk_mb=steady(100),
     params:
         config=config,
         folds=submitted_folds(config),

@@ -36,8 +36,9 @@ rule draw_contact_sheet:
         "../envs/faces.yaml"
     threads: 1
     resources:
-        mem_mb=2000,
-        runtime=30,
+        mem_mb=rising(1000),
+        runtime=rising(30),
+        disk_mb=steady(100, frames=1, crops=1, faces=1),
     params:
         source=lambda wildcards: corpus.track(wildcards.track).video,
         num_frames=config["contact_sheets"]["num_frames"],
@@ -74,8 +75,9 @@ rule index_contact_sheets:
         "../envs/analysis.yaml"
     threads: 1
     resources:
-        mem_mb=1000,
-        runtime=10,
+        mem_mb=rising(1000),
+        runtime=rising(10),
+        disk_mb=steady(100, sheets=2),
     params:
         code=digest_of("index_contact_sheets"),
     script:

@@ -22,8 +22,9 @@ rule index_corpus:
         "../envs/media.yaml"
     threads: 1
     resources:
-        mem_mb=1000,
-        runtime=20,
+        mem_mb=rising(1000),
+        runtime=rising(20),
+        disk_mb=steady(100),
     params:
         tracks=corpus.rows,
         on_bad_video=config["corpus"]["on_bad_video"],

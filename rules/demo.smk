@@ -19,8 +19,9 @@ rule make_demo_videos:
         "../envs/faces.yaml"
     threads: config["compute"]["num_threads"]
     resources:
-        mem_mb=4000,
-        runtime=30,
+        mem_mb=rising(2000),
+        runtime=rising(30),
+        disk_mb=steady(1000),
     params:
         root=lambda wildcards: DEMO_ROOT,
         seed=config["demo"]["seed"],
@@ -47,8 +48,9 @@ rule make_demo_images:
         "../envs/faces.yaml"
     threads: config["compute"]["num_threads"]
     resources:
-        mem_mb=4000,
-        runtime=30,
+        mem_mb=rising(2000),
+        runtime=rising(30),
+        disk_mb=steady(1000),
     params:
         affectnet_root=lambda wildcards, output: Path(output.affectnet_images).parent,
         rafdb_root=lambda wildcards, output: Path(output.rafdb_images).parents[1],

@@ -32,8 +32,9 @@ rule assign_folds:
         "../envs/analysis.yaml"
     threads: 1
     resources:
-        mem_mb=2000,
-        runtime=10,
+        mem_mb=rising(1000),
+        runtime=rising(10),
+        disk_mb=steady(100, timelines=1),
     params:
         tracks=corpus.labelled_rows,
         num_folds=config["cross_validation"]["num_folds"],
@@ -69,8 +70,9 @@ rule evaluate:
         "../envs/analysis.yaml"
     threads: 1
     resources:
-        mem_mb=2000,
-        runtime=20,
+        mem_mb=rising(1000, logits=20),
+        runtime=rising(20),
+        disk_mb=steady(100, logits=1),
     params:
         group_of=corpus.group_of,
         num_resamples=config["evaluation"]["num_resamples"],
@@ -95,8 +97,9 @@ rule compare_protocols:
         "../envs/analysis.yaml"
     threads: 1
     resources:
-        mem_mb=1000,
-        runtime=5,
+        mem_mb=rising(1000),
+        runtime=rising(5),
+        disk_mb=steady(100),
     params:
         code=digest_of("compare_protocols"),
     script:

@@ -28,8 +28,9 @@ rule export_model:
         "../envs/torch.yaml"
     threads: 1
     resources:
-        mem_mb=1000,
-        runtime=20,
+        mem_mb=rising(1000),
+        runtime=rising(20),
+        disk_mb=steady(100, visual=2, speech=2, fusion=2),
     params:
         settings=settings_of(config),
         code=digest_of("export_model"),

@@ -20,8 +20,9 @@ rule detect_faces:
         "../envs/faces.yaml"
     threads: 1
     resources:
-        mem_mb=3000,
-        runtime=lambda wildcards: 240 * len(corpus.videos_of(wildcards.batch)),
+        mem_mb=rising(2000),
+        runtime=rising(30, videos=6),
+        disk_mb=steady(100, videos=1.5),
     params:
         videos=lambda wildcards: corpus.videos_of(wildcards.batch),
         detector=config["detector"]["name"],
@@ -46,8 +47,9 @@ rule select_subject:
         "../envs/faces.yaml"
     threads: 1
     resources:
-        mem_mb=2000,
-        runtime=lambda wildcards: 20 * len(corpus.videos_of(wildcards.batch)),
+        mem_mb=rising(1000, faces=8),
+        runtime=rising(20),
+        disk_mb=steady(100, faces=2),
     params:
         tracks=lambda wildcards: corpus.persons_of(wildcards.batch),
         max_gap_s=config["subject"]["max_gap_s"],
@@ -74,8 +76,9 @@ rule crop_faces:
         "../envs/faces.yaml"
     threads: 1
     resources:
-        mem_mb=2000,
-        runtime=lambda wildcards: 120 * len(corpus.videos_of(wildcards.batch)),
+        mem_mb=rising(1000),
+        runtime=rising(30, videos=3),
+        disk_mb=steady(100, videos=12),
     params:
         videos=lambda wildcards: corpus.videos_of(wildcards.batch),
         tracks=lambda wildcards: corpus.tracks_of(wildcards.batch),

@@ -26,8 +26,9 @@ rule dump_visual_features:
         "../envs/torch.yaml"
     threads: config["compute"]["num_threads"]
     resources:
-        mem_mb=8000,
-        runtime=480,
+        mem_mb=rising(3000, encoder=4),
+        runtime=rising(240),
+        disk_mb=steady(200, encoder=1, crops=1.2),
         gpu=config["compute"]["gpus"],
     params:
         tracks=lambda wildcards: corpus.shard(wildcards.shard),
@@ -60,8 +61,9 @@ rule dump_audio_features:
         "../envs/torch.yaml"
     threads: config["compute"]["num_threads"]
     resources:
-        mem_mb=8000,
-        runtime=240,
+        mem_mb=rising(3000, encoder=4),
+        runtime=rising(240),
+        disk_mb=steady(200, encoder=1, audio=10),
         gpu=config["compute"]["gpus"],
     params:
         tracks=lambda wildcards: corpus.shard(wildcards.shard),

@@ -20,8 +20,9 @@ rule extract_frames:
         "../envs/media.yaml"
     threads: 1
     resources:
-        mem_mb=2000,
-        runtime=lambda wildcards: 60 * len(corpus.videos_of(wildcards.batch)),
+        mem_mb=rising(1000),
+        runtime=rising(20, videos=1),
+        disk_mb=steady(100, videos=3),
     params:
         videos=lambda wildcards: corpus.videos_of(wildcards.batch),
         images=config["frames"]["images"],

@@ -31,8 +31,9 @@ rule train_fusion:
         "../envs/torch.yaml"
     threads: config["compute"]["num_threads"]
     resources:
-        mem_mb=8000,
-        runtime=240,
+        mem_mb=rising(4000),
+        runtime=rising(240),
+        disk_mb=steady(200, visual=1, audio=1),
         gpu=config["compute"]["gpus"],
     params:
         tracks=corpus.labelled_rows,
@@ -63,8 +64,9 @@ rule predict_logits:
         "../envs/torch.yaml"
     threads: config["compute"]["num_threads"]
     resources:
-        mem_mb=4000,
-        runtime=60,
+        mem_mb=rising(2000),
+        runtime=rising(60),
+        disk_mb=steady(200, visual=1, audio=1),
     params:
         tracks=corpus.rows_in("test"),
         num_threads=config["compute"]["num_threads"],

@@ -35,8 +35,9 @@ rule import_backbone:
         "../envs/torch.yaml"
     threads: 1
     resources:
-        mem_mb=8000,
-        runtime=30,
+        mem_mb=rising(2000, given=4),
+        runtime=rising(30),
+        disk_mb=steady(100, given=2),
     params:
         code=digest_of("import_backbone"),
     script:
@@ -60,8 +61,9 @@ rule import_fusion:
         "../envs/torch.yaml"
     threads: 1
     resources:
-        mem_mb=2000,
-        runtime=10,
+        mem_mb=rising(1000, weights=4),
+        runtime=rising(10),
+        disk_mb=steady(100, weights=2),
     params:
         code=digest_of("import_fusion"),
     script:

@@ -32,8 +32,9 @@ rule prepare_encoder:
         "../envs/torch.yaml"
     threads: 1
     resources:
-        mem_mb=6000,
-        runtime=60,
+        mem_mb=rising(6000),
+        runtime=rising(60),
+        disk_mb=steady(5000),
     params:
         source=lambda wildcards: config["encoders"][wildcards.modality]["source"],
         architecture=lambda wildcards: config["encoders"][wildcards.modality][
@@ -62,8 +63,9 @@ rule fetch_detector:
         "../envs/faces.yaml"
     threads: 1
     resources:
-        mem_mb=2000,
-        runtime=60,
+        mem_mb=rising(2000),
+        runtime=rising(60),
+        disk_mb=steady(1000),
     params:
         code=digest_of("fetch_detector"),
     script:

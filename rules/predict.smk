@@ -61,8 +61,9 @@ rule tabulate_predictions:
         "../envs/analysis.yaml"
     threads: 1
     resources:
-        mem_mb=2000,
-        runtime=10,
+        mem_mb=rising(1000, logits=10),
+        runtime=rising(10),
+        disk_mb=steady(100, logits=1),
     params:
         tracks=lambda wildcards: corpus.tracks_about(wildcards.video),
         smoothing=exported.smoothing,
@@ -87,8 +88,9 @@ rule draw_overlay:
         "../envs/faces.yaml"
     threads: 1
     resources:
-        mem_mb=2000,
-        runtime=120,
+        mem_mb=rising(1000),
+        runtime=rising(30, video=6),
+        disk_mb=steady(100, video=5),
     params:
         code=digest_of("draw_overlay"),
     script:
@@ -108,8 +110,9 @@ rule list_predictions:
         "../envs/analysis.yaml"
     threads: 1
     resources:
-        mem_mb=2000,
-        runtime=30,
+        mem_mb=rising(1000),
+        runtime=rising(30),
+        disk_mb=steady(100, tables=1),
     params:
         videos=corpus.paths,
         code=digest_of("list_predictions"),

@@ -69,8 +69,9 @@ rule write_report:
         "../envs/report.yaml"
     threads: 1
     resources:
-        mem_mb=4000,
-        runtime=30,
+        mem_mb=rising(2000, logits=20),
+        runtime=rising(30),
+        disk_mb=steady(200, logits=1, sheets=2),
     params:
         protocol=REPORTED_PROTOCOL,
         method=METHOD,

@@ -29,8 +29,9 @@ rule search_smoothing:
         "../envs/analysis.yaml"
     threads: 1
     resources:
-        mem_mb=2000,
-        runtime=30,
+        mem_mb=rising(1000, logits=10),
+        runtime=rising(30),
+        disk_mb=steady(100, logits=1),
     params:
         role="selection",
         kinds=config["smoothing"]["kinds"],

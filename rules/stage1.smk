@@ -22,8 +22,13 @@ rule train_stage1:
         "../envs/torch.yaml"
     threads: config["compute"]["num_threads"]
     resources:
-        mem_mb=16000 * config["stage1"]["num_processes"],
-        runtime=1440,
+        mem_mb=rising(
+            config["stage1"]["num_processes"]
+            * (3000 + 1000 * config["stage1"]["training"]["num_workers"]),
+            encoder=8 * config["stage1"]["num_processes"],
+        ),
+        runtime=rising(1440),
+        disk_mb=steady(500, encoder=8),
         # One for each process, where there are any.
         gpu=config["stage1"]["num_processes"] * (config["compute"]["gpus"] > 0),
     params:

@@ -31,8 +31,9 @@ rule write_submission:
         "../envs/analysis.yaml"
     threads: 1
     resources:
-        mem_mb=2000,
-        runtime=20,
+        mem_mb=rising(1000, logits=10),
+        runtime=rising(20),
+        disk_mb=steady(100, logits=2),
     params:
         code=digest_of("write_submission"),
     script:

@@ -31,7 +31,7 @@ def test_a_rule_names_everything_in_one_order(name):
     assert f'"../workflow_scripts/{name}.py"' in body
     assert f'code=digest_of("{name}")' in body
     assert f'"results/logs/{name}' in body and (not made or f'"results/benchmarks/{name}' in body)
-    assert {"mem_mb", "runtime"} <= set(re.findall(r"^        (\w+)=", body, re.MULTILINE))
+    assert {"mem_mb", "runtime", "disk_mb"} <= set(re.findall(r"^        (\w+)=", body, re.MULTILINE))
     assert (ROOT / "workflow_scripts" / f"{name}.py").exists()
 
 

@@ -1,0 +1,42 @@
+"""What a job asks of a scheduler: a base, more where its input is large, and more again after an attempt that failed.
+
+Snakemake asks before each attempt; an input that is not made yet counts nothing in a dry run.
+"""
+
+import math
+from collections.abc import Callable, Iterable
+from pathlib import Path
+
+
+def rising(base: float, **per_mb: float) -> Callable[..., int]:
+    """An amount that grows with every attempt: memory in MB, or time in minutes.
+
+    per_mb: by the name of an input, how much each MB of its files adds.
+    """
+
+    def asked(wildcards, input, attempt) -> int:
+        return attempt * _amount(base, input, per_mb)
+
+    return asked
+
+
+def steady(base: float, **per_mb: float) -> Callable[..., int]:
+    """An amount that an attempt does not change: MB on the disk for what the job reads and writes."""
+
+    def asked(wildcards, input) -> int:
+        return _amount(base, input, per_mb)
+
+    return asked
+
+
+def _amount(base: float, input, per_mb: dict[str, float]) -> int:
+    return math.ceil(base + sum(share * _size_mb(getattr(input, name)) for name, share in per_mb.items()))
+
+
+def _size_mb(paths: str | Iterable[str]) -> float:
+    """Size of files and of the files in folders; what is not there has none."""
+    size = 0
+    for path in map(Path, [paths] if isinstance(paths, str) else paths):
+        for file in path.iterdir() if path.is_dir() else [path]:
+            size += file.stat().st_size if file.is_file() else 0
+    return size / 1e6
