@@ -11,7 +11,7 @@ import yaml
 from safetensors.torch import save_file
 
 from tests.original_weights import dinov2_state, gate_state
-from tests.workflow.conftest import Project
+from tests.project import Project
 from workflow_scripts.lib.artifacts import read_parquet, sha256_of
 from workflow_scripts.lib.logits import mean_logits, read_labelled_logits
 from workflow_scripts.lib.smoothing import Smoothing

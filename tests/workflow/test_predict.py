@@ -8,7 +8,7 @@ import pandas as pd
 import pytest
 
 from tests.media import make_flash_and_beep
-from tests.workflow.conftest import Project
+from tests.project import Project
 from workflow_scripts.lib.media.video import read_video
 from workflow_scripts.lib.predict_video import predict_video
 

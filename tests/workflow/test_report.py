@@ -6,7 +6,7 @@ import shutil
 import pytest
 import yaml
 
-from tests.workflow.conftest import Project
+from tests.project import Project
 
 SMALL = ("--configfile", "tests/configs/small.yaml", "overlay.yaml")
 

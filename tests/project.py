@@ -1,0 +1,61 @@
+"""A copy of the project to run as a user does, and what a run or dry run says."""
+
+import os
+import re
+import shutil
+import subprocess
+import sys
+from dataclasses import dataclass
+from pathlib import Path
+
+from tests.conftest import ROOT
+
+PARTS = ("Snakefile", "config.yaml", "config.schema.yaml", "rules", "workflow_scripts", "envs", "profiles", "tests")
+
+
+@dataclass(frozen=True)
+class Project:
+    """A checkout with its own results."""
+
+    root: Path
+
+    @classmethod
+    def copied_to(cls, root: Path) -> "Project":
+        """A fresh copy of this checkout, without results."""
+        root.mkdir(parents=True)
+        for part in PARTS:
+            if (ROOT / part).is_dir():
+                shutil.copytree(ROOT / part, root / part, ignore=shutil.ignore_patterns("__pycache__"))
+            else:
+                shutil.copy(ROOT / part, root / part)
+        return cls(root)
+
+    def start(self, *arguments: str, **options) -> subprocess.Popen:
+        """Start Snakemake in the checkout; standard error is in `stdout`, as a terminal shows them."""
+        environment = os.environ | {"PATH": f"{Path(sys.executable).parent}:{os.environ['PATH']}"}
+        environment.pop("PYTHONPATH", None)
+        streams = {"stdout": subprocess.PIPE, "stderr": subprocess.STDOUT} | options
+        return subprocess.Popen(["snakemake", *arguments], cwd=self.root, env=environment, text=True, **streams)
+
+    def snakemake(self, *arguments: str) -> subprocess.CompletedProcess:
+        """Run Snakemake to its end; see `start`."""
+        with self.start(*arguments) as process:
+            printed, _ = process.communicate()
+        return subprocess.CompletedProcess(process.args, process.returncode, printed)
+
+    def run(self, *arguments: str) -> str:
+        """Run Snakemake and return what it printed; fail with it where Snakemake fails."""
+        done = self.snakemake(*arguments)
+        assert done.returncode == 0, done.stdout[-6000:]
+        return done.stdout
+
+    def jobs(self, *arguments: str) -> dict[str, int]:
+        """Rules that a dry run lists, with their number of jobs, the target left out."""
+        text = self.run("-n", "submission", *arguments)
+        table = re.search(r"^Job stats:\njob +count\n[- ]+\n(.*?)^total ", text, re.DOTALL | re.MULTILINE)
+        if table is None:
+            assert "Nothing to be done" in text, text[-3000:]
+            return {}
+        jobs = {rule: int(count) for rule, count in re.findall(r"^(\w+) +(\d+)$", table[1], re.MULTILINE)}
+        jobs.pop("submission", None)
+        return jobs
