@@ -8,7 +8,7 @@ VENV := .venv
 INSTALLED := $(VENV)/.installed
 RUN := PATH="$(CURDIR)/$(VENV)/bin:$$PATH"
 
-.PHONY: submission test test-alignment ablation score-demo bench lint format install
+.PHONY: submission test test-alignment test-cluster ablation score-demo bench lint format install
 
 submission: $(INSTALLED)
 	$(RUN) snakemake --cores $(CORES) submission
@@ -28,6 +28,11 @@ test: $(INSTALLED) lint
 # Made-up media in many formats, and real ones if there are any: is frame k of every stage frame k, its sound in time?
 test-alignment: $(INSTALLED)
 	@$(RUN) python -m tests.alignment
+
+# A small demonstration through a real Slurm on this machine, which loses jobs and nodes; root on Debian or Ubuntu.
+test-cluster: $(INSTALLED)
+	@$(VENV)/bin/pip install --quiet --disable-pip-version-check -r requirements-slurm.txt
+	@$(RUN) python -m tests.slurm
 
 # Figure 1 and parts of others need an SCRFD detector: make bench MODEL=scrfd_500m.onnx
 MODEL ?= $(wildcard ../shared/models/scrfd_500m.onnx)

@@ -1,0 +1,157 @@
+"""The small demonstration through a real Slurm that loses its jobs: are its bytes those of a local run?
+
+    python -m tests.slurm        as root on Debian or Ubuntu, with requirements-slurm.txt installed; `make test-cluster`
+
+Snakemake runs with profiles/slurm. Meanwhile a job is cancelled, one runs out of memory, one into its time limit, one's
+node goes down and another node is drained: each has to come again. Then one setting is changed and the run repeated.
+"""
+
+import filecmp
+import signal
+import sys
+import tempfile
+import time
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
+from pathlib import Path
+
+import yaml
+
+from tests.project import Project
+from tests.slurm import cluster
+
+SMALL = ("--configfile", "tests/configs/small.yaml", "tests/slurm/gpu.yaml")
+SLURM = ("--workflow-profile", "profiles/slurm", "--cores", "2", "--slurm-init-seconds-before-status-checks", "2")
+# Megabytes and minutes; too little at first, so that these two come again with more.
+SCARCE = {"make_demo_images": {"mem_mb": "60+1500*(attempt-1)"}, "make_demo_videos": {"runtime": "attempt"}}
+SUBMISSION = Path("results/submission/predictions.txt")
+RULES_WITH_GPU = ("train_stage1", "dump_visual_features", "dump_audio_features", "train_fusion")
+
+
+def main() -> int:
+    """Run it all and print what happened; 0 if everything held."""
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(1))  # Slurm goes down then too
+    with tempfile.TemporaryDirectory(prefix="slurm-") as temporary:
+        folder = Path(temporary)
+        folder.chmod(0o755)  # the database runs as a user of its own
+        local, remote = (Project.copied_to(folder / name) for name in ("local", "remote"))
+        started = time.monotonic()
+
+        def say(text: str) -> None:
+            print(f"[{time.monotonic() - started:4.0f} s] {text}", flush=True)
+
+        local.run("--cores", "2", "submission", *SMALL)
+        say("the local run has ended")
+        with cluster.slurm(folder / "slurm"):
+            say("Slurm is up")
+            _disturbed_run(remote, say)
+            say(f"the run through Slurm has ended: {len(cluster.records())} jobs")
+            _changed_run(remote, say)
+            records = cluster.records()
+        say("Slurm is down")
+        _show(records)
+        failures = _failures(records, filecmp.cmp(local.root / SUBMISSION, remote.root / SUBMISSION, shallow=False))
+    for failure in failures:
+        print(f"FAILED: {failure}")
+    print("Everything held." if not failures else f"{len(failures)} of the expectations failed.")
+    return bool(failures)
+
+
+def _disturbed_run(project: Project, say) -> None:
+    profile = project.root / "profiles/slurm/config.yaml"
+    settings = yaml.safe_load(profile.read_text())
+    settings["set-resources"] |= SCARCE  # on the command line they would replace the profile's
+    profile.write_text(yaml.safe_dump(settings))
+    log = project.root / "snakemake.log"
+    with log.open("w") as output:
+        run = project.start("submission", *SMALL, *SLURM, stdout=output)
+        threads = ThreadPoolExecutor(len(DISTURBANCES))
+        try:
+            disturbed = [threads.submit(disturb, say) for disturb in DISTURBANCES]
+            assert run.wait() == 0, log.read_text()[-6000:]
+            for each in disturbed:
+                each.result()
+        finally:
+            run.kill()
+            threads.shutdown(wait=False, cancel_futures=True)
+
+
+def _hang_videos(say) -> None:
+    job = cluster.when_running("make_demo_videos")
+    cluster.hang(job)
+    say(f"job {job.number}, {job.what}: stopped, so that it runs into its limit of a minute")
+
+
+def _cancel(say) -> None:
+    job = cluster.when_running("train_stage1")
+    cluster.cancel(job)
+    say(f"job {job.number}, {job.what}: cancelled")
+
+
+def _drain_node(say) -> None:
+    job = cluster.when_running("make_demo_images")
+    cluster.set_node(job.node, "drain")
+    say(f"{job.node} is drained")
+    cluster.until(lambda: not any(other.node == job.node for other in cluster.queue()), "its jobs have ended", 120)
+    cluster.set_node(job.node, "resume")
+    say(f"{job.node} takes jobs again")
+
+
+def _lose_node(say) -> None:
+    job = cluster.when_running("media", node="n2")
+    cluster.set_node("n2", "down")
+    say(f"job {job.number}, {job.what}: its node n2 goes down")
+    waiting = replace(job, node="", state="PENDING")
+    cluster.until(lambda: waiting in cluster.queue(), "it waits again", 60)
+    cluster.set_node("n2", "resume")
+    time.sleep(3)  # sooner, the node takes it for the job that it has just ended
+    cluster.start_now(job)  # Slurm would let it wait for two minutes
+
+
+DISTURBANCES = (_hang_videos, _cancel, _drain_node, _lose_node)
+
+
+def _changed_run(project: Project, say) -> None:
+    before = len(cluster.records())
+    windows = project.root / "tests/slurm/windows.yaml"
+    windows.write_text("smoothing:\n  windows: [3, 5]\n")
+    project.run("submission", *SMALL, str(windows.relative_to(project.root)), *SLURM)
+    say(f"other smoothing windows: {len(cluster.records()) - before} job more")
+
+
+def _show(records: list[list[str]]) -> None:
+    widths = [max(len(row[column]) for row in [cluster.COLUMNS, *records]) for column in range(len(cluster.COLUMNS))]
+    for row in [cluster.COLUMNS, *records]:
+        print("  ".join(text.ljust(width) for text, width in zip(row, widths, strict=True)).rstrip())
+
+
+def _failures(records: list[list[str]], is_equal: bool) -> list[str]:
+    """What did not come out as it should, a sentence each."""
+    rows = [dict(zip(cluster.COLUMNS, row, strict=True)) for row in records]
+    states = {state: [row["comment"] for row in rows if row["state"].startswith(state)] for state in _STATES}
+
+    def once(state: str, what: str) -> bool:
+        return any(what in comment for comment in states[state])
+
+    expected = {
+        "the submission has the bytes of the local run's": is_equal,
+        "a cancelled job comes again": once("CANCELLED", "train_stage1"),
+        # Slurm calls it OUT_OF_MEMORY only where cgroups tell it so.
+        "a job without memory comes again with more": once("FAILED", "make_demo_images"),
+        "a job over its time comes again with more": once("TIMEOUT", "make_demo_videos"),
+        "the job of a node that goes down comes again": once("NODE_FAIL", "media"),
+        "jobs with a GPU run in its partition, and no other does": all(
+            (row["partition"] == "gpu") == any(rule in row["comment"] for rule in RULES_WITH_GPU) for row in rows
+        ),
+        "they get a GPU": all("gres/gpu=1" in row["alloctres"] for row in rows if row["partition"] == "gpu"),
+        "short jobs travel in groups": not any("extract_frames" in row["comment"] for row in rows),
+        "no daemon is left": not cluster.leftovers(),
+    }
+    return [sentence for sentence, holds in expected.items() if not holds]
+
+
+_STATES = ("COMPLETED", "CANCELLED", "FAILED", "TIMEOUT", "NODE_FAIL")
+
+
+if __name__ == "__main__":
+    sys.exit(main())
