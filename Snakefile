@@ -23,6 +23,7 @@ os.environ.setdefault("RAYON_NUM_THREADS", "1")
 from workflow_scripts.lib.code_digest import digest_of
 from workflow_scripts.lib.configuration import check_config, check_keys
 from workflow_scripts.lib.corpora.corpus import read_corpus
+from workflow_scripts.lib.encoders.preprocessor import preprocessor_config
 from workflow_scripts.lib.errors import InputError
 from workflow_scripts.lib.exported_model import ExportedModel, settings_of
 from workflow_scripts.lib.given_files import (
@@ -30,6 +31,7 @@ from workflow_scripts.lib.given_files import (
     detector_files,
     encoder_files,
     image_set_files,
+    network_files,
 )
 from workflow_scripts.lib.resources import rising, steady
 from workflow_scripts.lib.results_folder import check_results

@@ -48,7 +48,9 @@ use rule train_stage1 as train_stage1_variant with:
 
 use rule dump_visual_features as dump_visual_variant with:
     input:
-        encoder=lambda wildcards: f"{plan.backbone(wildcards.stage1, wildcards.run)}/model.safetensors",
+        encoder=lambda wildcards: network_files(
+            plan.backbone(wildcards.stage1, wildcards.run)
+        ),
         crops=lambda wildcards: corpus.folders("crops", corpus.shard(wildcards.shard)),
         subjects=lambda wildcards: corpus.folders(
             "subjects", corpus.shard(wildcards.shard)

@@ -1,5 +1,5 @@
 """Reads  the hub, or an architecture in config.yaml
-Writes results/models/{modality}/config.json, model.safetensors, source.json
+Writes results/models/{modality}/config.json, model.safetensors, preprocessor_config.json, source.json
        results/models/insightface/models/{pack}.json and the pack's .onnx files
 
 `snakemake fetch_models` leaves all weights on disk, so that no later job needs the network.
@@ -23,6 +23,7 @@ rule prepare_encoder:
     output:
         config="results/models/{modality}/config.json",
         weights="results/models/{modality}/model.safetensors",
+        preprocessor="results/models/{modality}/preprocessor_config.json",
         record="results/models/{modality}/source.json",
     log:
         "results/logs/prepare_encoder/{modality}.log",
@@ -40,9 +41,9 @@ rule prepare_encoder:
         architecture=lambda wildcards: config["encoders"][wildcards.modality][
             "architecture"
         ],
-        feature_extractor=lambda wildcards: config["encoders"][wildcards.modality][
-            "feature_extractor"
-        ],
+        preprocessor=lambda wildcards: preprocessor_config(
+            config["encoders"][wildcards.modality]
+        ),
         hub=lambda wildcards: config["encoders"][wildcards.modality]["hub"],
         revision=lambda wildcards: config["encoders"][wildcards.modality]["revision"],
         sha256=lambda wildcards: config["encoders"][wildcards.modality]["sha256"],

@@ -5,6 +5,7 @@ import re
 import shutil
 import subprocess
 import sys
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -30,22 +31,31 @@ class Project:
                 shutil.copy(ROOT / part, root / part)
         return cls(root)
 
-    def start(self, *arguments: str, **options) -> subprocess.Popen:
-        """Start Snakemake in the checkout; standard error is in `stdout`, as a terminal shows them."""
+    def start(
+        self, *arguments: str, through: Sequence[str] = (), variables: dict[str, str] | None = None, **options
+    ) -> subprocess.Popen:
+        """Start Snakemake in the checkout; standard error is in `stdout`, as a terminal shows them.
+
+        through: a command that starts it, such as `nice`. variables: of the environment, on top of this process's.
+        options: of subprocess.Popen.
+        """
         environment = os.environ | {"PATH": f"{Path(sys.executable).parent}:{os.environ['PATH']}"}
         environment.pop("PYTHONPATH", None)
+        environment |= variables or {}
         streams = {"stdout": subprocess.PIPE, "stderr": subprocess.STDOUT} | options
-        return subprocess.Popen(["snakemake", *arguments], cwd=self.root, env=environment, text=True, **streams)
+        return subprocess.Popen(
+            [*through, "snakemake", *arguments], cwd=self.root, env=environment, text=True, **streams
+        )
 
-    def snakemake(self, *arguments: str) -> subprocess.CompletedProcess:
+    def snakemake(self, *arguments: str, **settings) -> subprocess.CompletedProcess:
         """Run Snakemake to its end; see `start`."""
-        with self.start(*arguments) as process:
+        with self.start(*arguments, **settings) as process:
             printed, _ = process.communicate()
         return subprocess.CompletedProcess(process.args, process.returncode, printed)
 
-    def run(self, *arguments: str) -> str:
-        """Run Snakemake and return what it printed; fail with it where Snakemake fails."""
-        done = self.snakemake(*arguments)
+    def run(self, *arguments: str, **settings) -> str:
+        """Run Snakemake and return what it printed; fail with it where Snakemake fails. See `start`."""
+        done = self.snakemake(*arguments, **settings)
         assert done.returncode == 0, done.stdout[-6000:]
         return done.stdout
 

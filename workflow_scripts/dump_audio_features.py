@@ -94,7 +94,7 @@ if __name__ == "__main__":
     job = snakemake  # noqa: F821
     with log_to(job.log[0], on_little_memory="lower features.audio.chunk_s"):
         run(
-            encoder=Path(job.input.encoder).parent,
+            encoder=Path(job.input.encoder[0]).parent,
             tracks=job.params.tracks,
             audio=files_of(job.input.audio, job.params.videos),
             windows=files_of(job.input.windows, job.params.videos),

@@ -105,7 +105,7 @@ if __name__ == "__main__":
     job = snakemake  # noqa: F821
     with log_to(job.log[0], on_little_memory="lower features.visual.batch_size"):
         run(
-            encoder=Path(job.input.encoder).parent,
+            encoder=Path(job.input.encoder[0]).parent,
             tracks=job.params.tracks,
             crops=files_of(job.input.crops, job.params.tracks),
             subjects=files_of(job.input.subjects, job.params.tracks),

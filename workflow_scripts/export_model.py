@@ -9,7 +9,7 @@ from pathlib import Path
 
 from workflow_scripts.lib.artifacts import publish, sha256_of, write_json, write_text
 from workflow_scripts.lib.challenge.expressions import EXPRESSIONS
-from workflow_scripts.lib.encoders.preprocessing import IMAGENET_MEAN, IMAGENET_STD
+from workflow_scripts.lib.encoders.preprocessor import image_processor
 from workflow_scripts.lib.exported_model import MODEL_TYPE
 from workflow_scripts.lib.job import log_to
 from workflow_scripts.lib.model_card import model_card
@@ -41,7 +41,7 @@ def run(
             if (folder / name).exists():
                 _copy(folder / name, model / modality / name)
     if not (model / "visual/preprocessor_config.json").exists():
-        write_json(_image_processor(settings["encoders"]["visual"]), model / "visual/preprocessor_config.json")
+        write_json(image_processor(**settings["encoders"]["visual"]), model / "visual/preprocessor_config.json")
     for fold, path in fusion.items():
         _copy(path, model / "fusion" / f"{fold}.safetensors")
     smoothing = json.loads(best.read_text())
@@ -79,25 +79,6 @@ def _copy(source: Path, target: Path) -> None:
             Path(temporary.name).unlink(missing_ok=True)
 
 
-def _image_processor(visual: dict) -> dict:
-    """What transformers' own image processor needs to prepare a crop as this project does."""
-    side = {"height": visual["image_px"], "width": visual["image_px"]}
-    return {
-        "image_processor_type": "BitImageProcessor",
-        "do_resize": True,
-        "size": {"shortest_edge": visual["resize_px"]},
-        "resample": 3,
-        "do_center_crop": True,
-        "crop_size": side,
-        "do_convert_rgb": True,
-        "do_rescale": True,
-        "rescale_factor": 1 / 255,
-        "do_normalize": True,
-        "image_mean": list(IMAGENET_MEAN),
-        "image_std": list(IMAGENET_STD),
-    }
-
-
 def _report(metrics: Path | None) -> dict | None:
     """What a training wrote of itself, without the hashes and names of what went in."""
     if metrics is None:
@@ -112,8 +93,8 @@ if __name__ == "__main__":
     job = snakemake  # noqa: F821
     with log_to(job.log[0]):
         run(
-            visual=Path(job.input.visual).parent,
-            speech=Path(job.input.speech).parent,
+            visual=Path(job.input.visual[0]).parent,
+            speech=Path(job.input.speech[0]).parent,
             fusion={Path(path).parent.name: Path(path) for path in job.input.fusion},
             best=Path(job.input.best),
             stage1=Path(job.input.stage1) if job.input.stage1 else None,

@@ -6,8 +6,9 @@ from pathlib import Path
 
 from workflow_scripts.lib.artifacts import sha256_of, write_json
 from workflow_scripts.lib.encoders.loading import (
+    PREPROCESSOR,
+    fetch_preprocessor,
     load_encoder,
-    load_feature_extractor,
     random_encoder,
     save_encoder,
 )
@@ -21,24 +22,24 @@ def run(
     record: Path,
     source: str,
     architecture: dict,
-    feature_extractor: dict,
+    preprocessor: dict,
     hub: str,
     revision: str,
     sha256: str | None,
     seed: int,
 ) -> None:
-    """Write config.json, model.safetensors (and preprocessor_config.json) into `folder`, and what they are."""
+    """Write config.json, model.safetensors and preprocessor_config.json into `folder`, and what they are.
+
+    preprocessor: the content of the last, where the hub ships none.
+    """
     logging.info("%s: source %s", folder, source)
     if source == "random":
         save_encoder(random_encoder(architecture, seed), folder)
-        if feature_extractor:
-            write_json(feature_extractor, folder / "preprocessor_config.json")
     else:
         logging.info("fetching %s at revision %s", hub, revision)
         save_encoder(load_encoder(hub, revision), folder)
-        extractor = load_feature_extractor(hub, revision)
-        if extractor is not None:
-            extractor.save_pretrained(folder)
+        preprocessor = fetch_preprocessor(hub, revision) or preprocessor
+    write_json(preprocessor, folder / PREPROCESSOR)
     found = sha256_of(folder / "model.safetensors")
     if sha256 is not None and found != sha256:
         raise InputError(
@@ -58,7 +59,7 @@ if __name__ == "__main__":
             record=Path(job.output.record),
             source=job.params.source,
             architecture=job.params.architecture,
-            feature_extractor=job.params.feature_extractor,
+            preprocessor=job.params.preprocessor,
             hub=job.params.hub,
             revision=job.params.revision,
             sha256=job.params.sha256,

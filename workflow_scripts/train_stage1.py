@@ -203,7 +203,7 @@ if __name__ == "__main__":
     job = snakemake  # noqa: F821
     with log_to(job.log[0], on_little_memory="lower stage1.training.batch_size, or num_workers"):
         run(
-            encoder=Path(job.input.encoder).parent,
+            encoder=Path(job.input.encoder[0]).parent,
             image_sets=job.params.image_sets,
             holdout=job.params.holdout,
             backbone=Path(job.output.weights).parent,

@@ -6,14 +6,14 @@ import pytest
 from tests.script.conftest import DINOV2
 from workflow_scripts.lib.artifacts import sha256_of
 from workflow_scripts.lib.encoders import loading
-from workflow_scripts.lib.encoders.loading import load_encoder, load_feature_extractor
+from workflow_scripts.lib.encoders.loading import fetch_preprocessor, load_encoder, load_feature_extractor
 from workflow_scripts.lib.errors import InputError
 from workflow_scripts.prepare_encoder import run
 
 SETTINGS = {
     "source": "random",
     "architecture": DINOV2,
-    "feature_extractor": {},
+    "preprocessor": {"feature_extractor_type": "Wav2Vec2FeatureExtractor", "do_normalize": False},
     "hub": "facebook/dinov2-large",
     "revision": "main",
     "sha256": None,
@@ -66,10 +66,10 @@ def test_a_hub_that_does_not_answer_is_asked_once(tmp_path, monkeypatch):
         _run(tmp_path / "one", source="hub")
     assert time.monotonic() - started < 10  # five tries are 23 s
     with pytest.raises(InputError, match=r"whether a/b has a preprocessor_config.json; run `snakemake --cores 1 fetch"):
-        load_feature_extractor("a/b", "main")
+        fetch_preprocessor("a/b", "main")
 
 
 def test_a_folder_says_whether_it_has_a_feature_extractor(tmp_path):
     assert load_feature_extractor(tmp_path) is None
-    _run(tmp_path, feature_extractor={"feature_extractor_type": "Wav2Vec2FeatureExtractor", "do_normalize": False})
+    _run(tmp_path)
     assert load_feature_extractor(tmp_path).do_normalize is False

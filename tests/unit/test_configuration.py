@@ -39,7 +39,7 @@ def test_the_defaults_are_valid(config):
 
 def test_an_unknown_key_is_named_at_every_level(config):
     free = {("encoders", "visual", "architecture"), ("encoders", "speech", "architecture")}
-    free |= {(*path[:2], "feature_extractor") for path in free}
+    free.add(("encoders", "speech", "feature_extractor"))
     tried = 0
     for path in set(_paths_of(config)) - free:
         broken = copy.deepcopy(config)

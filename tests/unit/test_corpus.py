@@ -142,10 +142,14 @@ def test_a_layout_without_its_folder_says_what_it_needs(config, tmp_path, monkey
         read_corpus(config)
 
 
-def test_given_weights_are_read_where_they_lie(config):
-    assert encoder_files(config, "speech") == "results/models/speech/model.safetensors"
-    config["encoders"]["speech"] |= {"source": "path", "path": "weights/wav2vec2"}
-    assert encoder_files(config, "speech") == "weights/wav2vec2/model.safetensors"
+def test_given_weights_are_read_where_they_lie(config, tmp_path):
+    names = ["model.safetensors", "config.json", "preprocessor_config.json"]
+    assert encoder_files(config, "visual") == [f"results/models/visual/{name}" for name in names[:2]]
+    assert encoder_files(config, "speech") == [f"results/models/speech/{name}" for name in names]
+    config["encoders"]["speech"] |= {"source": "path", "path": str(tmp_path)}
+    assert encoder_files(config, "speech") == [f"{tmp_path}/{name}" for name in names[:2]]
+    (tmp_path / "preprocessor_config.json").touch()
+    assert encoder_files(config, "speech") == [f"{tmp_path}/{name}" for name in names]
     assert detector_files(config) == []
     config["detector"]["name"] = "insightface"
     assert detector_files(config) == ["results/models/insightface/models/buffalo_l.json"]

@@ -43,8 +43,8 @@ def test_a_models_settings_and_encoders_win_over_the_configuration(folder, confi
     config["predict_videos"] = "somewhere"
     ExportedModel.read(folder).configure(config)
     assert settings_of(config) == json.loads((folder / "config.json").read_text())["settings"]
-    assert adapted_encoder(config) == f"{folder}/visual/model.safetensors"
-    assert encoder_files(config, "speech") == f"{folder}/speech/model.safetensors"
+    assert adapted_encoder(config) == [f"{folder}/visual/model.safetensors", f"{folder}/visual/config.json"]
+    assert encoder_files(config, "speech") == [f"{folder}/speech/model.safetensors", f"{folder}/speech/config.json"]
     unlike = [key for key in config if config[key] != before[key]]
     assert unlike == ["crops", "audio", "encoders", "features", "predict_videos"]
     assert config["features"]["visual"] == before["features"]["visual"]

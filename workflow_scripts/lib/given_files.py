@@ -6,19 +6,29 @@ from pathlib import Path
 MODELS = Path("results/models")
 
 
-def encoder_files(config: dict, modality: str) -> str:
-    """The weights file of the `visual` or `speech` encoder; config.json lies beside it."""
+def encoder_files(config: dict, modality: str) -> list[str]:
+    """The files of the `visual` or `speech` encoder, in one folder, its weights first.
+
+    A given speech encoder may lack preprocessor_config.json; it then takes the waveform as it is.
+    """
     encoder = config["encoders"][modality]
     folder = Path(encoder["path"]) if encoder["source"] == "path" else MODELS / modality
-    return str(folder / "model.safetensors")
+    preprocessor = folder / "preprocessor_config.json"
+    is_prepared = modality == "speech" and (encoder["source"] != "path" or preprocessor.exists())
+    return [*network_files(folder), *([str(preprocessor)] if is_prepared else [])]
 
 
-def adapted_encoder(config: dict) -> str:
-    """The weights file of the encoder that visual features are made with: Stage I's, an imported or an exported one."""
+def network_files(folder: Path | str) -> list[str]:
+    """A folder's weights and the architecture that they belong to, in Hugging Face layout."""
+    return [f"{folder}/model.safetensors", f"{folder}/config.json"]
+
+
+def adapted_encoder(config: dict) -> list[str]:
+    """The files of the encoder that visual features are made with: Stage I's, an imported or an exported one's."""
     if config["predict_videos"]:
         return encoder_files(config, "visual")
     folder = "imported" if config["imported"]["backbone"] else "stage1"
-    return f"results/{folder}/backbone/model.safetensors"
+    return network_files(f"results/{folder}/backbone")
 
 
 def detector_files(config: dict) -> list[str]:

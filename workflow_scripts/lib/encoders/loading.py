@@ -1,5 +1,6 @@
 """Encoders in Hugging Face layout: made at random, fetched from the hub, or read from a local folder."""
 
+import json
 import tempfile
 from pathlib import Path
 
@@ -13,6 +14,9 @@ from workflow_scripts.lib.artifacts import publish
 from workflow_scripts.lib.errors import InputError
 
 transformers.utils.logging.disable_progress_bar()  # loading takes seconds and the logs are read by people
+
+# How a checkpoint wants its pictures or waveform, in Hugging Face layout.
+PREPROCESSOR = "preprocessor_config.json"
 
 # Masks a share of the input while pre-training; some checkpoints leave them out and inference ignores them.
 _PRETRAINING_ONLY = ("masked_spec_embed", "mask_token")
@@ -82,22 +86,27 @@ def save_encoder(model: PreTrainedModel, folder: Path) -> None:
             publish(path, folder / path.name)
 
 
-def load_feature_extractor(folder: Path | str, revision: str | None = None):
-    """The waveform normalisation that a speech checkpoint asks for, or None when it ships none.
+def load_feature_extractor(folder: Path):
+    """The waveform normalisation that a speech checkpoint asks for, or None when its folder holds none."""
+    return AutoFeatureExtractor.from_pretrained(folder) if (folder / PREPROCESSOR).is_file() else None
+
+
+def fetch_preprocessor(hub: str, revision: str) -> dict | None:
+    """What the hub ships of how a checkpoint wants its pictures or waveform, or None when it ships nothing.
 
     Raises InputError where the hub does not answer and a copy made before does not tell whether it ships one.
     """
-    name = "preprocessor_config.json"
-    if revision is None:
-        is_there = (Path(folder) / name).is_file()
-    elif hub_answers():
-        is_there = huggingface_hub.file_exists(folder, name, revision=revision)
+    if hub_answers():
+        if not huggingface_hub.file_exists(hub, PREPROCESSOR, revision=revision):
+            return None
+        copy = huggingface_hub.hf_hub_download(hub, PREPROCESSOR, revision=revision)
     else:
-        copy = huggingface_hub.try_to_load_from_cache(folder, name, revision=revision)
+        copy = huggingface_hub.try_to_load_from_cache(hub, PREPROCESSOR, revision=revision)
         if copy is None:
             raise InputError(
-                f"the hub does not answer whether {folder} has a {name}; run `snakemake --cores 1 fetch_models` with "
-                "the same --configfile on a network."
+                f"the hub does not answer whether {hub} has a {PREPROCESSOR}; run `snakemake --cores 1 fetch_models` "
+                "with the same --configfile on a network."
             )
-        is_there = isinstance(copy, str)
-    return AutoFeatureExtractor.from_pretrained(folder, revision=revision) if is_there else None
+        if not isinstance(copy, str):  # it was asked before, and has none
+            return None
+    return json.loads(Path(copy).read_text())

@@ -10,8 +10,7 @@ import numpy as np
 import torch
 from PIL import Image
 
-IMAGENET_MEAN = [0.485, 0.456, 0.406]
-IMAGENET_STD = [0.229, 0.224, 0.225]
+from workflow_scripts.lib.encoders.preprocessor import IMAGENET_MEAN, IMAGENET_STD
 
 
 def decode(image: bytes | Path) -> np.ndarray:

@@ -1,0 +1,32 @@
+"""preprocessor_config.json of an encoder made here: how transformers' own classes prepare a picture or waveform for it.
+
+Light: the Snakefile imports it.
+"""
+
+IMAGENET_MEAN = [0.485, 0.456, 0.406]
+IMAGENET_STD = [0.229, 0.224, 0.225]
+
+
+def preprocessor_config(encoder: dict) -> dict:
+    """The file's content for an encoder as configured: visual ones have image_px, speech ones a feature_extractor."""
+    if "image_px" in encoder:
+        return image_processor(resize_px=encoder["resize_px"], image_px=encoder["image_px"])
+    return encoder["feature_extractor"]
+
+
+def image_processor(*, resize_px: int, image_px: int) -> dict:
+    """What transformers' own image processor needs to prepare a crop as this project does."""
+    return {
+        "image_processor_type": "BitImageProcessor",
+        "do_resize": True,
+        "size": {"shortest_edge": resize_px},
+        "resample": 3,
+        "do_center_crop": True,
+        "crop_size": {"height": image_px, "width": image_px},
+        "do_convert_rgb": True,
+        "do_rescale": True,
+        "rescale_factor": 1 / 255,
+        "do_normalize": True,
+        "image_mean": IMAGENET_MEAN,
+        "image_std": IMAGENET_STD,
+    }
