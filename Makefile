@@ -8,7 +8,7 @@ VENV := .venv
 INSTALLED := $(VENV)/.installed
 RUN := PATH="$(CURDIR)/$(VENV)/bin:$$PATH"
 
-.PHONY: submission test test-alignment test-cluster ablation score-demo bench lint format install
+.PHONY: submission test test-alignment test-cluster test-storage ablation score-demo bench lint format install
 
 submission: $(INSTALLED)
 	$(RUN) snakemake --cores $(CORES) submission
@@ -33,6 +33,11 @@ test-alignment: $(INSTALLED)
 test-cluster: $(INSTALLED)
 	@$(VENV)/bin/pip install --quiet --disable-pip-version-check -r requirements-slurm.txt
 	@$(RUN) python -m tests.slurm
+
+# The same with its results in an object store that speaks S3, beside a run with results on the disk.
+test-storage: $(INSTALLED)
+	@$(VENV)/bin/pip install --quiet --disable-pip-version-check -r requirements-kubernetes.txt -r tests/requirements-storage.txt
+	@$(RUN) python -m pytest tests/workflow/test_storage.py
 
 # Figure 1 and parts of others need an SCRFD detector: make bench MODEL=scrfd_500m.onnx
 MODEL ?= $(wildcard ../shared/models/scrfd_500m.onnx)

@@ -6,7 +6,7 @@ Writes results/audio/{batch}/{video}.flac
 
 rule resample_audio:
     input:
-        videos=lambda wildcards: corpus.paths_of(wildcards.batch),
+        videos=lambda wildcards: local(corpus.paths_of(wildcards.batch)),
         timelines="results/timeline/{batch}",
     output:
         audio=directory("results/audio/{batch}"),

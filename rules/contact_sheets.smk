@@ -21,7 +21,7 @@ rule draw_contact_sheet:
         frames=lambda wildcards: corpus.folders("frames", [wildcards.track]),
         crops=lambda wildcards: corpus.folders("crops", [wildcards.track]),
         video=lambda wildcards: (
-            corpus.path_of(corpus.track(wildcards.track).video)
+            local(corpus.path_of(corpus.track(wildcards.track).video))
             if config["frames"]["images"] == "none"
             else []
         ),

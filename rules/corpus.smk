@@ -9,9 +9,9 @@ table is for people and for the submission.
 
 rule index_corpus:
     input:
-        videos=corpus.video_paths,
-        annotations=corpus.annotations,
-        template=corpus.template or [],
+        videos=local(corpus.video_paths),
+        annotations=local(corpus.annotations),
+        template=local(corpus.template or []),
     output:
         tracks="results/corpus/tracks.tsv",
     log:

@@ -9,8 +9,8 @@ from workflow_scripts.lib.corpora.corpus import DEMO_ROOT, demo_files
 
 rule make_demo_videos:
     output:
-        files=demo_files(config),
-        truth="results/demo/truth.parquet",
+        files=local(demo_files(config)),
+        truth=local("results/demo/truth.parquet"),
     log:
         "results/logs/make_demo_videos.log",
     benchmark:
@@ -35,11 +35,17 @@ rule make_demo_videos:
 
 rule make_demo_images:
     output:
-        affectnet_train="results/demo/affectnet/Manually_Annotated_file_lists/training.csv",
-        affectnet_validation="results/demo/affectnet/Manually_Annotated_file_lists/validation.csv",
-        affectnet_images=directory("results/demo/affectnet/Manually_Annotated_Images"),
-        rafdb_list="results/demo/rafdb/EmoLabel/list_patition_label.txt",
-        rafdb_images=directory("results/demo/rafdb/Image/aligned"),
+        affectnet_train=local(
+            "results/demo/affectnet/Manually_Annotated_file_lists/training.csv"
+        ),
+        affectnet_validation=local(
+            "results/demo/affectnet/Manually_Annotated_file_lists/validation.csv"
+        ),
+        affectnet_images=local(
+            directory("results/demo/affectnet/Manually_Annotated_Images")
+        ),
+        rafdb_list=local("results/demo/rafdb/EmoLabel/list_patition_label.txt"),
+        rafdb_images=local(directory("results/demo/rafdb/Image/aligned")),
     log:
         "results/logs/make_demo_images.log",
     benchmark:

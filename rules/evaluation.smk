@@ -20,7 +20,7 @@ rule cross_validation:
 
 rule assign_folds:
     input:
-        annotations=corpus.annotations,
+        annotations=local(corpus.annotations),
         timelines=corpus.folders("timeline", corpus.unannotated_tracks),
     output:
         folds="results/corpus/folds.tsv",

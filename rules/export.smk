@@ -9,8 +9,8 @@ Writes results/model/
 
 rule export_model:
     input:
-        visual=adapted_encoder(config),
-        speech=encoder_files(config, "speech"),
+        visual=local_if_given(adapted_encoder(config)),
+        speech=local_if_given(encoder_files(config, "speech")),
         fusion=expand("results/fusion/{fold}/model.safetensors", fold=SUBMITTED_FOLDS),
         best=SUBMITTED_SMOOTHING,
         stage1=[] if config["imported"]["backbone"] else "results/stage1/metrics.json",

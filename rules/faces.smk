@@ -7,9 +7,9 @@ Writes results/faces/{batch}/{video}.parquet
 
 rule detect_faces:
     input:
-        videos=lambda wildcards: corpus.paths_of(wildcards.batch),
+        videos=lambda wildcards: local(corpus.paths_of(wildcards.batch)),
         timelines="results/timeline/{batch}",
-        model=detector_files(config),
+        model=local_if_given(detector_files(config)),
     output:
         faces=directory("results/faces/{batch}"),
     log:
@@ -64,7 +64,7 @@ rule select_subject:
 
 rule crop_faces:
     input:
-        videos=lambda wildcards: corpus.paths_of(wildcards.batch),
+        videos=lambda wildcards: local(corpus.paths_of(wildcards.batch)),
         subjects="results/subjects/{batch}",
     output:
         crops=directory("results/crops/{batch}"),

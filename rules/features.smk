@@ -10,7 +10,7 @@ A shard holds the tracks of one split in some batches: loading an encoder takes 
 
 rule dump_visual_features:
     input:
-        encoder=adapted_encoder(config),
+        encoder=local_if_given(adapted_encoder(config)),
         crops=lambda wildcards: corpus.folders("crops", corpus.shard(wildcards.shard)),
         subjects=lambda wildcards: corpus.folders(
             "subjects", corpus.shard(wildcards.shard)
@@ -45,7 +45,7 @@ rule dump_visual_features:
 
 rule dump_audio_features:
     input:
-        encoder=encoder_files(config, "speech"),
+        encoder=local_if_given(encoder_files(config, "speech")),
         audio=lambda wildcards: corpus.folders("audio", corpus.shard(wildcards.shard)),
         windows=lambda wildcards: corpus.folders(
             "audio_windows", corpus.shard(wildcards.shard)

@@ -8,7 +8,7 @@ A job takes a batch of videos, named after its first one; each video and track h
 
 rule extract_frames:
     input:
-        videos=lambda wildcards: corpus.paths_of(wildcards.batch),
+        videos=lambda wildcards: local(corpus.paths_of(wildcards.batch)),
     output:
         timelines=directory("results/timeline/{batch}"),
         frames=directory("results/frames/{batch}"),

@@ -14,7 +14,7 @@ rule train_fusion:
         visual_index=corpus.shard_files("visual", "parquet", ["train", "validation"]),
         audio=corpus.shard_files("audio", "npy", ["train", "validation"]),
         audio_index=corpus.shard_files("audio", "parquet", ["train", "validation"]),
-        annotations=corpus.annotations,
+        annotations=local(corpus.annotations),
         folds=lambda wildcards: (
             "results/corpus/folds.tsv" if is_cross_validated(wildcards.fold) else []
         ),

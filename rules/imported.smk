@@ -23,7 +23,7 @@ rule import_weights:
 
 rule import_backbone:
     input:
-        given=config["imported"]["backbone"] or [],
+        given=local(config["imported"]["backbone"] or []),
     output:
         config="results/imported/backbone/config.json",
         weights="results/imported/backbone/model.safetensors",
@@ -46,11 +46,11 @@ rule import_backbone:
 
 rule import_fusion:
     input:
-        weights=config["imported"]["fusion"]["weights"] or [],
-        visual_mean=config["imported"]["fusion"]["visual_mean"] or [],
-        visual_std=config["imported"]["fusion"]["visual_std"] or [],
-        audio_mean=config["imported"]["fusion"]["audio_mean"] or [],
-        audio_std=config["imported"]["fusion"]["audio_std"] or [],
+        weights=local(config["imported"]["fusion"]["weights"] or []),
+        visual_mean=local(config["imported"]["fusion"]["visual_mean"] or []),
+        visual_std=local(config["imported"]["fusion"]["visual_std"] or []),
+        audio_mean=local(config["imported"]["fusion"]["audio_mean"] or []),
+        audio_std=local(config["imported"]["fusion"]["audio_std"] or []),
     output:
         model="results/fusion/imported/model.safetensors",
     log:
@@ -82,7 +82,7 @@ use rule predict_logits as predict_imported with:
         visual_index=corpus.shard_files("visual", "parquet", ["validation"]),
         audio=corpus.shard_files("audio", "npy", ["validation"]),
         audio_index=corpus.shard_files("audio", "parquet", ["validation"]),
-        annotations=corpus.annotations,
+        annotations=local(corpus.annotations),
     output:
         logits="results/fusion/imported/val_logits.parquet",
     log:

@@ -14,9 +14,9 @@ localrules:
 
 rule fetch_models:
     input:
-        encoder_files(config, "visual"),
-        encoder_files(config, "speech"),
-        detector_files(config),
+        local_if_given(encoder_files(config, "visual")),
+        local_if_given(encoder_files(config, "speech")),
+        local_if_given(detector_files(config)),
 
 
 rule prepare_encoder:

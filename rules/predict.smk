@@ -29,7 +29,7 @@ rule predict:
 
 use rule predict_logits as predict_exported with:
     input:
-        model=f"{exported.folder}/fusion/{{fold}}.safetensors",
+        model=local(f"{exported.folder}/fusion/{{fold}}.safetensors"),
         visual=corpus.shard_files("visual", "npy", [PREDICTED_SPLIT]),
         visual_index=corpus.shard_files("visual", "parquet", [PREDICTED_SPLIT]),
         audio=corpus.shard_files("audio", "npy", [PREDICTED_SPLIT]),
@@ -74,7 +74,7 @@ rule tabulate_predictions:
 
 rule draw_overlay:
     input:
-        video=lambda wildcards: corpus.path_of(wildcards.video),
+        video=lambda wildcards: local(corpus.path_of(wildcards.video)),
         table=f"{PREDICTED}/{{video}}.parquet",
         timelines=lambda wildcards: corpus.folder_of("timeline", wildcards.video),
         audio=lambda wildcards: corpus.folder_of("audio", wildcards.video),

@@ -26,7 +26,7 @@ rule report:
 rule write_report:
     input:
         tracks="results/corpus/tracks.tsv",
-        annotations=corpus.annotations,
+        annotations=local(corpus.annotations),
         timelines=corpus.folders("timeline", [row["track"] for row in corpus.rows]),
         subjects=corpus.folders("subjects", [row["track"] for row in corpus.rows]),
         audio=corpus.folders("audio", [row["track"] for row in corpus.rows]),
@@ -42,7 +42,7 @@ rule write_report:
         best=expand("results/smoothing/{fold}/best.json", fold=SUBMITTED_FOLDS),
         search=SUBMITTED_SMOOTHING.replace("best.json", "search.parquet"),
         submitted=SUBMITTED_SMOOTHING,
-        images=image_set_files(config) if IS_STAGE1_TRAINED else [],
+        images=local(image_set_files(config)) if IS_STAGE1_TRAINED else [],
         stage1_history="results/stage1/history.parquet" if IS_STAGE1_TRAINED else [],
         stage1_metrics="results/stage1/metrics.json" if IS_STAGE1_TRAINED else [],
         fusion_histories=expand(

@@ -6,8 +6,8 @@ Writes results/stage1/backbone/config.json, model.safetensors
 
 rule train_stage1:
     input:
-        encoder=encoder_files(config, "visual"),
-        images=image_set_files(config),
+        encoder=local_if_given(encoder_files(config, "visual")),
+        images=local(image_set_files(config)),
     output:
         config="results/stage1/backbone/config.json",
         weights="results/stage1/backbone/model.safetensors",

@@ -18,7 +18,7 @@ rule write_submission:
         tracks="results/corpus/tracks.tsv",
         logits=expand("results/fusion/{fold}/test_logits.parquet", fold=SUBMITTED_FOLDS),
         best=SUBMITTED_SMOOTHING,
-        template=corpus.template or [],
+        template=local(corpus.template or []),
         timelines=corpus.folders("timeline", corpus.tracks_in("test")),
     output:
         predictions="results/submission/predictions.txt",

@@ -4,6 +4,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 MODELS = Path("results/models")
+_FOLDERS_OF_RULES = (f"{MODELS}/", "results/stage1/", "results/imported/")
 
 
 def encoder_files(config: dict, modality: str) -> list[str]:
@@ -29,6 +30,11 @@ def adapted_encoder(config: dict) -> list[str]:
         return encoder_files(config, "visual")
     folder = "imported" if config["imported"]["backbone"] else "stage1"
     return network_files(f"results/{folder}/backbone")
+
+
+def is_made(path: str) -> bool:
+    """Whether a rule makes these weights."""
+    return path.startswith(_FOLDERS_OF_RULES)
 
 
 def detector_files(config: dict) -> list[str]:

@@ -7,6 +7,8 @@ import math
 from collections.abc import Callable, Iterable
 from pathlib import Path
 
+from snakemake.iocontainers import InputFiles
+
 
 def rising(base: float, **per_mb: float) -> Callable[..., int]:
     """An amount that grows with every attempt: memory in MB, or time in minutes.
@@ -36,7 +38,10 @@ def _amount(base: float, input, per_mb: dict[str, float]) -> int:
 def _size_mb(paths: str | Iterable[str]) -> float:
     """Size of files and of the files in folders; what is not there has none."""
     size = 0
-    for path in map(Path, [paths] if isinstance(paths, str) else paths):
-        for file in path.iterdir() if path.is_dir() else [path]:
+    for path in [paths] if isinstance(paths, str) else paths:
+        if getattr(path, "is_storage", False):
+            size += InputFiles([path]).size  # Snakemake asks again once it is in the store
+            continue
+        for file in Path(path).iterdir() if Path(path).is_dir() else [Path(path)]:
             size += file.stat().st_size if file.is_file() else 0
     return size / 1e6
