@@ -1,12 +1,14 @@
-"""What Snakemake needs to plan a large corpus: jobs, seconds and memory of a dry run over made-up videos.
+"""What Snakemake needs to plan a large corpus, by size of batches: jobs, seconds and memory of dry runs.
 
     python -m benchmarks.scaling [--videos 10000]
 
-Nothing is made yet and nothing is made here. A row is a size of batches, the first a job for each video and stage.
-The jobs of profiles/slurm's groups count once in its queue.
+The corpus is a table of made-up videos, of which nothing is made yet and nothing is made here. The first row is a job for
+each video and stage. The jobs of profiles/slurm's groups count once in its queue. A start is what each job does before
+its work: read the configuration and the corpus, and plan itself.
 """
 
 import argparse
+import json
 import os
 import re
 import subprocess
@@ -20,28 +22,34 @@ from benchmarks.workflow import ROOT
 FOLDER = ROOT / "results/bench/scaling"
 BATCHES = (1, 4, 32, 100)
 SHARDS = 16
+SPLITS = ("train", "train", "validation", "test")
 
 
-def dry_run(num_videos: int, videos_per_batch: int) -> dict[str, float]:
-    """Jobs, seconds and peak memory in MiB of `snakemake -n submission` over that many videos."""
-    FOLDER.mkdir(parents=True, exist_ok=True)
-    test = num_videos // 4
-    videos = {"train_tracks": num_videos - 2 * test, "validation_tracks": test, "test_tracks": test}
+def make_corpus(num_videos: int) -> None:
+    """Videos of a byte, and a table that puts half of them into training and a quarter into each of the other splits."""
+    (FOLDER / "videos").mkdir(parents=True, exist_ok=True)
+    lines = ["track\tpath\tsplit\tlabel"]
+    for number in range(num_videos):
+        path = FOLDER / f"videos/{number:07d}.mp4"
+        if not path.exists():
+            path.write_bytes(b"-")
+        split = SPLITS[number % len(SPLITS)]
+        lines.append(f"{path.stem}\t{path}\t{split}\t{'' if split == 'test' else 'Neutral'}")
+    (FOLDER / "corpus.tsv").write_text("\n".join(lines) + "\n")
+    (FOLDER / "faces.csv").touch()
+
+
+def dry_run(target: str, videos_per_batch: int) -> tuple[str, float, float]:
+    """What `snakemake -n target` prints, its seconds and its peak memory in MiB."""
     overlay = {
-        "corpus": {"videos_per_batch": videos_per_batch},
-        "demo": {"videos": videos},
+        "corpus": {"layout": "table", "table": "corpus.tsv", "videos_per_batch": videos_per_batch},
+        "stage1": {"image_sets": [{"name": "faces", "layout": "table", "root": "faces.csv"}]},
         "features": {"num_shards": SHARDS},
     }
-    (FOLDER / "overlay.yaml").write_text(yaml.safe_dump(overlay))
-    command = [sys.executable, "-m", "snakemake", "-n", "submission", "--snakefile", str(ROOT / "Snakefile")]
-    command += [
-        "--workflow-profile",
-        str(ROOT / "profiles/default"),
-        "--configfile",
-        "overlay.yaml",
-        "--quiet",
-        "rules",
-    ]
+    (FOLDER / "overlay.json").write_text(json.dumps(overlay))
+    profile = str(ROOT / "profiles/default")
+    command = [sys.executable, "-m", "snakemake", "-n", target, "--snakefile", str(ROOT / "Snakefile")]
+    command += ["--workflow-profile", profile, "--configfile", "overlay.json", "--quiet", "rules"]
     start = time.perf_counter()
     process = subprocess.Popen(command, cwd=FOLDER, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True)
     printed = process.stdout.read()
@@ -49,19 +57,18 @@ def dry_run(num_videos: int, videos_per_batch: int) -> dict[str, float]:
     seconds = time.perf_counter() - start
     if status != 0:
         raise RuntimeError(printed[-2000:])
-    counts = {rule: int(count) for rule, count in re.findall(r"^(\w+) +(\d+)$", printed, re.MULTILINE)}
-    jobs = counts.pop("total")
-    return {"jobs": jobs, "submitted": jobs - _saved(counts), "seconds": seconds, "mib": usage.ru_maxrss / 1024}
+    return printed, seconds, usage.ru_maxrss / 1024
 
 
-def _saved(counts: dict[str, int]) -> int:
-    """How many jobs fewer go into the queue because they travel in groups."""
+def queued(counts: dict[str, int]) -> int:
+    """How many jobs go into Slurm's queue, where those of a group travel together."""
     profile = yaml.safe_load((ROOT / "profiles/slurm/config.yaml").read_text())
     members: dict[str, list[int]] = {}
     for rule, group in profile["groups"].items():
         members.setdefault(group, []).append(counts.get(rule, 0))
     together = profile["group-components"]
-    return sum(sum(found) - -(-max(found) // together.get(group, 1)) for group, found in members.items())
+    saved = sum(sum(found) - -(-max(found) // together.get(group, 1)) for group, found in members.items())
+    return sum(counts.values()) - saved
 
 
 def main() -> None:
@@ -69,11 +76,14 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--videos", type=int, default=10_000)
     num_videos = parser.parse_args().videos
-    print(f"{num_videos} videos\nvideos_per_batch    jobs  in Slurm's queue  seconds    MiB")
+    make_corpus(num_videos)
+    print(f"{num_videos} videos\nvideos in a batch    jobs  in Slurm's queue  seconds    MiB  seconds of a start")
     for videos_per_batch in BATCHES:
-        found = dry_run(num_videos, videos_per_batch)
-        numbers = f"{found['jobs']:8}  {found['submitted']:16}  {found['seconds']:7.1f}  {found['mib']:5.0f}"
-        print(f"{videos_per_batch:16}{numbers}", flush=True)
+        printed, seconds, mib = dry_run("submission", videos_per_batch)
+        counts = {rule: int(count) for rule, count in re.findall(r"^(\w+) +(\d+)$", printed, re.MULTILINE)}
+        jobs = counts.pop("total")
+        _, start, _ = dry_run("results/stage1/metrics.json", videos_per_batch)
+        print(f"{videos_per_batch:17}{jobs:8}{queued(counts):18}{seconds:9.1f}{mib:7.0f}{start:20.1f}", flush=True)
 
 
 if __name__ == "__main__":
