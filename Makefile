@@ -23,7 +23,7 @@ score-demo: $(INSTALLED)
 	  --predictions results/submission/predictions.txt --truth results/demo/truth.parquet
 
 test: $(INSTALLED) lint
-	$(RUN) python -m pytest
+	$(RUN) python -m pytest -n 2 --dist loadfile
 
 # Made-up media in many formats, and real ones if there are any: is frame k of every stage frame k, its sound in time?
 test-alignment: $(INSTALLED)
