@@ -2,9 +2,9 @@
 
     python -m benchmarks.scaling [--videos 10000]
 
-The corpus is a table of made-up videos, of which nothing is made yet and nothing is made here. The first row is a job for
-each video and stage. The jobs of profiles/slurm's groups count once in its queue. A start is what each job does before
-its work: read the configuration and the corpus, and plan itself.
+The corpus is a table of made-up videos, of which nothing is made yet and nothing is made here. The first row is a job
+for each video and stage. The jobs of profiles/slurm's groups count once in its queue. A start is what each job does
+before its work: read the configuration and the corpus, and plan itself.
 """
 
 import argparse
@@ -26,7 +26,7 @@ SPLITS = ("train", "train", "validation", "test")
 
 
 def make_corpus(num_videos: int) -> None:
-    """Videos of a byte, and a table that puts half of them into training and a quarter into each of the other splits."""
+    """Videos of a byte, and a table: half of them for training, a quarter in each of the other splits."""
     (FOLDER / "videos").mkdir(parents=True, exist_ok=True)
     lines = ["track\tpath\tsplit\tlabel"]
     for number in range(num_videos):

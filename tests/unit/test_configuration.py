@@ -220,21 +220,3 @@ def test_the_full_size_overlay_holds_the_papers_settings(config, tmp_path):
     assert over["detector"]["insightface"] == full["detector"]["insightface"]
     for part in ("moe", "padaug", "augmentation", "training"):
         assert over["stage1"][part] == full["stage1"][part], part
-
-
-def test_the_environments_pin_the_same_versions_as_the_requirements():
-    pins = {}
-    for name in ("requirements.txt", "requirements-no-deps.txt"):
-        lines = [line.split("#")[0].strip() for line in (ROOT / name).read_text().splitlines()]
-        pins.update(line.split("==") for line in lines if "==" in line)
-    pins["opencv-python"] = pins["opencv-python-headless"]  # conda's environment has the libraries it looks for
-    environments = sorted((ROOT / "envs").glob("*.yaml"))
-    assert environments
-    for path in environments:
-        listed = yaml.safe_load(path.read_text())
-        assert set(listed) == {"channels", "dependencies"}
-        pip = next(entry["pip"] for entry in listed["dependencies"] if isinstance(entry, dict))
-        for entry in pip:
-            if "==" in entry:
-                package, version = entry.split("==")
-                assert pins[package] == version, f"{path.name}: {package}"
