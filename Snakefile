@@ -31,23 +31,18 @@ from workflow_scripts.lib.given_files import (
     detector_files,
     encoder_files,
     image_set_files,
-    is_made,
     network_files,
 )
 from workflow_scripts.lib.resources import rising, steady
 from workflow_scripts.lib.results_folder import check_results
+from workflow_scripts.lib.storage import local_if_given
 
 
 configfile: os.path.join(workflow.basedir, "config.yaml")
 
 
-# Where a store keeps the results (docs/clusters.md), what users give is still read where it lies, hence local() around
-# it in the rules; so is the demonstration's corpus.
-def local_if_given(files):
-    """Flag weights that a user gives as local, and those that a rule makes not."""
-    return [path if is_made(path) else local(path) for path in files]
-
-
+# Where a store keeps the results, what users give is read where it lies, hence local() around it in the rules; so is
+# the demonstration's corpus.
 try:
     check_keys(config, os.path.join(workflow.basedir, "config.schema.yaml"))
     if config["predict_videos"]:
