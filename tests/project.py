@@ -77,3 +77,8 @@ class Project:
         paths = {path.relative_to(results): path for path in sorted(results.rglob("*")) if path.is_file()}
         artifacts = {path: found for path, found in paths.items() if path.parts[0] not in ("logs", "benchmarks")}
         return {path.as_posix(): sha256_of(found) for path, found in artifacts.items()}
+
+    def differing(self, expected: dict[str, str]) -> list[str]:
+        """Artifacts whose digests are not the `expected` ones, or that are only here or only there."""
+        found = self.digests()
+        return sorted(name for name in expected.keys() | found.keys() if expected.get(name) != found.get(name))

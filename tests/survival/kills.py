@@ -3,9 +3,9 @@
     python -m tests.survival.kills --kills 30 --seed 0
 
 First the demonstration runs undisturbed. Each trial then starts it from nothing in a folder of its own, kills every
-process of it with SIGKILL at a moment drawn evenly from the time that it took, and goes on as README.md says: the same
-command with --unlock, and the same command. Every artifact must then be that of the undisturbed run. The outcome is
-printed and becomes the section "kills" of results/survival.json; a trial that differs leaves its folder.
+process of it with SIGKILL at a moment drawn evenly from the time that it took, and goes on as README.md says:
+`snakemake --unlock` and the same command again. Every artifact must then be that of the undisturbed run. The outcome
+is printed and becomes the section "kills" of results/survival.json; a trial that differs leaves its folder.
 """
 
 import argparse
@@ -70,24 +70,23 @@ def kill_and_rerun(
             return None
         os.killpg(run.pid, signal.SIGKILL)
         run.wait()
-    outlived = _processes_in(project.root)
-    rules, jobs_done = _jobs_in(log.read_text())
+    outlived = processes_in(project.root)
+    rules, jobs_done = jobs_in(log.read_text())
     started = time.monotonic()
     failure = ""
-    for arguments in ((*command, "--unlock"), command):
+    for arguments in (("--unlock",), command):
         done = project.snakemake(*arguments)
         if done.returncode != 0:
             failure = f"{' '.join(arguments)}: {done.stdout[-2000:]}"
             break
     rerun_s = time.monotonic() - started
-    found = project.digests()
-    differing = sorted(name for name in expected.keys() | found.keys() if expected.get(name) != found.get(name))
+    differing = project.differing(expected)
     return Trial(round(after_s, 1), rules, jobs_done, round(rerun_s, 1), outlived, failure, differing)
 
 
-def _processes_in(root: Path) -> list[str]:
-    """Command lines of the processes that still work in a folder, a moment after they should have gone."""
-    deadline = time.monotonic() + 5
+def processes_in(root: Path, patience_s: float = 5) -> list[str]:
+    """Command lines of the processes that still work in a folder, once they have had a moment to go."""
+    deadline = time.monotonic() + patience_s
     while (found := list(_working_in(root))) and time.monotonic() < deadline:
         time.sleep(0.1)
     return found
@@ -101,7 +100,7 @@ def _working_in(root: Path) -> Iterator[str]:
                 yield " ".join(process.cmdline())
 
 
-def _jobs_in(text: str) -> tuple[dict[str, int], int]:
+def jobs_in(text: str) -> tuple[dict[str, int], int]:
     """Rules of the jobs that Snakemake's output says have begun and not ended, and how many have ended."""
     lines = r"^(?:local)?rule (\w+):\n(?:    .*\n)*?    jobid: (\d+)$"
     begun = {number: rule for rule, number in re.findall(lines, text, re.MULTILINE)}
