@@ -5,7 +5,7 @@ import shutil
 import zipfile
 from pathlib import Path
 
-from workflow_scripts.lib.artifacts import sha256_of, write_json
+from workflow_scripts.lib.artifacts import flush, sha256_of, write_json
 from workflow_scripts.lib.errors import InputError
 from workflow_scripts.lib.job import log_to
 
@@ -17,11 +17,13 @@ def run(*, pack: str, root: Path, record: Path) -> None:
     folder = root / "models" / pack
     # It takes any folder that is there for a whole pack, so that it may not see one that it was killed in.
     partial = root / f".{pack}.partial"
+    shutil.rmtree(partial, ignore_errors=True)
     try:
         if not folder.exists():
             logging.info("fetching the InsightFace pack %s into %s", pack, folder)
-            shutil.rmtree(partial, ignore_errors=True)
             fetched = Path(storage.ensure_available("models", pack, root=str(partial)))
+            for path in fetched.glob("*.onnx"):
+                flush(path)
             folder.parent.mkdir(parents=True, exist_ok=True)
             fetched.rename(folder)
             shutil.rmtree(partial)

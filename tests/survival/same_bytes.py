@@ -42,7 +42,7 @@ STAGES = (
 def remove_from(stage: str, results: Path) -> None:
     """Remove the artifacts of a stage and of those that come after it."""
     for folder in STAGES[STAGES.index(stage) :]:
-        shutil.rmtree(results / folder, ignore_errors=True)
+        shutil.rmtree(results / folder)
 
 
 def main(arguments: list[str] | None = None) -> int:

@@ -70,10 +70,15 @@ def _temporary(path: Path) -> Path:
 
 def _publish(temporary: Path, path: Path) -> None:
     """Flush a finished file to disk, give it a new file's usual permissions, and rename it onto `path`."""
-    with temporary.open("rb") as handle:
-        os.fsync(handle.fileno())
+    flush(temporary)
     temporary.chmod(0o666 & ~_umask())  # some writers make their files private, but groups share results
     temporary.replace(path)
+
+
+def flush(path: Path) -> None:
+    """Wait until the disk holds a finished file's content."""
+    with path.open("rb") as handle:
+        os.fsync(handle.fileno())
 
 
 def _umask() -> int:
