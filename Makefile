@@ -8,7 +8,7 @@ VENV := .venv
 INSTALLED := $(VENV)/.installed
 RUN := PATH="$(CURDIR)/$(VENV)/bin:$$PATH"
 
-.PHONY: submission test test-alignment test-cluster test-storage ablation score-demo bench lint format install
+.PHONY: submission test test-alignment test-cluster test-storage survive ablation score-demo bench lint format install
 
 submission: $(INSTALLED)
 	$(RUN) snakemake --cores $(CORES) submission
@@ -38,6 +38,12 @@ test-cluster: $(INSTALLED)
 test-storage: $(INSTALLED)
 	@$(VENV)/bin/pip install --quiet --disable-pip-version-check -r requirements-kubernetes.txt -r tests/requirements-storage.txt
 	@$(RUN) python -m pytest tests/workflow/test_storage.py
+
+# The small demonstration killed at 30 random moments, and 500 damaged media through the stages that read media;
+# what came of it is in results/survival.json.
+survive: $(INSTALLED)
+	@$(RUN) python -m tests.survival.kills
+	@$(RUN) python -m tests.survival.mutations
 
 # Figure 1 and parts of others need an SCRFD detector: make bench MODEL=scrfd_500m.onnx
 MODEL ?= $(wildcard ../shared/models/scrfd_500m.onnx)

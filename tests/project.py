@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from tests.conftest import ROOT
+from workflow_scripts.lib.artifacts import sha256_of
 
 PARTS = ("Snakefile", "config.yaml", "config.schema.yaml", "rules", "workflow_scripts", "envs", "profiles", "tests")
 
@@ -69,3 +70,15 @@ class Project:
         jobs = {rule: int(count) for rule, count in re.findall(r"^(\w+) +(\d+)$", table[1], re.MULTILINE)}
         jobs.pop("submission", None)
         return jobs
+
+    def digests(self) -> dict[str, str]:
+        """SHA-256 of every artifact by its path in `results`; logs and run times, with the clock in them, are none."""
+        results = self.root / "results"
+        paths = {path.relative_to(results): path for path in sorted(results.rglob("*")) if path.is_file()}
+        artifacts = {path: found for path, found in paths.items() if path.parts[0] not in ("logs", "benchmarks")}
+        return {path.as_posix(): sha256_of(found) for path, found in artifacts.items()}
+
+    def differing(self, expected: dict[str, str]) -> list[str]:
+        """Artifacts whose digests are not the `expected` ones, or that are only here or only there."""
+        found = self.digests()
+        return sorted(name for name in expected.keys() | found.keys() if expected.get(name) != found.get(name))

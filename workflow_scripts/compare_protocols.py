@@ -1,12 +1,11 @@
 """Print the scores of the official split and of both protocols of cross-validation side by side."""
 
-import json
 import logging
 from pathlib import Path
 
 import pandas as pd
 
-from workflow_scripts.lib.artifacts import write_text
+from workflow_scripts.lib.artifacts import read_json, write_text
 from workflow_scripts.lib.challenge.expressions import EXPRESSIONS
 from workflow_scripts.lib.job import log_to, say
 
@@ -20,7 +19,7 @@ whose face was interpolated or absent.
 
 def run(*, scores: dict[str, Path], table: Path) -> None:
     """Write one readable table and print it; `scores` is what evaluate wrote, by protocol."""
-    found = {protocol: json.loads(path.read_text()) for protocol, path in scores.items()}
+    found = {protocol: read_json(path) for protocol, path in scores.items()}
     summary = pd.DataFrame({protocol: _figures(score) for protocol, score in found.items()}).T
     classes = pd.DataFrame({protocol: score["f1"] for protocol, score in found.items()}).T[list(EXPRESSIONS)]
     text = "\n".join(

@@ -7,8 +7,6 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
-import pyarrow as pa
-import pyarrow.parquet as pq
 from PIL import Image
 
 from workflow_scripts.lib.artifacts import made_by, read_made_by, read_parquet, replacing, write_json
@@ -187,12 +185,7 @@ def _pictures(frames: Path, video: Path | None, numbers: Iterable[int], num_fram
 
 def _jpegs(path: Path, number: int) -> list[bytes]:
     """The JPEGs of one frame in the file's order, from the row groups that hold it and no others."""
-    try:
-        return pq.read_table(path, columns=["jpeg"], filters=[("frame", "==", number)])["jpeg"].to_pylist()
-    except (pa.ArrowInvalid, OSError) as error:
-        raise InputError(
-            f"{path} cannot be read as Parquet ({error}); delete it and run the workflow again to rebuild it."
-        ) from error
+    return read_parquet(path, columns=["jpeg"], filters=[("frame", "==", number)])["jpeg"].to_pylist()
 
 
 def _decode(jpeg: bytes) -> np.ndarray:

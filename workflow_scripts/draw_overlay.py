@@ -7,13 +7,13 @@ from pathlib import Path
 
 import numpy as np
 import pyarrow as pa
-import soundfile
 from PIL import Image, ImageColor, ImageDraw, ImageFont
 
 from workflow_scripts.lib.artifacts import read_made_by, read_parquet
 from workflow_scripts.lib.challenge.expressions import EXPRESSIONS
 from workflow_scripts.lib.faces.subject import ABSENT
 from workflow_scripts.lib.job import log_to, progress
+from workflow_scripts.lib.media.audio import open_audio
 from workflow_scripts.lib.media.encode import write_film
 from workflow_scripts.lib.media.timeline import duration_s, read_times
 from workflow_scripts.lib.media.video import read_frames
@@ -73,7 +73,8 @@ def _at_size(rgb: np.ndarray, persons: list[Shown], size_px: tuple[int, int]) ->
 
 
 def _has_samples(audio: Path) -> bool:
-    return soundfile.info(audio).frames > 0
+    with open_audio(audio) as flac:
+        return flac.frames > 0
 
 
 def _notice(text: str) -> np.ndarray:

@@ -9,9 +9,8 @@ from pathlib import Path
 import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
-import pyarrow.parquet as pq
 
-from workflow_scripts.lib.artifacts import made_by, read_parquet
+from workflow_scripts.lib.artifacts import made_by, parquet_batches, read_parquet
 from workflow_scripts.lib.compute import DTYPES, start_torch
 from workflow_scripts.lib.corpora.batches import files_of
 from workflow_scripts.lib.encoders.loading import load_encoder
@@ -19,7 +18,7 @@ from workflow_scripts.lib.encoders.visual import VisualEncoder, add_by_row
 from workflow_scripts.lib.feature_shards import write_shard
 from workflow_scripts.lib.job import log_to, progress
 
-_READ_ROWS = 256  # of a crop file at a time, so that memory does not grow with it
+_READ_ROWS = 256  # of a crop file at a time
 
 
 def run(
@@ -96,9 +95,8 @@ def _describe(track: str, crop_file: Path, subject_file: Path, wanted: pa.Array)
 def _jpegs(crop_files: list[Path], wanted: pa.Array) -> Iterator[bytes]:
     """The crops of the scales that are wanted, file after file."""
     for path in crop_files:
-        with pq.ParquetFile(path, pre_buffer=False) as stored:  # else it keeps all that it has read
-            for batch in stored.iter_batches(_READ_ROWS, columns=["scale", "jpeg"]):
-                yield from batch.filter(pc.is_in(batch["scale"], wanted))["jpeg"].to_pylist()
+        for batch in parquet_batches(path, _READ_ROWS, columns=["scale", "jpeg"]):
+            yield from batch.filter(pc.is_in(batch["scale"], wanted))["jpeg"].to_pylist()
 
 
 if __name__ == "__main__":

@@ -1,13 +1,11 @@
 """Put a trained model into one folder that predicts on any machine."""
 
 import importlib.metadata
-import json
 import logging
 import shutil
-import tempfile
 from pathlib import Path
 
-from workflow_scripts.lib.artifacts import publish, sha256_of, write_json, write_text
+from workflow_scripts.lib.artifacts import read_json, replacing, sha256_of, write_json, write_text
 from workflow_scripts.lib.challenge.expressions import EXPRESSIONS
 from workflow_scripts.lib.encoders.preprocessor import image_processor
 from workflow_scripts.lib.exported_model import MODEL_TYPE
@@ -44,7 +42,7 @@ def run(
         write_json(image_processor(**settings["encoders"]["visual"]), model / "visual/preprocessor_config.json")
     for fold, path in fusion.items():
         _copy(path, model / "fusion" / f"{fold}.safetensors")
-    smoothing = json.loads(best.read_text())
+    smoothing = read_json(best)
     files = sorted(path.relative_to(model).as_posix() for path in model.rglob("*.safetensors"))
     content = {
         "model_type": MODEL_TYPE,
@@ -68,22 +66,15 @@ def run(
 
 
 def _copy(source: Path, target: Path) -> None:
-    target.parent.mkdir(parents=True, exist_ok=True)
-    with tempfile.NamedTemporaryFile(dir=target.parent, prefix=".partial-", delete=False) as temporary:
-        try:
-            with source.open("rb") as handle:
-                shutil.copyfileobj(handle, temporary)
-            temporary.flush()
-            publish(Path(temporary.name), target)
-        finally:
-            Path(temporary.name).unlink(missing_ok=True)
+    with replacing(target) as temporary:
+        shutil.copyfile(source, temporary)
 
 
 def _report(metrics: Path | None) -> dict | None:
     """What a training wrote of itself, without the hashes and names of what went in."""
     if metrics is None:
         return None
-    found = json.loads(metrics.read_text())
+    found = read_json(metrics)
     settings = found.pop("made_by")["settings"]
     settings.pop("tracks", None)
     return {"settings": settings, **found}

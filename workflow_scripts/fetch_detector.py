@@ -1,10 +1,11 @@
 """Download an InsightFace model pack, so that later jobs find it on disk."""
 
 import logging
+import shutil
 import zipfile
 from pathlib import Path
 
-from workflow_scripts.lib.artifacts import sha256_of, write_json
+from workflow_scripts.lib.artifacts import flush, sha256_of, write_json
 from workflow_scripts.lib.errors import InputError
 from workflow_scripts.lib.job import log_to
 
@@ -13,9 +14,19 @@ def run(*, pack: str, root: Path, record: Path) -> None:
     """Leave the pack's .onnx files in `root`/models/`pack` and their SHA-256 in `record`."""
     from insightface.utils import storage  # slow to import, and only this step needs it
 
-    logging.info("fetching the InsightFace pack %s into %s", pack, root)
+    folder = root / "models" / pack
+    # It takes any folder that is there for a whole pack, so that it may not see one that it was killed in.
+    partial = root / f".{pack}.partial"
+    shutil.rmtree(partial, ignore_errors=True)
     try:
-        folder = Path(storage.ensure_available("models", pack, root=str(root)))
+        if not folder.exists():
+            logging.info("fetching the InsightFace pack %s into %s", pack, folder)
+            fetched = Path(storage.ensure_available("models", pack, root=str(partial)))
+            for path in fetched.glob("*.onnx"):
+                flush(path)
+            folder.parent.mkdir(parents=True, exist_ok=True)
+            fetched.rename(folder)
+            shutil.rmtree(partial)
     except (OSError, RuntimeError, zipfile.BadZipFile) as error:
         logging.info("%s", error)  # long, with every cause in it
         raise InputError(

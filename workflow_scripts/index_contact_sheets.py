@@ -1,6 +1,5 @@
 """List the tracks by how doubtful the choice of their person is, as a page to look at and as a table."""
 
-import json
 import logging
 from html import escape
 from pathlib import Path
@@ -8,7 +7,7 @@ from urllib.parse import quote
 
 import pandas as pd
 
-from workflow_scripts.lib.artifacts import write_text
+from workflow_scripts.lib.artifacts import read_json, write_text
 from workflow_scripts.lib.faces.doubt import EXPLANATION
 from workflow_scripts.lib.faces.wanted import PERSONS
 from workflow_scripts.lib.job import log_to
@@ -105,7 +104,7 @@ SECTION = """<section id="{anchor}">
 def run(*, figures: list[Path], page: Path, table: Path) -> None:
     """Write the page and the table from the `figures` of every track; the sheets lie beside the page."""
     logging.info("indexing %d contact sheets", len(figures))
-    tracks = [json.loads(path.read_text()) for path in figures]
+    tracks = [read_json(path) for path in figures]
     tracks.sort(key=lambda track: (-track["doubt"], track["track"]))
     rows = pd.DataFrame([{name: track[name] for name in COLUMNS} for track in tracks], columns=list(COLUMNS))
     write_text(rows.to_csv(sep="\t", index=False, float_format="%.4f", lineterminator="\n"), table)

@@ -1,10 +1,9 @@
 """Put what a run made and found onto one page that needs nothing else, and the training curves into a picture."""
 
-import json
 import logging
 from pathlib import Path
 
-from workflow_scripts.lib.artifacts import read_parquet, write_text
+from workflow_scripts.lib.artifacts import read_json, read_parquet, write_text
 from workflow_scripts.lib.compute import start_torch
 from workflow_scripts.lib.corpora.batches import files_of
 from workflow_scripts.lib.corpora.tracks import read_tracks
@@ -78,7 +77,7 @@ def run(
     start_torch("cpu", 1)
     videos, names = list(dict.fromkeys(track.video for track in corpus)), [track.track for track in corpus]
     subject_of = dict(zip(names, files_of(subjects, names), strict=True))
-    found, tracks_found = json.loads(scores.read_text()), read_parquet(track_scores).to_pandas()
+    found, tracks_found = read_json(scores), read_parquet(track_scores).to_pandas()
     heldout = read_heldout(logits, best)
     stage1 = read_parquet(stage1_history).to_pandas() if stage1_history else None
     fusion = {path.parent.name: read_parquet(path).to_pandas() for path in fusion_histories}
@@ -88,7 +87,7 @@ def run(
             protocol=protocol,
             scores=found,
             submitted=submitted,
-            check=json.loads(check.read_text()),
+            check=read_json(check),
             num_folds=len(logits),
             stage1_metrics=stage1_metrics,
         ),

@@ -1,9 +1,11 @@
 import json
+import os
 
 import pyarrow as pa
 import pytest
 
 from workflow_scripts.lib.artifacts import (
+    filling,
     made_by,
     read_made_by,
     read_parquet,
@@ -24,6 +26,39 @@ def test_a_failure_leaves_the_old_file_and_nothing_else(tmp_path):
         raise RuntimeError("killed")
     assert target.read_text() == "old"
     assert [path.name for path in tmp_path.iterdir()] == ["table.txt"]
+
+
+@pytest.mark.parametrize("name", ["table.txt", "a[1]*.txt"])
+def test_what_killed_processes_left_behind_goes_with_the_next_try(tmp_path, name):
+    for left in (f".{name}.4000000.partial", f".{name}.1.partial"):
+        (tmp_path / left).write_text("half")
+    (tmp_path / f".{name}.csv.1.partial").write_text("another file's")
+    write_text("new", tmp_path / name)
+    assert {path.name for path in tmp_path.iterdir()} == {name, f".{name}.csv.1.partial"}
+
+
+def test_a_process_that_outlives_its_run_does_not_write_into_the_next_one(tmp_path, monkeypatch):
+    path = tmp_path / "table.txt"
+    with pytest.raises(FileNotFoundError), replacing(path) as temporary:
+        temporary.write_text("late")
+        monkeypatch.setattr(os, "getpid", lambda: 4_000_000)  # the next run's process
+        write_text("of the next run", path)
+    assert path.read_text() == "of the next run"
+
+
+def test_a_folder_is_filled_whole_or_not_at_all(tmp_path):
+    folder = tmp_path / "encoder"
+    (folder / ".files.4000000.partial").mkdir(parents=True)
+    (folder / ".files.4000000.partial/weights").write_text("half")
+    (folder / "config").write_text("old")
+    with pytest.raises(RuntimeError), filling(folder) as temporary:
+        (temporary / "config").write_text("new")
+        raise RuntimeError("killed")
+    assert [(path.name, path.read_text()) for path in folder.iterdir()] == [("config", "old")]
+    with filling(folder) as temporary:
+        (temporary / "config").write_text("new")
+        (temporary / "weights").write_text("new")
+    assert {path.name: path.read_text() for path in folder.iterdir()} == {"config": "new", "weights": "new"}
 
 
 def test_a_private_file_becomes_one_that_a_group_can_read(tmp_path):

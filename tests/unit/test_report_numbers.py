@@ -160,7 +160,7 @@ def test_an_audio_file_without_a_state_is_refused(finished, tmp_path):
     tracks = [track for track in read_tracks(finished["tracks"]) if track.split == "test"]
     folders = {name: finished[name][0] for name in ("timelines", "subjects")}
     files = {name: {"test": folder / "test.parquet"} for name, folder in folders.items()}
-    with pytest.raises(InputError, match=r"x\.flac does not say"):
+    with pytest.raises(InputError, match=r"x\.flac cannot be read as FLAC"):
         corpus_section(tracks, files["timelines"], files["subjects"], {"test": tmp_path / "x.flac"})
 
 

@@ -6,7 +6,7 @@ import shutil
 
 import pytest
 
-from workflow_scripts.lib.artifacts import read_made_by, read_parquet, sha256_of
+from workflow_scripts.lib.artifacts import read_made_by, read_parquet
 from workflow_scripts.lib.challenge.submission import HEADER
 from workflow_scripts.lib.challenge.templates import read_template
 from workflow_scripts.lib.corpora.batches import divide_into_batches
@@ -181,20 +181,12 @@ def test_an_added_video_runs_its_own_batch_and_touches_one_shard(finished, split
 
 def test_the_number_of_cores_does_not_change_a_byte_of_any_artifact(finished):
     results, kept = finished.root / "results", finished.root / "results.kept"
-    before = _digests(results)
+    before = finished.digests()
     results.rename(kept)
     try:
         shutil.copytree(kept / "demo", results / "demo")
         finished.run("--cores", "1", "submission", *SMALL)
-        after = _digests(results)
-        assert after.keys() == before.keys()
-        assert [name for name in before if before[name] != after[name]] == []
+        assert finished.differing(before) == []
     finally:
         shutil.rmtree(results)
         kept.rename(results)
-
-
-def _digests(results):
-    """SHA-256 of every artifact; logs and run times, which hold clock times, are none."""
-    names = {path.relative_to(results): path for path in sorted(results.rglob("*")) if path.is_file()}
-    return {name: sha256_of(path) for name, path in names.items() if name.parts[0] not in ("logs", "benchmarks")}

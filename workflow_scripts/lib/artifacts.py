@@ -7,6 +7,8 @@ SHA-256 of each input, by file name. No path, time or host goes in, so two runs 
 import hashlib
 import json
 import os
+import re
+import shutil
 from collections import Counter
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
@@ -23,23 +25,60 @@ MADE_BY = b"made_by"
 
 @contextmanager
 def replacing(path: Path) -> Iterator[Path]:
-    """Yield a temporary name beside `path`; flush and rename it onto `path` only when the block succeeds."""
+    """Yield a temporary name beside `path`; flush and rename it onto `path` only when the block succeeds.
+
+    What a killed process left of an earlier try is removed first.
+    """
     path = Path(path)
     path.parent.mkdir(parents=True, exist_ok=True)
-    temporary = path.with_name(f".{path.name}.{os.getpid()}.partial")
+    temporary = _temporary(path)
     try:
         yield temporary
-        publish(temporary, path)
+        _publish(temporary, path)
     finally:
         temporary.unlink(missing_ok=True)
 
 
-def publish(temporary: Path, path: Path) -> None:
+@contextmanager
+def filling(folder: Path) -> Iterator[Path]:
+    """Yield a temporary folder inside `folder`; flush and rename its files into `folder` only when the block succeeds.
+
+    What a killed process left of an earlier try is removed first.
+    """
+    folder.mkdir(parents=True, exist_ok=True)
+    temporary = _temporary(folder / "files")
+    temporary.mkdir()
+    try:
+        yield temporary
+        for path in sorted(temporary.iterdir()):
+            _publish(path, folder / path.name)
+    finally:
+        shutil.rmtree(temporary)
+
+
+def _temporary(path: Path) -> Path:
+    """A name beside `path` for this process alone, so that one that outlives a killed run cannot write into it."""
+    left_behind = re.compile(rf"\.{re.escape(path.name)}\.\d+\.partial")
+    for other in path.parent.iterdir():
+        if left_behind.fullmatch(other.name):
+            if other.is_dir():
+                shutil.rmtree(other)
+            else:
+                other.unlink(missing_ok=True)
+    return path.with_name(f".{path.name}.{os.getpid()}.partial")
+
+
+def _publish(temporary: Path, path: Path) -> None:
     """Flush a finished file to disk, give it a new file's usual permissions, and rename it onto `path`."""
-    with temporary.open("rb") as handle:
-        os.fsync(handle.fileno())
+    flush(temporary)
     temporary.chmod(0o666 & ~_umask())  # some writers make their files private, but groups share results
     temporary.replace(path)
+
+
+def flush(path: Path) -> None:
+    """Wait until the disk holds a finished file's content."""
+    with path.open("rb") as handle:
+        os.fsync(handle.fileno())
 
 
 def _umask() -> int:
@@ -80,14 +119,32 @@ def write_parquet(table: pa.Table, path: Path, provenance: dict) -> None:
         writer.write_table(table.replace_schema_metadata(writer.schema.metadata))
 
 
-def read_parquet(path: Path, columns: list[str] | None = None) -> pa.Table:
-    """Read a table; a file that is cut off or no Parquet raises InputError with the remedy."""
+def read_parquet(path: Path, columns: list[str] | None = None, filters: list[tuple] | None = None) -> pa.Table:
+    """Read a table; a file that is cut off or no Parquet raises InputError with the remedy.
+
+    filters: as pyarrow takes them; row groups without such rows are left unread.
+    """
     try:
-        return pq.read_table(path, columns=columns)
+        return pq.read_table(path, columns=columns, filters=filters)
     except (pa.ArrowInvalid, OSError) as error:
-        raise InputError(
-            f"{path} cannot be read as Parquet ({error}); delete it and run the workflow again to rebuild it."
-        ) from error
+        raise unreadable(path, "Parquet", error) from error
+
+
+def parquet_batches(path: Path, num_rows: int, columns: list[str]) -> Iterator[pa.RecordBatch]:
+    """Read a table `num_rows` at a time, so that memory does not grow with it; raises as `read_parquet` does."""
+    try:
+        with pq.ParquetFile(path, pre_buffer=False) as stored:  # else it keeps all that it has read
+            yield from stored.iter_batches(num_rows, columns=columns)
+    except (pa.ArrowInvalid, OSError) as error:
+        raise unreadable(path, "Parquet", error) from error
+
+
+def unreadable(path: Path, what: str, error: Exception | str) -> InputError:
+    """What to raise for an artifact that is cut off or not `what`, a format, as `error` says in its first line."""
+    reason = str(error).partition("\n")[0].rstrip(".")
+    return InputError(
+        f"{path} cannot be read as {what} ({reason}); delete it and run the workflow again to rebuild it."
+    )
 
 
 def track_rows(track: pa.ChunkedArray) -> Iterator[tuple[str, slice]]:
@@ -101,7 +158,10 @@ def track_rows(track: pa.ChunkedArray) -> Iterator[tuple[str, slice]]:
 
 def read_made_by(path: Path) -> dict:
     """The provenance entry of a Parquet file."""
-    metadata = pq.read_schema(path).metadata or {}
+    try:
+        metadata = pq.read_schema(path).metadata or {}
+    except (pa.ArrowInvalid, OSError) as error:
+        raise unreadable(path, "Parquet", error) from error
     if MADE_BY not in metadata:
         raise InputError(f"{path} does not say what made it; delete it and run the workflow again.")
     return json.loads(metadata[MADE_BY])
@@ -116,3 +176,11 @@ def write_text(text: str, path: Path) -> None:
 def write_json(content: dict, path: Path) -> None:
     """Write JSON that a person can read and a diff can follow."""
     write_text(json.dumps(content, indent=2, sort_keys=True, allow_nan=False) + "\n", path)
+
+
+def read_json(path: Path) -> dict:
+    """Read what `write_json` wrote; a file that is cut off or no JSON raises InputError with the remedy."""
+    try:
+        return json.loads(Path(path).read_text())
+    except ValueError as error:
+        raise unreadable(path, "JSON", error) from error

@@ -17,6 +17,7 @@ from workflow_scripts.lib.errors import InputError
 
 MODEL_TYPE = "two_stage_dual_modality_expression"
 _ENCODERS = ("visual", "speech")
+_NEEDED = {"settings", "smoothing", "fusion"}
 
 
 @dataclass(frozen=True)
@@ -45,7 +46,7 @@ class ExportedModel:
             ) from None
         except (ValueError, NotADirectoryError) as error:
             raise InputError(f"{path} cannot be read ({error}); copy the model's folder again.") from error
-        if not isinstance(stored, dict) or stored.get("model_type") != MODEL_TYPE:
+        if not isinstance(stored, dict) or stored.get("model_type") != MODEL_TYPE or not stored.keys() >= _NEEDED:
             raise InputError(f"{path} is not of an exported model; name the folder that export_model made.")
         fusion = [folder / name for name in stored["fusion"]]
         encoders = [folder / modality / name for modality in _ENCODERS for name in ("config.json", "model.safetensors")]

@@ -11,7 +11,7 @@ from pathlib import Path
 import numpy as np
 import pyarrow as pa
 
-from workflow_scripts.lib.artifacts import read_parquet, replacing, track_rows, write_parquet
+from workflow_scripts.lib.artifacts import read_parquet, replacing, track_rows, unreadable, write_parquet
 from workflow_scripts.lib.errors import InputError
 
 
@@ -88,12 +88,22 @@ class FeatureShards:
 
     def _add(self, npy: Path, index: Path) -> None:
         try:
-            features = np.load(npy, mmap_mode="r")
+            features = np.lib.format.open_memmap(npy, mode="r")
         except ValueError as error:
-            raise InputError(f"{npy} cannot be read ({error}); delete it and run the workflow again.") from error
+            raise unreadable(npy, "NPY", error) from error
+        if features.dtype != np.float16 or features.ndim != 2 or not features.flags.c_contiguous:
+            raise InputError(
+                f"{npy} holds {features.dtype} {list(features.shape)} and not float16 rows; delete it and run the "
+                "workflow again."
+            )
         table = read_parquet(index, columns=["track", "row", "present", *self._columns])
         if len(features) != len(table):
             raise InputError(f"{npy} has {len(features)} rows but {index} has {len(table)}; delete both and run again.")
+        if self._places and features.shape[1] != self.num_features:
+            raise InputError(
+                f"{npy} has {features.shape[1]} features a row but the shards before it {self.num_features}; delete "
+                "all of them and run the workflow again."
+            )
         self.num_features = features.shape[1]
         present = table["present"].to_numpy()
         for track, rows in track_rows(table["track"]):

@@ -3,13 +3,13 @@
 Shapes: T frames of a track, N of all tracks, C classes.
 """
 
-import json
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
 
+from workflow_scripts.lib.artifacts import read_json
 from workflow_scripts.lib.challenge.expressions import NUM_CLASSES
 from workflow_scripts.lib.challenge.scores import confusion_of, macro_f1_of
 from workflow_scripts.lib.logits import LabelledLogits
@@ -31,7 +31,7 @@ class Smoothing:
     @classmethod
     def read(cls, best: Path) -> "Smoothing":
         """The choice that a smoothing search wrote."""
-        chosen = json.loads(best.read_text())
+        chosen = read_json(best)
         return cls(chosen["kind"], chosen["window_frames"], chosen["windows_at_fps"])
 
     def classes(self, logits: np.ndarray, time_s: np.ndarray) -> np.ndarray:

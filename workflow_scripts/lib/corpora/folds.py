@@ -11,6 +11,7 @@ Only the standard library and NumPy are imported at the top, since every reading
 """
 
 import csv
+import io
 import re
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -77,9 +78,12 @@ def make_fold(fold: str, split_of: dict[str, str], part_of: dict[str, int] | Non
 
 
 def read_parts(table: Path) -> dict[str, int]:
-    """The part of each labelled track, from the table that assign_folds wrote."""
-    with table.open(newline="", encoding="utf-8") as handle:
-        return {row["track"]: int(row["part"]) for row in csv.DictReader(handle, delimiter="\t")}
+    """The part of each labelled track, from the table that assign_folds wrote; InputError where it is cut off."""
+    content = table.read_bytes()
+    if not content.endswith(b"\n"):
+        raise InputError(f"{table} is cut off; delete it and run the workflow again.")
+    rows = csv.DictReader(io.StringIO(content.decode(), newline=""), delimiter="\t")
+    return {row["track"]: int(row["part"]) for row in rows}
 
 
 def divide(counts: np.ndarray, groups: Sequence[str], num_parts: int) -> np.ndarray:

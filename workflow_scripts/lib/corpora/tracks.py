@@ -83,8 +83,9 @@ def check_tracks(tracks: Iterable[Track]) -> None:
 
 def read_tracks(tsv: Path) -> list[Track]:
     """Read `corpus/tracks.tsv`; raises InputError when it is no such table."""
-    with Path(tsv).open(newline="", encoding="utf-8") as handle:
-        rows = list(csv.reader(handle, delimiter="\t"))
+    content = Path(tsv).read_bytes()
+    is_whole = content.endswith(b"\n")
+    rows = list(csv.reader(io.StringIO(content.decode(), newline=""), delimiter="\t")) if is_whole else []
     if not rows or tuple(rows[0]) != COLUMNS or any(len(row) != len(COLUMNS) for row in rows):
         raise InputError(f"{tsv} is no table of tracks; delete it and run index_corpus again.")
     return [Track(*row) for row in rows[1:]]

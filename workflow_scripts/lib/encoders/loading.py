@@ -1,16 +1,16 @@
 """Encoders in Hugging Face layout: made at random, fetched from the hub, or read from a local folder."""
 
 import json
-import tempfile
 from pathlib import Path
 
 import httpx2
 import huggingface_hub
 import torch
 import transformers
+from safetensors import SafetensorError
 from transformers import AutoConfig, AutoFeatureExtractor, AutoModel, PreTrainedModel
 
-from workflow_scripts.lib.artifacts import publish
+from workflow_scripts.lib.artifacts import filling, unreadable
 from workflow_scripts.lib.errors import InputError
 
 transformers.utils.logging.disable_progress_bar()  # loading takes seconds and the logs are read by people
@@ -42,9 +42,13 @@ def load_encoder(folder: Path | str, revision: str | None = None) -> PreTrainedM
     here = revision is None or not hub_answers()
     try:
         model, report = AutoModel.from_pretrained(
-            folder, revision=revision, local_files_only=here, output_loading_info=True
+            folder,
+            revision=revision,
+            local_files_only=here,
+            output_loading_info=True,
+            ignore_mismatched_sizes=True,  # they are reported, and refused below
         )
-    except (OSError, ValueError) as error:
+    except (OSError, ValueError, SafetensorError) as error:
         if revision is None:
             remedy = "give a folder with config.json and model.safetensors, or delete it if the workflow made it"
         elif huggingface_hub.constants.HF_HUB_OFFLINE:
@@ -57,7 +61,8 @@ def load_encoder(folder: Path | str, revision: str | None = None) -> PreTrainedM
         raise InputError(
             f"{folder} cannot be loaded as a Hugging Face model ({str(error).splitlines()[0].rstrip('.')}); {remedy}."
         ) from error
-    missing = sorted(key for key in report["missing_keys"] if not key.endswith(_PRETRAINING_ONLY))
+    unfit = {*report["missing_keys"], *(key for key, *_ in report["mismatched_keys"])}
+    missing = sorted(key for key in unfit if not key.endswith(_PRETRAINING_ONLY))
     if missing:
         raise InputError(
             f"{folder} lacks {len(missing)} weights of its architecture, {missing[0]} among them; "
@@ -79,16 +84,21 @@ def hub_answers() -> bool:
 
 def save_encoder(model: PreTrainedModel, folder: Path) -> None:
     """Write config.json and model.safetensors into `folder`, each whole or not at all."""
-    folder.mkdir(parents=True, exist_ok=True)
-    with tempfile.TemporaryDirectory(dir=folder, prefix=".partial-") as temporary:
+    with filling(folder) as temporary:
         model.save_pretrained(temporary)
-        for path in sorted(Path(temporary).iterdir()):
-            publish(path, folder / path.name)
 
 
 def load_feature_extractor(folder: Path):
-    """The waveform normalisation that a speech checkpoint asks for, or None when its folder holds none."""
-    return AutoFeatureExtractor.from_pretrained(folder) if (folder / PREPROCESSOR).is_file() else None
+    """The waveform normalisation that a speech checkpoint asks for, or None when its folder holds none.
+
+    Raises InputError where the file that says it is cut off or foreign.
+    """
+    if not (folder / PREPROCESSOR).is_file():
+        return None
+    try:
+        return AutoFeatureExtractor.from_pretrained(folder)
+    except (OSError, ValueError) as error:
+        raise unreadable(folder / PREPROCESSOR, "a feature extractor", error) from error
 
 
 def fetch_preprocessor(hub: str, revision: str) -> dict | None:

@@ -8,11 +8,11 @@ from pathlib import Path
 
 import numpy as np
 import torch
-from safetensors import safe_open
+from safetensors import SafetensorError, safe_open
 from safetensors.torch import save_file
 from torch import nn
 
-from workflow_scripts.lib.artifacts import replacing
+from workflow_scripts.lib.artifacts import replacing, unreadable
 from workflow_scripts.lib.errors import InputError
 from workflow_scripts.lib.feature_shards import FeatureRows
 from workflow_scripts.lib.fusion.dropout import Dropout
@@ -116,12 +116,21 @@ class FusionModel(nn.Module):
 
     @classmethod
     def load(cls, path: Path) -> "FusionModel":
-        """Rebuild a saved model, strict about every weight, in eval mode."""
-        with safe_open(path, framework="pt") as stored:
-            metadata = stored.metadata() or {}
-            tensors = {name: stored.get_tensor(name) for name in stored.keys()}
+        """Rebuild a saved model in eval mode; InputError for a file that is cut off, foreign, or not all of a model."""
+        try:
+            with safe_open(path, framework="pt") as stored:
+                metadata = stored.metadata() or {}
+                tensors = {name: stored.get_tensor(name) for name in stored.keys()}
+        except SafetensorError as error:
+            raise unreadable(path, "safetensors", error) from error
         if METADATA not in metadata:
             raise InputError(f"{path} is no fusion model of this workflow; run train_fusion to make one.")
-        model = cls(**json.loads(metadata[METADATA])["settings"])
-        model.load_state_dict(tensors, strict=True)
+        try:
+            model = cls(**json.loads(metadata[METADATA])["settings"])
+            model.load_state_dict(tensors, strict=True)
+        except (KeyError, TypeError, ValueError, RuntimeError) as error:
+            raise InputError(
+                f"{path} holds settings and weights that do not belong together "
+                f"({' '.join(str(error).split())[:200]}); delete it and run the workflow again to rebuild it."
+            ) from error
         return model.eval()

@@ -7,6 +7,8 @@ import json
 import logging
 import os
 import subprocess
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import ffmpeg
@@ -14,7 +16,7 @@ import imageio_ffmpeg
 import numpy as np
 import soundfile
 
-from workflow_scripts.lib.artifacts import replacing
+from workflow_scripts.lib.artifacts import replacing, unreadable
 from workflow_scripts.lib.errors import InputError
 from workflow_scripts.lib.media.avi import sound_delay_s
 from workflow_scripts.lib.media.container import ONLY_THIS_FILE, REMEDY, media_url, open_media
@@ -97,14 +99,28 @@ def read_audio(path: Path) -> tuple[np.ndarray, str]:
 
     Raises InputError for a file that is cut off, no FLAC, or not this project's.
     """
+    with open_audio(path) as flac:
+        samples, state = flac.read(dtype="float32"), state_of(flac)
+        if len(samples) != flac.frames:
+            raise InputError(f"{path} is cut off; delete it and run the workflow again.")
+    return samples, state
+
+
+@contextmanager
+def open_audio(path: Path) -> Iterator[soundfile.SoundFile]:
+    """Open what `write_audio` wrote; raises InputError where it, or what is read of it in the block, is damaged."""
     try:
         with soundfile.SoundFile(path) as flac:
-            samples, comment = flac.read(dtype="float32"), flac.comment
-            whole = len(samples) == flac.frames
+            yield flac
     except soundfile.LibsndfileError as error:
+        raise unreadable(path, "FLAC", error.error_string) from error
+
+
+def state_of(flac: soundfile.SoundFile) -> str:
+    """The state that an open file states; InputError for a file that is not this project's."""
+    try:
+        return json.loads(flac.comment)["state"]
+    except (ValueError, KeyError, TypeError) as error:
         raise InputError(
-            f"{path} cannot be read ({error.error_string}); delete it and run the workflow again."
+            f"{flac.name} does not say whether there is sound; delete it and run the workflow again."
         ) from error
-    if not whole or not comment:
-        raise InputError(f"{path} is cut off or foreign; delete it and run the workflow again.")
-    return samples, json.loads(comment)["state"]

@@ -6,9 +6,10 @@ from pathlib import Path
 
 import av
 import numpy as np
-import soundfile
 
 from workflow_scripts.lib.artifacts import replacing
+from workflow_scripts.lib.errors import InputError
+from workflow_scripts.lib.media.audio import open_audio
 
 TICKS_PER_S = 90_000
 SOUND_BLOCK = 1024  # samples of an AAC frame
@@ -70,7 +71,7 @@ class _Pictures:
 
 def _sound_packets(film: av.container.OutputContainer, sound: Path) -> Iterator[tuple[float, list[av.Packet]]]:
     """Packets of the sound, with the time (s) at which what they hold begins."""
-    with soundfile.SoundFile(sound) as opened:
+    with open_audio(sound) as opened:
         layout = "mono" if opened.channels == 1 else "stereo"
         stream = film.add_stream("aac", rate=opened.samplerate, layout=layout)
         stream.codec_context.flags |= av.codec.context.Flags.bitexact
@@ -80,4 +81,6 @@ def _sound_packets(film: av.container.OutputContainer, sound: Path) -> Iterator[
             frame.sample_rate, frame.pts, frame.time_base = opened.samplerate, position, Fraction(1, opened.samplerate)
             yield position / opened.samplerate, stream.encode(frame)
             position += len(block)
+        if position != opened.frames:
+            raise InputError(f"{sound} is cut off; delete it and run the workflow again.")
         yield position / opened.samplerate, stream.encode(None)

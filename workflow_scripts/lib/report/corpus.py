@@ -1,6 +1,5 @@
 """The corpus in tables, and the tracks whose person is most doubtful."""
 
-import json
 from collections import Counter
 from collections.abc import Iterable
 from dataclasses import asdict
@@ -8,16 +7,14 @@ from pathlib import Path
 
 import numpy as np
 import pandas as pd
-import soundfile
 
 from workflow_scripts.lib.artifacts import read_parquet
 from workflow_scripts.lib.challenge.expressions import EXPRESSIONS, NUM_CLASSES
 from workflow_scripts.lib.corpora.labels import frame_labels
 from workflow_scripts.lib.corpora.tracks import SPLITS, Track
-from workflow_scripts.lib.errors import InputError
 from workflow_scripts.lib.faces.doubt import EXPLANATION
 from workflow_scripts.lib.faces.subject import ABSENT, DETECTED, INTERPOLATED
-from workflow_scripts.lib.media.audio import NO_AUDIO, SILENT, SOUND
+from workflow_scripts.lib.media.audio import NO_AUDIO, SILENT, SOUND, open_audio, state_of
 from workflow_scripts.lib.report.page import Section, Table, Text
 from workflow_scripts.lib.report.pictures import jpeg_picture
 
@@ -107,10 +104,5 @@ def _statuses(subject: Path) -> list[str]:
 
 def _sound_state(audio: Path) -> str:
     """The state that the file states, without decoding its samples."""
-    try:
-        with soundfile.SoundFile(audio) as flac:
-            return json.loads(flac.comment)["state"]
-    except (soundfile.LibsndfileError, ValueError, KeyError) as error:
-        raise InputError(
-            f"{audio} does not say whether there is sound; delete it and run the workflow again."
-        ) from error
+    with open_audio(audio) as flac:
+        return state_of(flac)

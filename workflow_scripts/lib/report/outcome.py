@@ -1,8 +1,8 @@
 """What came out, in a few numbers."""
 
-import json
 from pathlib import Path
 
+from workflow_scripts.lib.artifacts import read_json
 from workflow_scripts.lib.report.page import Numbers, Section, Text
 from workflow_scripts.lib.smoothing import Smoothing
 
@@ -36,7 +36,7 @@ def outcome_section(
     if num_folds > 1:
         blocks.append(Text(f"The submission is the mean of {num_folds} fold models' logits."))
     if stage1_metrics:
-        stage1 = json.loads(stage1_metrics.read_text())
+        stage1 = read_json(stage1_metrics)
         note = f"on {stage1['num_val_images']:,} validation images, epoch {stage1['best_epoch']}"
         figures.append(("Stage I's macro-F1", f"{stage1['val_macro_f1']:.3f}", note))
     else:

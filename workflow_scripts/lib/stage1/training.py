@@ -4,6 +4,7 @@ Shapes: B images, S stored side, C classes.
 """
 
 import logging
+import zipfile
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -252,6 +253,10 @@ def _save(checkpoint: Path, fingerprint: str, state: TrainingState, parts: dict)
 def _resume(checkpoint: Path, fingerprint: str, parts: dict) -> TrainingState:
     if not checkpoint.exists():
         return TrainingState()
+    if not zipfile.is_zipfile(checkpoint):
+        raise InputError(
+            f"{checkpoint} is cut off; delete it and run the workflow again, which begins this training afresh."
+        )
     content = torch.load(checkpoint, weights_only=True, map_location="cpu")
     if content["fingerprint"] != fingerprint:
         logging.info("%s is from other settings or images: training starts afresh", checkpoint)
