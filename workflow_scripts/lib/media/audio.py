@@ -3,11 +3,12 @@
 Samples are 16 kHz mono; sample 0 lies at the first picture's presentation time.
 """
 
+import errno
 import json
 import logging
 import os
-import subprocess
 from pathlib import Path
+from typing import BinaryIO
 
 import ffmpeg
 import imageio_ffmpeg
@@ -15,26 +16,33 @@ import numpy as np
 import soundfile
 
 from workflow_scripts.lib.artifacts import replacing
-from workflow_scripts.lib.errors import InputError
+from workflow_scripts.lib.errors import InputError, MediaError
 from workflow_scripts.lib.media.avi import sound_delay_s
+from workflow_scripts.lib.media.child_process import run_limited
 from workflow_scripts.lib.media.container import ONLY_THIS_FILE, REMEDY, media_url, open_media
+from workflow_scripts.lib.media.limits import Limits
 
 SAMPLE_RATE = 16000
 SOUND, SILENT, NO_AUDIO = "sound", "silent", "no_audio"
 LARGEST_SLIP_S = 0.005  # between a packet's time stamp and its sound, before silence is put in or sound left out
+SLOWEST = 10  # times its own length that sound may take to be read and decoded; usual is a hundredth
 BLOCK_SAMPLES = 1 << 20
 _FFMPEG = (
     "install it again with `pip install --force-reinstall --no-deps imageio-ffmpeg`, or set IMAGEIO_FFMPEG_EXE to one"
 )
 
 
-def decode_audio(video: Path, start_s: float, num_samples: int, samples_file) -> int:
+class UndecodableSound(MediaError):
+    """Sound of which nothing decodes; its video is used without."""
+
+
+def decode_audio(video: Path, start_s: float, num_samples: int, samples_file: BinaryIO, limits: Limits) -> int:
     """Decode the first audio stream into an open binary file as int16 and return how many samples came.
 
     The first sample lies at `start_s` on the container's clock: earlier sound is cut, silence stands in front
-    of sound that starts later, in its gaps, and for what does not decode. Decoding ends at the latest one second
-    after `num_samples`. Returns 0 where there is no audio stream, and where no decoder knows it or nothing of it
-    decodes; warnings tell those two, and damage. Raises InputError with ffmpeg's last line where ffmpeg itself fails.
+    of sound that starts later, in its gaps, and for what does not decode, with a warning. Decoding ends at the latest
+    one second after `num_samples`. Returns 0 where there is no audio stream. Raises UndecodableSound where no decoder
+    knows it or nothing of it decodes, and MediaError where ffmpeg itself fails or `limits` are exceeded.
     """
     with open_media(video) as container:
         if not container.streams.audio:
@@ -42,11 +50,9 @@ def decode_audio(video: Path, start_s: float, num_samples: int, samples_file) ->
         stream = container.streams.audio[0]
         codec = stream.codec_context
         if codec is None:
-            logging.warning("The sound of %s is left out: no decoder knows its format", video)
-            return 0
+            raise UndecodableSound(f"{_left_out(video)}: no decoder knows its format; {REMEDY}.")
         if codec.sample_rate == 0:  # libavformat decodes a little of a stream that does not state its rate
-            logging.warning("The sound of %s is left out: nothing of it decodes", video)
-            return 0
+            raise UndecodableSound(f"{_left_out(video)}: nothing of it decodes; {REMEDY}.")
         late_s = float((stream.start_time or 0) * stream.time_base) - start_s
         if late_s > LARGEST_SLIP_S:
             logging.info("the first %.3f s have no sound: padded", late_s)
@@ -68,19 +74,25 @@ def decode_audio(video: Path, start_s: float, num_samples: int, samples_file) ->
         .compile(cmd=program)
     )
     try:
-        done = subprocess.run(command, stdin=subprocess.DEVNULL, stdout=samples_file, stderr=subprocess.PIPE)
+        done = run_limited(command, video, limits, samples_file, over_s=SLOWEST * num_samples / SAMPLE_RATE)
     except (FileNotFoundError, PermissionError) as error:
         raise InputError(f"{program} cannot be run ({error.strerror}); {_FFMPEG}.") from error
     lines = done.stderr.decode(errors="replace").strip().splitlines() or ["no message"]
+    if any(os.strerror(errno.ENOSPC) in line for line in lines):
+        raise OSError(errno.ENOSPC, lines[-1])  # no fault of the file
     if done.returncode != 0:
-        raise InputError(f"The sound of {video} cannot be decoded (ffmpeg: {lines[-1]}); {REMEDY}.")
+        raise MediaError(f"The sound of {video} cannot be decoded (ffmpeg: {lines[-1]}); {REMEDY}.", lines[-1])
     num_decoded = os.fstat(samples_file.fileno()).st_size // 2
     failures = [line for line in lines if "[dec:" in line]  # others tell of the pictures, which it looks at too
     if num_decoded == 0:
-        logging.warning("The sound of %s is left out: nothing of it decodes (ffmpeg: %s)", video, lines[-1])
-    elif failures:
+        raise UndecodableSound(f"{_left_out(video)}: nothing of it decodes; {REMEDY}.", lines[-1])
+    if failures:
         logging.warning("The sound of %s is damaged (ffmpeg: %s): silence stands for the rest", video, failures[-1])
     return num_decoded
+
+
+def _left_out(video: Path) -> str:
+    return f"The sound of {video} is left out"
 
 
 def write_audio(samples: np.ndarray, state: str, path: Path, provenance: dict) -> None:
@@ -108,3 +120,12 @@ def read_audio(path: Path) -> tuple[np.ndarray, str]:
     if not whole or not comment:
         raise InputError(f"{path} is cut off or foreign; delete it and run the workflow again.")
     return samples, json.loads(comment)["state"]
+
+
+def read_audio_made_by(path: Path) -> dict:
+    """The provenance entry, without decoding a sample; raises InputError where there is none."""
+    try:
+        with soundfile.SoundFile(path) as flac:
+            return json.loads(flac.comment)["made_by"]
+    except (soundfile.LibsndfileError, ValueError, KeyError) as error:
+        raise InputError(f"{path} does not say what made it; delete it and run the workflow again.") from error
