@@ -23,6 +23,7 @@ from workflow_scripts.lib.media.container import REMEDY
 from workflow_scripts.lib.media.limits import Limits, beyond
 
 Item = TypeVar("Item")
+MB = 1_000_000
 _FORK = multiprocessing.get_context("fork")
 _LIBC = ctypes.CDLL(None)
 _PR_SET_PDEATHSIG = 1  # Source: linux/prctl.h
@@ -75,10 +76,10 @@ def run_limited(
             stdout=output,
             stderr=subprocess.PIPE,
             timeout=limits.picture_s + over_s,
-            preexec_fn=partial(_bind, limits.memory_mb, os.getpid()),
+            preexec_fn=partial(_bind, os.getpid(), limits.memory_mb * MB),
         )
     except subprocess.TimeoutExpired as error:
-        raise beyond(path, f"kept ffmpeg busy for {error.timeout:.0f} s", "picture_s", limits.picture_s) from error
+        raise beyond(path, f"kept ffmpeg busy for {error.timeout:.3g} s", "picture_s", limits.picture_s) from error
     if done.returncode < 0:
         raise _crash(path, done.returncode)
     return done
@@ -86,7 +87,7 @@ def run_limited(
 
 def _send(items: Callable[[], Iterator], sender: Connection, receiver: Connection, memory_mb: int, parent: int) -> None:
     receiver.close()
-    _bind(memory_mb, parent)
+    _bind(parent, _data_bytes() + memory_mb * MB)
     try:
         for item in items():
             sender.send((None, True, item))
@@ -95,17 +96,16 @@ def _send(items: Callable[[], Iterator], sender: Connection, receiver: Connectio
         sender.send((error, False, None))
 
 
-def _bind(memory_mb: int, parent: int) -> None:
-    """Let the current process die with its parent, die at once of Ctrl-C, and take so much memory at most."""
+def _bind(parent: int, num_bytes: int) -> None:
+    """Let the current process die with its parent, die at once of Ctrl-C, and have so much memory at most."""
     if sys.platform == "linux":
         _LIBC.prctl(_PR_SET_PDEATHSIG, signal.SIGKILL)
         if os.getppid() != parent:  # it ended before the line above
             os._exit(1)
     signal.signal(signal.SIGINT, signal.SIG_DFL)
     # RLIMIT_DATA counts what may be written to; RLIMIT_AS would count what libraries and threads merely reserve.
-    largest = _data_bytes() + memory_mb * 1_000_000
     _, hard = resource.getrlimit(resource.RLIMIT_DATA)
-    largest = largest if hard == resource.RLIM_INFINITY else min(largest, hard)
+    largest = num_bytes if hard == resource.RLIM_INFINITY else min(num_bytes, hard)
     resource.setrlimit(resource.RLIMIT_DATA, (largest, largest))
 
 
