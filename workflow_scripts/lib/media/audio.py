@@ -27,6 +27,7 @@ SOUND, SILENT, NO_AUDIO = "sound", "silent", "no_audio"
 LARGEST_SLIP_S = 0.005  # between a packet's time stamp and its sound, before silence is put in or sound left out
 SLOWEST = 10  # times its own length that sound may take to be read and decoded; usual is a hundredth
 BLOCK_SAMPLES = 1 << 20
+_INPUT = "the video"  # in its place, since ffmpeg-python takes no name that is not UTF-8
 _FFMPEG = (
     "install it again with `pip install --force-reinstall --no-deps imageio-ffmpeg`, or set IMAGEIO_FFMPEG_EXE to one"
 )
@@ -59,7 +60,7 @@ def decode_audio(video: Path, start_s: float, num_samples: int, samples_file: Bi
         elif late_s < -LARGEST_SLIP_S:
             logging.info("sound starts %.3f s before the first frame: cut", -late_s)
         start_s += float(sound_delay_s(container))
-    sound = ffmpeg.input(media_url(video), **ONLY_THIS_FILE, threads=1)["a:0"]
+    sound = ffmpeg.input(_INPUT, **ONLY_THIS_FILE, threads=1)["a:0"]
     sound = sound.filter("asetpts", f"PTS-({start_s!r})/TB")
     # async=1: silence or cuts where time stamps leave the sound, never stretching.
     sound = sound.filter("aresample", SAMPLE_RATE, **{"async": 1, "first_pts": 0, "min_hard_comp": LARGEST_SLIP_S})
@@ -73,6 +74,7 @@ def decode_audio(video: Path, start_s: float, num_samples: int, samples_file: Bi
         .global_args("-nostdin", "-hide_banner", "-loglevel", "error", "-copyts")
         .compile(cmd=program)
     )
+    command = [media_url(video) if part == _INPUT else part for part in command]
     try:
         done = run_limited(command, video, limits, samples_file, over_s=SLOWEST * num_samples / SAMPLE_RATE)
     except (FileNotFoundError, PermissionError) as error:
