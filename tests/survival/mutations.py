@@ -170,7 +170,7 @@ def survive(video: Path, folder: Path) -> Outcome:
             failures["hangs"] = f"not done after {LONGEST_S:.0f} s"
     except EOFError:
         failures["crashes"] = "ended without a word"
-    child.join(LONGEST_S if not failures else 0)
+    child.join(0 if "hangs" in failures else LONGEST_S)
     if left := _of_session(child.pid):
         if "hangs" not in failures:
             failures["orphans"] = f"{len(left)} processes are left"
