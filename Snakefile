@@ -81,6 +81,7 @@ else:
         modality="visual|speech",
 
     include: "rules/models.smk"
+    include: "rules/quarantine.smk"
     include: "rules/frames.smk"
     include: "rules/faces.smk"
     include: "rules/audio.smk"
@@ -98,6 +99,7 @@ else:
             input:
                 "results/submission/predictions.txt",
                 "results/submission/check.json",
+                QUARANTINE,
 
         include: "rules/demo.smk"
         include: "rules/corpus.smk"

@@ -8,6 +8,7 @@ import threading
 from pathlib import Path
 
 import numpy as np
+import yaml
 
 from benchmarks import faces
 from benchmarks.measuring import Row, limited, show
@@ -25,7 +26,13 @@ def rows(model: Path, video: Path | None = None) -> list[Row]:
     timeline = FOLDER / "timeline.parquet"
     with _Watch() as watch:
         faces.ours(video, model, FOLDER, size_px=CROP_PX)
-        resample_audio.run(video=video, timeline=timeline, audio=FOLDER / "audio.flac")
+        resample_audio.run(
+            video=video,
+            timeline=timeline,
+            audio=FOLDER / "audio.flac",
+            on_bad_video="stop",
+            limits=yaml.safe_load(Path("config.yaml").read_text())["limits"],
+        )
         window_audio.run(
             audio=FOLDER / "audio.flac", timeline=timeline, windows=FOLDER / "windows.parquet", half_width_s=0.5
         )

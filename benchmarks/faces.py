@@ -45,7 +45,8 @@ def draw_video(seconds: int) -> Path:
 
 def ours(video: Path, model: Path, folder: Path, size_px: int = SIZE_PX) -> None:
     """What the rules do, in their order, with the demonstration's settings."""
-    subject = yaml.safe_load(Path("config.yaml").read_text())["subject"]
+    config = yaml.safe_load(Path("config.yaml").read_text())
+    subject = config["subject"]
     del subject["overrides"]
     timeline, faces, chosen = (folder / f"{name}.parquet" for name in ("timeline", "faces", "subject"))
     extract_frames.run(
@@ -56,6 +57,7 @@ def ours(video: Path, model: Path, folder: Path, size_px: int = SIZE_PX) -> None
         thumbnail_px=160,
         jpeg_quality=85,
         on_bad_video="stop",
+        limits=config["limits"],
     )
     detect_faces.run(
         videos=[video],

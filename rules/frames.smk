@@ -29,6 +29,8 @@ rule extract_frames:
         thumbnail_px=config["frames"]["thumbnail_px"],
         jpeg_quality=config["frames"]["jpeg_quality"],
         on_bad_video=config["corpus"]["on_bad_video"],
+        limits=config["limits"],
+        quarantine=QUARANTINE,
         code=digest_of("extract_frames"),
     script:
         "../workflow_scripts/extract_frames.py"

@@ -20,6 +20,7 @@ rule predict:
     default_target: True
     input:
         f"{PREDICTED}/videos.tsv",
+        QUARANTINE,
         expand(
             f"{PREDICTED}/{{video}}.{{suffix}}",
             video=corpus.videos,

@@ -6,7 +6,11 @@ from fractions import Fraction
 import av
 import imageio_ffmpeg
 import numpy as np
+import yaml
 
+from tests.conftest import ROOT
+
+LIMITS = yaml.safe_load((ROOT / "config.yaml").read_text())["limits"]
 H264 = ["-c:v", "libx264", "-preset", "ultrafast", "-bf", "2"]
 BEEP_S = 0.05
 

@@ -9,7 +9,7 @@ from workflow_scripts.lib.faces.detectors import CascadeDetector, Detector, Insi
 from workflow_scripts.lib.faces.table import FACES_SCHEMA, face_rows
 from workflow_scripts.lib.job import log_to, progress
 from workflow_scripts.lib.media.rows import write_rows
-from workflow_scripts.lib.media.timeline import read_times
+from workflow_scripts.lib.media.timeline import check_unchanged, read_times
 from workflow_scripts.lib.media.video import Frame, read_frames
 
 
@@ -41,6 +41,7 @@ def run(
         provenance = made_by(
             {"detector": detector, **settings}, [timeline, *finder.files, *([video] if num_frames else [])]
         )
+        check_unchanged(video, timeline, provenance)
         frames = progress(read_frames(video, num_frames), num_frames, f"Detecting faces in {video.name}")
         counts: list[int] = []
         write_rows(_rows(frames, finder, counts), output, FACES_SCHEMA, provenance)

@@ -1,15 +1,20 @@
 """Decode a video once: settle its timeline, and keep its images as asked."""
 
 import logging
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
+from contextlib import closing
+from functools import partial
 from pathlib import Path
 
 import pyarrow as pa
 
 from workflow_scripts.lib.artifacts import made_by, write_parquet
-from workflow_scripts.lib.errors import InputError
+from workflow_scripts.lib.errors import MediaError
 from workflow_scripts.lib.job import log_to, progress
+from workflow_scripts.lib.media.child_process import decoded_apart
 from workflow_scripts.lib.media.jpeg import encode_jpeg
+from workflow_scripts.lib.media.limits import Limits
+from workflow_scripts.lib.media.quarantine import refusal_settings, refusals_go_to
 from workflow_scripts.lib.media.rows import write_rows
 from workflow_scripts.lib.media.timeline import SCHEMA, duration_s
 from workflow_scripts.lib.media.video import read_video
@@ -26,12 +31,13 @@ def run(
     thumbnail_px: int,
     jpeg_quality: int,
     on_bad_video: str,
+    limits: dict,
 ) -> None:
-    """Write the timeline and the images of `video`.
+    """Write the timeline and the images of `video`, which is decoded in a child process within `limits`.
 
     images: `none`, `thumbnails` (longest side `thumbnail_px`, never enlarged) or `full`. on_bad_video: `stop`
-    raises InputError; `skip` writes both files without rows, with the reason under `skipped` in their
-    settings.
+    raises MediaError; `skip` writes both files without rows, with the reason under `skipped` in their
+    settings, and FFmpeg's last line, where there is one, under `ffmpeg`. limits: the fields of `Limits`.
     """
     logging.info("decoding %s, images: %s", video, images)
     settings = {"images": images}
@@ -42,16 +48,19 @@ def run(
     rows: list[dict] = []
     try:
         if not video.is_file():
-            raise InputError(f"{video} is missing or is no file; correct its path or remove it from the corpus.")
+            raise MediaError(f"{video} is missing or is no file; correct its path or remove it from the corpus.")
         source = made_by({}, [video])
-        write_rows(_images(video, rows, **settings), frames, FRAMES_SCHEMA, source | {"settings": settings})
-    except InputError as error:
+        decode = partial(_pictures, video, Limits(**limits), **settings)
+        with closing(decoded_apart(decode, video, Limits(**limits))) as pictures:
+            images_of = _images(progress(pictures, None, f"Decoding {video.name}"), rows)
+            write_rows(images_of, frames, FRAMES_SCHEMA, source | {"settings": settings})
+    except MediaError as error:
         if on_bad_video == "stop":
-            raise InputError(f"{str(error).removesuffix('.')}, or set corpus.on_bad_video to skip.") from error
+            remedy = "or set corpus.on_bad_video to skip"
+            raise MediaError(f"{str(error).removesuffix('.')}, {remedy}.", error.ffmpeg) from error
         logging.warning("skipped: %s", error)
         rows.clear()
-        reason = str(error).replace(str(video), video.name)  # no path goes into an artifact
-        source = made_by({"skipped": reason}, [video] if video.is_file() else [])
+        source = made_by(refusal_settings("skipped", error, video), [video] if video.is_file() else [])
         write_rows([], frames, FRAMES_SCHEMA, source)
     table = pa.Table.from_pylist(rows, schema=SCHEMA)
     write_parquet(table, timeline, source)
@@ -60,27 +69,40 @@ def run(
     logging.info("made %s: %d frames, %d of them damaged, %.3f s", timeline, len(rows), damaged, length_s)
 
 
-def _images(video: Path, rows: list[dict], images: str, jpeg_quality: int = 0, thumbnail_px: int = 0) -> Iterator[dict]:
-    """Yield the rows of the frames file and append the timeline's to `rows` on the way."""
-    for frame in progress(read_video(video), None, f"Decoding {video.name}"):
+def _pictures(
+    video: Path, limits: Limits, images: str, jpeg_quality: int = 0, thumbnail_px: int = 0
+) -> Iterator[tuple[dict, bytes | None]]:
+    """Yield each picture's row of the timeline and its JPEG, if images are kept."""
+    for frame in read_video(video, limits):
         row = {name: getattr(frame, name) for name in ("time_s", "decoded", "width_px", "height_px")}
-        rows.append({"frame": frame.number, **row})
+        jpeg = None
         if images == "full":
-            yield {"frame": frame.number, "jpeg": encode_jpeg(frame.rgb, jpeg_quality)}
+            jpeg = encode_jpeg(frame.rgb, jpeg_quality)
         elif images == "thumbnails":
-            yield {"frame": frame.number, "jpeg": encode_jpeg(frame.thumbnail(thumbnail_px), jpeg_quality)}
+            jpeg = encode_jpeg(frame.thumbnail(thumbnail_px), jpeg_quality)
+        yield {"frame": frame.number} | row, jpeg
+
+
+def _images(pictures: Iterable[tuple[dict, bytes | None]], rows: list[dict]) -> Iterator[dict]:
+    """Yield the rows of the frames file and append the timeline's to `rows` on the way."""
+    for row, jpeg in pictures:
+        rows.append(row)
+        if jpeg is not None:
+            yield {"frame": row["frame"], "jpeg": jpeg}
 
 
 if __name__ == "__main__":
     job = snakemake  # noqa: F821
     with log_to(job.log[0]):
         for name, video in zip(job.params.videos, job.input.videos, strict=True):
-            run(
-                video=Path(video),
-                timeline=Path(job.output.timelines) / f"{name}.parquet",
-                frames=Path(job.output.frames) / f"{name}.parquet",
-                images=job.params.images,
-                thumbnail_px=job.params.thumbnail_px,
-                jpeg_quality=job.params.jpeg_quality,
-                on_bad_video=job.params.on_bad_video,
-            )
+            with refusals_go_to(Path(job.params.quarantine), str(video), "extract_frames"):
+                run(
+                    video=Path(video),
+                    timeline=Path(job.output.timelines) / f"{name}.parquet",
+                    frames=Path(job.output.frames) / f"{name}.parquet",
+                    images=job.params.images,
+                    thumbnail_px=job.params.thumbnail_px,
+                    jpeg_quality=job.params.jpeg_quality,
+                    on_bad_video=job.params.on_bad_video,
+                    limits=job.params.limits,
+                )

@@ -7,31 +7,49 @@ from pathlib import Path
 import numpy as np
 
 from workflow_scripts.lib.artifacts import made_by
+from workflow_scripts.lib.errors import MediaError
 from workflow_scripts.lib.job import log_to
 from workflow_scripts.lib.media.audio import (
     NO_AUDIO,
     SAMPLE_RATE,
     SILENT,
     SOUND,
+    UndecodableSound,
     decode_audio,
     write_audio,
 )
-from workflow_scripts.lib.media.timeline import duration_s, read_times
+from workflow_scripts.lib.media.limits import Limits
+from workflow_scripts.lib.media.quarantine import refusal_settings, refusals_go_to
+from workflow_scripts.lib.media.timeline import check_unchanged, duration_s, read_times
 from workflow_scripts.lib.media.video import start_time_s
 
 
-def run(*, video: Path, timeline: Path, audio: Path) -> None:
+def run(*, video: Path, timeline: Path, audio: Path, on_bad_video: str, limits: dict) -> None:
     """Write the sound of `video`, as long as its timeline: padded with silence or cut where it is not.
 
     A video without sound, or with none that decodes, gives silence, marked `no_audio`; a skipped video, one sample
-    of it, since FLAC cannot be empty.
+    of it, since FLAC cannot be empty. on_bad_video: where ffmpeg fails or exceeds `limits` (the fields of `Limits`),
+    `stop` raises MediaError and `skip` leaves the sound out. Why sound was left out is in the settings of the file,
+    under `left_out`, and FFmpeg's last line, where there is one, under `ffmpeg`.
     """
     time_s = read_times(timeline)
     num_samples = max(1, round(duration_s(time_s) * SAMPLE_RATE))
     logging.info("resampling %s to %d Hz, %d samples", video, SAMPLE_RATE, num_samples)
-    inputs = [timeline, video] if len(time_s) else [timeline]
+    provenance = made_by({"sample_rate": SAMPLE_RATE}, [timeline, video] if len(time_s) else [timeline])
+    check_unchanged(video, timeline, provenance)
     with tempfile.TemporaryFile() as decoded:
-        num_decoded = decode_audio(video, start_time_s(video), num_samples, decoded) if len(time_s) else 0
+        num_decoded = 0
+        if len(time_s):
+            start_s = start_time_s(video)
+            try:
+                num_decoded = decode_audio(video, start_s, num_samples, decoded, Limits(**limits))
+            except MediaError as error:
+                if on_bad_video == "stop" and not isinstance(error, UndecodableSound):
+                    remedy = "or set corpus.on_bad_video to skip"
+                    raise MediaError(f"{str(error).removesuffix('.')}, {remedy}.", error.ffmpeg) from error
+                logging.warning("%s", error)
+                provenance["settings"] |= refusal_settings("left_out", error, video)
+                decoded.truncate(0)
         over_s = (num_decoded - num_samples) / SAMPLE_RATE
         if over_s < 0:
             logging.info("the last %.3f s have no sound: padded", -over_s)
@@ -40,7 +58,7 @@ def run(*, video: Path, timeline: Path, audio: Path) -> None:
         decoded.truncate(2 * num_samples)  # zeros where it is longer than what was decoded
         samples = np.memmap(decoded, np.int16, "r", shape=(num_samples,))
         state = NO_AUDIO if num_decoded == 0 else SOUND if samples.any() else SILENT
-        write_audio(samples, state, audio, made_by({"sample_rate": SAMPLE_RATE}, inputs))
+        write_audio(samples, state, audio, provenance)
     logging.info("made %s: %.3f s, state %s", audio, num_samples / SAMPLE_RATE, state)
 
 
@@ -48,8 +66,11 @@ if __name__ == "__main__":
     job = snakemake  # noqa: F821
     with log_to(job.log[0]):
         for name, video in zip(job.params.videos, job.input.videos, strict=True):
-            run(
-                video=Path(video),
-                timeline=Path(job.input.timelines) / f"{name}.parquet",
-                audio=Path(job.output.audio) / f"{name}.flac",
-            )
+            with refusals_go_to(Path(job.params.quarantine), str(video), "resample_audio"):
+                run(
+                    video=Path(video),
+                    timeline=Path(job.input.timelines) / f"{name}.parquet",
+                    audio=Path(job.output.audio) / f"{name}.flac",
+                    on_bad_video=job.params.on_bad_video,
+                    limits=job.params.limits,
+                )

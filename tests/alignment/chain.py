@@ -11,6 +11,7 @@ from PIL import Image
 
 from tests.alignment import beeps, pictures
 from tests.alignment.generator import Clip
+from tests.media import LIMITS
 from workflow_scripts import crop_faces, extract_frames, resample_audio, select_subject, window_audio
 from workflow_scripts.lib.artifacts import made_by, read_parquet, write_parquet
 from workflow_scripts.lib.challenge.alignment import labels_for_frames, rows_from_frames
@@ -68,6 +69,7 @@ def run(clip: Clip, video: Path, folder: Path) -> tuple[Found, Files]:
         thumbnail_px=0,
         jpeg_quality=95,
         on_bad_video="stop",
+        limits=LIMITS,
     )
     num_frames = _check_timeline(clip, files, found)
     numbers = _check_frames(files, found)
@@ -94,7 +96,7 @@ def run(clip: Clip, video: Path, folder: Path) -> tuple[Found, Files]:
         num_threads=1,
     )
     _check_crops(files, found, num_frames)
-    resample_audio.run(video=video, timeline=files.timeline, audio=files.audio)
+    resample_audio.run(video=video, timeline=files.timeline, audio=files.audio, on_bad_video="stop", limits=LIMITS)
     window_audio.run(audio=files.audio, timeline=files.timeline, windows=files.audio_windows, half_width_s=HALF_WIDTH_S)
     _check_sound(clip, files, found)
     _check_rows(files.name, found, numbers, num_frames)

@@ -5,6 +5,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
+from tests.media import LIMITS
 from workflow_scripts import extract_frames, resample_audio
 from workflow_scripts.lib.artifacts import read_parquet
 from workflow_scripts.lib.errors import InputError
@@ -67,8 +68,9 @@ def _outcome(shared: Path, row: dict, folder: Path) -> Outcome:
             thumbnail_px=0,
             jpeg_quality=0,
             on_bad_video="stop",
+            limits=LIMITS,
         )
-        resample_audio.run(video=video, timeline=timeline, audio=audio)
+        resample_audio.run(video=video, timeline=timeline, audio=audio, on_bad_video="stop", limits=LIMITS)
     except InputError as error:
         sentence = str(error).replace(f"{video}", video.name)
         return Outcome(**expected, frames=None, damaged=0, shown="", state="", outcome=sentence)

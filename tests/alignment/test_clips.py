@@ -10,10 +10,12 @@ import pytest
 from tests.alignment import beeps, chain, features, pictures, report
 from tests.alignment.clips import CLIPS, H264
 from tests.alignment.generator import Clip, make
+from tests.media import LIMITS
 from workflow_scripts import crop_faces, dump_visual_features, resample_audio
 from workflow_scripts.lib.challenge.alignment import labels_for_frames
 from workflow_scripts.lib.feature_shards import write_shard
 from workflow_scripts.lib.media.audio import SAMPLE_RATE, decode_audio
+from workflow_scripts.lib.media.limits import Limits
 from workflow_scripts.lib.media.video import read_frames, read_video, start_time_s
 
 
@@ -109,7 +111,7 @@ def test_a_recording_that_begins_and_ends_inside_keeps_every_time(tmp_path, name
     wanted = [float(clip.times_s[number - 1] - first_s) for number in numbers]
     assert [frame.time_s for frame in frames] == pytest.approx(wanted, abs=1e-3)
     with (tmp_path / "samples").open("w+b") as file:
-        decode_audio(path, start_time_s(path), round(wanted[-1] * SAMPLE_RATE), file)
+        decode_audio(path, start_time_s(path), round(wanted[-1] * SAMPLE_RATE), file, Limits(**LIMITS))
     samples = np.fromfile(tmp_path / "samples", np.int16)
     heard = {which: middle_s for which, middle_s in beeps.find(samples, SAMPLE_RATE)}
     inside = [which for which, time_s in enumerate(clip.beep_times_s) if 0.05 < time_s - first_s < wanted[-1] - 0.1]

@@ -2,6 +2,7 @@
 
 import pytest
 
+from tests.media import LIMITS
 from tests.persons.scene import two_who_change_sides, write_scene
 from workflow_scripts import detect_faces, extract_frames, select_subject
 from workflow_scripts.lib.faces.table import read_boxes
@@ -27,6 +28,7 @@ def scene(tmp_path_factory):
         thumbnail_px=0,
         jpeg_quality=0,
         on_bad_video="stop",
+        limits=LIMITS,
     )
     return made, video, timeline
 

@@ -5,7 +5,7 @@ import pytest
 import skimage.data
 from PIL import Image
 
-from tests.media import make_video
+from tests.media import LIMITS, make_video
 from workflow_scripts import extract_frames
 from workflow_scripts.detect_faces import run
 from workflow_scripts.lib.artifacts import read_made_by, read_parquet
@@ -19,7 +19,7 @@ def detect(tmp_path, video, detector="cascade", model=None, **settings):
     timeline, faces = tmp_path / "timeline.parquet", tmp_path / "faces.parquet"
     images = {"images": "none", "thumbnail_px": 1, "jpeg_quality": 1}
     extract_frames.run(
-        video=video, timeline=timeline, frames=tmp_path / "frames.parquet", on_bad_video="skip", **images
+        video=video, timeline=timeline, frames=tmp_path / "frames.parquet", on_bad_video="skip", limits=LIMITS, **images
     )
     settings = settings or {"scale_factor": 1.2, "step_ratio": 1.5, "min_neighbors": 4}
     paths = {"videos": [video], "timelines": [timeline], "faces": [faces]}

@@ -6,14 +6,20 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from tests.media import make_video
+from tests.media import LIMITS, make_video
 from workflow_scripts.extract_frames import run
 from workflow_scripts.lib.artifacts import read_made_by, read_parquet
 from workflow_scripts.lib.errors import InputError
 
 
 def extract(tmp_path, video, **settings):
-    defaults = {"images": "thumbnails", "thumbnail_px": 32, "jpeg_quality": 90, "on_bad_video": "stop"}
+    defaults = {
+        "images": "thumbnails",
+        "thumbnail_px": 32,
+        "jpeg_quality": 90,
+        "on_bad_video": "stop",
+        "limits": LIMITS,
+    }
     timeline, frames = tmp_path / "timeline.parquet", tmp_path / "frames.parquet"
     run(video=video, timeline=timeline, frames=frames, **(defaults | settings))
     return timeline, frames

@@ -6,7 +6,7 @@ import pytest
 from PIL import Image
 from scipy.special import softmax
 
-from tests.media import make_video
+from tests.media import LIMITS, make_video
 from workflow_scripts import draw_overlay, extract_frames, list_predictions, resample_audio, tabulate_predictions
 from workflow_scripts.lib.artifacts import read_parquet
 from workflow_scripts.lib.challenge.expressions import EXPRESSIONS
@@ -37,6 +37,7 @@ def timeline(tmp_path, video):
         thumbnail_px=8,
         jpeg_quality=80,
         on_bad_video="stop",
+        limits=LIMITS,
     )
     return path
 
@@ -131,7 +132,7 @@ def test_logits_of_another_length_are_refused(tabulated):
 
 def test_the_film_keeps_the_videos_frames_times_and_length(tabulated, tmp_path, video, timeline):
     tabulated([SEEN], [[_logits([4] * 8)]])
-    resample_audio.run(video=video, timeline=timeline, audio=tmp_path / "clip.flac")
+    resample_audio.run(video=video, timeline=timeline, audio=tmp_path / "clip.flac", on_bad_video="stop", limits=LIMITS)
     film = tmp_path / "film.mp4"
     draw_overlay.run(
         video=video, table=tmp_path / "clip.parquet", timeline=timeline, audio=tmp_path / "clip.flac", film=film
@@ -158,6 +159,7 @@ def test_a_skipped_video_gives_empty_tables_and_a_film_that_says_why(tmp_path, t
         thumbnail_px=8,
         jpeg_quality=80,
         on_bad_video="skip",
+        limits=LIMITS,
     )
     empty = {name: [] for name in SUBJECT_SCHEMA.names}
     write_logits({}, tmp_path / "logits.parquet", {})

@@ -7,7 +7,7 @@ import pyarrow as pa
 import pytest
 import soundfile
 
-from tests.media import H264, make_flash_and_beep
+from tests.media import H264, LIMITS, make_flash_and_beep
 from workflow_scripts.lib.artifacts import made_by, write_parquet
 from workflow_scripts.lib.media.audio import read_audio
 from workflow_scripts.lib.media.timeline import SCHEMA
@@ -20,7 +20,7 @@ def resample(tmp_path, video, num_frames, rate=25):
         for number in range(num_frames)
     ]
     write_parquet(pa.Table.from_pylist(rows, schema=SCHEMA), tmp_path / "t.parquet", made_by({}))
-    run(video=video, timeline=tmp_path / "t.parquet", audio=tmp_path / "a.flac")
+    run(video=video, timeline=tmp_path / "t.parquet", audio=tmp_path / "a.flac", on_bad_video="stop", limits=LIMITS)
     return tmp_path / "a.flac"
 
 

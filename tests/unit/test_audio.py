@@ -6,22 +6,24 @@ import numpy as np
 import pytest
 import soundfile
 
-from tests.media import BEEP_S, H264, make_flash_and_beep
+from tests.media import BEEP_S, H264, LIMITS, make_flash_and_beep
 from workflow_scripts.lib.errors import InputError
 from workflow_scripts.lib.media.audio import (
     SAMPLE_RATE,
     SILENT,
     SOUND,
+    UndecodableSound,
     decode_audio,
     read_audio,
     write_audio,
 )
+from workflow_scripts.lib.media.limits import Limits
 from workflow_scripts.lib.media.video import read_video, start_time_s
 
 
 def decoded(path, num_samples, tmp_path):
     with (tmp_path / "samples").open("w+b") as file:
-        count = decode_audio(path, start_time_s(path), num_samples, file)
+        count = decode_audio(path, start_time_s(path), num_samples, file, Limits(**LIMITS))
     samples = np.fromfile(tmp_path / "samples", np.int16)
     assert len(samples) == count
     return samples
@@ -108,31 +110,32 @@ def test_what_decodes_of_damaged_sound_is_kept(tmp_path, caplog, codec):
 
 
 @pytest.mark.parametrize(("name", "codec"), [("v.mp4", "aac"), ("v.ts", "mp2")])
-def test_sound_of_which_nothing_decodes_is_none(tmp_path, caplog, name, codec):
+def test_sound_of_which_nothing_decodes_is_told_with_the_last_line_of_ffmpeg(tmp_path, name, codec):
     make_flash_and_beep(tmp_path / name, 25, [*H264, "-c:a", codec])
     path = spoil_sound(tmp_path / name, 0, tmp_path / f"spoilt_{name}")
-    assert len(decoded(path, 2 * SAMPLE_RATE, tmp_path)) == 0
-    assert "spoilt" in caplog.text and "nothing of it decodes" in caplog.text
+    with pytest.raises(UndecodableSound, match=r"spoilt.* nothing of it decodes; ") as refused:
+        decoded(path, 2 * SAMPLE_RATE, tmp_path)
+    assert bool(refused.value.ffmpeg) == (codec == "aac")  # mp2 without a rate is not even tried
 
 
-def test_sound_of_an_unknown_format_is_none(tmp_path, caplog):
+def test_sound_of_an_unknown_format_is_told(tmp_path):
     make_flash_and_beep(tmp_path / "v.mkv", 25, [*H264, "-c:a", "libopus"])
     content = (tmp_path / "v.mkv").read_bytes()
     (tmp_path / "v.mkv").write_bytes(content.replace(b"A_OPUS", b"A_MINE"))
-    assert len(decoded(tmp_path / "v.mkv", 1000, tmp_path)) == 0
-    assert "v.mkv" in caplog.text and "no decoder knows its format" in caplog.text
+    with pytest.raises(UndecodableSound, match=r"v\.mkv .* no decoder knows its format; "):
+        decoded(tmp_path / "v.mkv", 1000, tmp_path)
 
 
 def test_a_missing_file_is_told(tmp_path):
     with (tmp_path / "samples").open("w+b") as file, pytest.raises(InputError, match=r"v\.mp4 cannot be opened"):
-        decode_audio(tmp_path / "v.mp4", 0.0, 16000, file)
+        decode_audio(tmp_path / "v.mp4", 0.0, 16000, file, Limits(**LIMITS))
 
 
 def test_a_failure_of_ffmpeg_itself_is_told_in_its_words(tmp_path):
     make_flash_and_beep(tmp_path / "v.mkv", 25, [*H264, "-c:a", "aac"])
     (tmp_path / "samples").write_bytes(b"")
     with (tmp_path / "samples").open("rb") as read_only, pytest.raises(InputError, match=r"v\.mkv .*ffmpeg: .*"):
-        decode_audio(tmp_path / "v.mkv", 0.0, 16000, read_only)
+        decode_audio(tmp_path / "v.mkv", 0.0, 16000, read_only, Limits(**LIMITS))
 
 
 def test_a_missing_ffmpeg_is_named_with_the_remedy(tmp_path, monkeypatch):

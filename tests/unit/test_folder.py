@@ -60,6 +60,11 @@ def test_a_path_that_snakemake_would_read_as_a_wildcard_is_refused(tmp_path):
         scan_folder(_folder(tmp_path, "you {x}.mp4"), "predict-x", "main")
 
 
+def test_a_name_that_is_not_utf_8_is_refused(tmp_path):
+    with pytest.raises(InputError, match=r"The name of .*is not UTF-8.*rename"):
+        scan_folder(_folder(tmp_path, "you \udcff.mp4"), "predict-x", "main")
+
+
 def test_batches_of_predicted_videos_keep_apart_from_a_corpus_with_the_same_names(tmp_path):
     tracks = scan_folder(_folder(tmp_path, "a.mp4", "b.mp4"), "predict-x", "main")
     corpus = Corpus(tracks, None, 1, 4, prefix="predict-x-")

@@ -28,3 +28,5 @@ def test_real_clips_end_in_a_submission_with_a_face_in_nearly_every_frame(checko
     assert len(lines) == 1 + 379
     skipped = json.loads((results / "submission/check.json").read_text())["skipped"]
     assert list(skipped) == ["broken"] and "broken.mp4" in skipped["broken"]
+    _, *refused = (results / "quarantine.tsv").read_text().splitlines()
+    assert refused == [f"broken.mp4\textract_frames\t{skipped['broken']}\tInvalid data found when processing input"]

@@ -63,6 +63,7 @@ def test_every_stage_left_what_the_contracts_say(finished):
     for name in ("backbone/config.json", "backbone/model.safetensors", "head.safetensors", "metrics.json"):
         assert (results / "stage1" / name).exists()
     assert not list(results.rglob("*.partial"))
+    assert (results / "quarantine.tsv").read_text() == "file\tstage\treason\tffmpeg\n"
 
 
 def test_the_truth_of_the_test_tracks_is_read_by_no_rule(finished):
@@ -168,7 +169,7 @@ def test_an_added_video_runs_its_own_batch_and_touches_one_shard(finished, split
         own = ("extract_frames", "detect_faces", "select_subject", "crop_faces", "resample_audio", "window_audio")
         changed = _batches_changed_by("999", split, finished.root / "results/corpus/tracks.tsv")
         jobs = finished.jobs(*SMALL)
-        others = {"dump_visual_features": 1, "dump_audio_features": 1, "index_corpus": 1}
+        others = {"dump_visual_features": 1, "dump_audio_features": 1, "index_corpus": 1, "list_refused": 1}
         expected = dict.fromkeys(own, changed) | others
         after = AFTER_FEATURES if split == "train" else {"predict_logits": 1, "write_submission": 1}
         assert jobs == expected | after

@@ -44,6 +44,7 @@ def predict_video(
     config = yaml.safe_load(CONFIG.read_text())
     exported = ExportedModel.read(Path(model))
     exported.configure(config)
+    refusing = {"on_bad_video": "stop", "limits": config["limits"]}
     compute = {"device": device, "num_threads": num_threads}
     with tempfile.TemporaryDirectory() as folder:
         made = {name: Path(folder) / name for name in ("timeline", "frames", "faces", "crops", "windows")}
@@ -54,7 +55,7 @@ def predict_video(
             timeline=made["timeline"],
             frames=made["frames"],
             **config["frames"] | {"images": "none"},
-            on_bad_video="stop",
+            **refusing,
         )
         kind = "cascade" if detector is None else "insightface"
         detect_faces.run(
@@ -79,7 +80,7 @@ def predict_video(
             size_px=config["encoders"]["visual"]["resize_px"],
             num_threads=num_threads,
         )
-        resample_audio.run(video=video, timeline=made["timeline"], audio=audio)
+        resample_audio.run(video=video, timeline=made["timeline"], audio=audio, **refusing)
         window_audio.run(audio=audio, timeline=made["timeline"], windows=made["windows"], **config["audio"])
         pairs = {kind: (Path(folder) / f"{kind}.npy", Path(folder) / f"{kind}.index") for kind in ("visual", "speech")}
         dump_visual_features.run(

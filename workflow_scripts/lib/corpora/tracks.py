@@ -64,6 +64,10 @@ def check_tracks(tracks: Iterable[Track]) -> None:
                 f"{track.path} has a brace in its path, which Snakemake would take for a wildcard; "
                 "rename the file or folder."
             )
+        if any("\udc80" <= letter <= "\udcff" for letter in track.path):  # how Python reads bytes that are not UTF-8
+            raise InputError(
+                f"The name of {track.path!r} is not UTF-8, and tables could not hold it; rename the file or folder."
+            )
         if track.track in seen:
             raise InputError(f"The track {track.track} ({track.path}) is listed twice; keep one of the two.")
         seen.add(track.track)

@@ -8,7 +8,7 @@ import av
 import av.container
 import av.error
 
-from workflow_scripts.lib.errors import InputError
+from workflow_scripts.lib.errors import MediaError
 
 # Playlists, concat scripts and image patterns would open further files: only plain containers are allowed.
 DEMUXERS = "mov,matroska,avi,flv,mpeg,mpegts,mpegvideo,asf,ogg,m4v,h263,h264,hevc,obu,ivf,mxf,dv,rm,nut,wtv,mjpeg,gif"
@@ -25,12 +25,13 @@ def media_url(path: Path) -> str:
 def open_media(path: Path) -> Iterator[av.container.InputContainer]:
     """Open `path` for demuxing.
 
-    Raises InputError for a file that is missing, empty, or in no container of `DEMUXERS`.
+    Raises MediaError for a file that is missing, empty, or in no container of `DEMUXERS`.
     """
     try:
         # Metadata in a damaged or old file need not be UTF-8.
         container = av.open(media_url(path), options=ONLY_THIS_FILE, metadata_errors="replace")
     except av.error.FFmpegError as error:
-        raise InputError(f"{path} cannot be opened as a video ({error.strerror}); {REMEDY}.") from error
+        sentence = f"{path} cannot be opened as a video ({error.strerror}); {REMEDY}."
+        raise MediaError(sentence, error.strerror) from error
     with container:
         yield container

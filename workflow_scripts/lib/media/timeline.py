@@ -5,7 +5,8 @@ from pathlib import Path
 import numpy as np
 import pyarrow as pa
 
-from workflow_scripts.lib.artifacts import read_parquet
+from workflow_scripts.lib.artifacts import read_made_by, read_parquet
+from workflow_scripts.lib.errors import InputError
 
 SCHEMA = pa.schema(
     [
@@ -22,6 +23,17 @@ SINGLE_PICTURE_S = 0.04
 def read_times(timeline: Path) -> np.ndarray:
     """time_s of every frame, float64 [T], rising; empty for a skipped video."""
     return read_parquet(timeline, columns=["time_s"])["time_s"].to_numpy()
+
+
+def check_unchanged(video: Path, timeline: Path, provenance: dict) -> None:
+    """Raise InputError where an artifact's provenance has other content of `video` than its timeline was made from.
+
+    Decoding is deterministic: a file that is unchanged since it kept the limits of extraction still keeps them.
+    """
+    decoded = read_made_by(timeline)["inputs"]
+    now = provenance["inputs"]
+    if video.name in decoded and video.name in now and decoded[video.name] != now[video.name]:
+        raise InputError(f"{video} has changed since {timeline} was made from it; run the same command again.")
 
 
 def duration_s(time_s: np.ndarray) -> float:

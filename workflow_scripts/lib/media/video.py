@@ -16,9 +16,10 @@ from av.stream import Disposition
 from av.video.reformatter import Interpolation
 from av.video.stream import VideoStream
 
-from workflow_scripts.lib.errors import InputError
+from workflow_scripts.lib.errors import InputError, MediaError
 from workflow_scripts.lib.media.avi import first_picture_hold_s
 from workflow_scripts.lib.media.container import REMEDY, open_media
+from workflow_scripts.lib.media.limits import Limits
 
 FALLBACK_STEP_S = Fraction(1, 25)  # between pictures of a stream that states neither times nor a rate
 WIDEST_PIXEL = 8  # pixel aspect ratios beyond 8:1 come from damaged headers
@@ -63,7 +64,7 @@ class Frame:
         return upright(stored, self.display)
 
 
-def read_video(path: Path) -> Iterator[Frame]:
+def read_video(path: Path, limits: Limits | None = None) -> Iterator[Frame]:
     """Yield every picture of the first video stream that decodes, once and in display order.
 
     Constant and variable frame rates are alike: nothing is dropped or repeated. Packets that do not decode
@@ -72,10 +73,13 @@ def read_video(path: Path) -> Iterator[Frame]:
     it, in AVI one step as long as the last. The decoder runs in one thread, because its repair of damaged H.264
     pictures depends on the number of threads (measured on bit-flipped clips).
 
-    Raises InputError for a file that cannot be opened, has no video stream, or of which no picture decodes.
+    Raises MediaError for a file that cannot be opened, has no video stream, of which no picture decodes, or that
+    exceeds `limits` in the size of its pictures, which are judged before the first is decoded, or in its length.
     """
     with open_media(path) as container:
         stream = _first_video_stream(container, path)
+        if limits:
+            limits.check_size(path, stream.codec_context.width, stream.codec_context.height)
         stream.codec_context.thread_count = 1
         step_s = 1 / stream.guessed_rate if stream.guessed_rate else FALLBACK_STEP_S
         # AVI stores no presentation times: libavformat's guess for H.264 with B-frames is out of order, while
@@ -100,6 +104,9 @@ def read_video(path: Path) -> Iterator[Frame]:
             width, height = _square_size(picture, stream.sample_aspect_ratio)
             if _is_transposed(display):
                 width, height = height, width
+            if limits:
+                limits.check_size(path, width, height)
+                limits.check_length(path, number, float(last - first))
             yield Frame(
                 number=number,
                 time_s=float(last - first),
@@ -111,7 +118,7 @@ def read_video(path: Path) -> Iterator[Frame]:
                 display=display,
             )
         if number == 0:
-            raise InputError(f"{path} holds no picture that can be decoded; {REMEDY}.")
+            raise MediaError(f"{path} holds no picture that can be decoded; {REMEDY}.")
 
 
 def read_frames(video: Path, num_frames: int) -> Iterator[Frame]:
@@ -170,9 +177,9 @@ def _first_video_stream(container: InputContainer, path: Path) -> VideoStream:
     for stream in container.streams.video:
         if not stream.disposition & Disposition.attached_pic:  # a cover image is no video
             if stream.codec_context is None:
-                raise InputError(f"{path} is in a video format that no decoder knows; {REMEDY}.")
+                raise MediaError(f"{path} is in a video format that no decoder knows; {REMEDY}.")
             return stream
-    raise InputError(f"{path} has no video stream; {REMEDY}.")
+    raise MediaError(f"{path} has no video stream; {REMEDY}.")
 
 
 def _decode(container: InputContainer, stream: VideoStream, path: Path) -> Iterator[av.VideoFrame]:
@@ -183,11 +190,15 @@ def _decode(container: InputContainer, stream: VideoStream, path: Path) -> Itera
             packet = next(packets)
         except StopIteration:
             break
+        except av.error.MemoryError:
+            raise
         except av.error.FFmpegError as error:
             logging.warning("%s breaks off: %s", path, error.strerror)
             packet = None  # what the decoder still holds comes out
         try:
             pictures = stream.decode(packet)
+        except av.error.MemoryError:
+            raise  # a reader with more memory would count more pictures
         except av.error.FFmpegError:
             failed += 1
             pictures = []

@@ -1,0 +1,87 @@
+"""The table of refused files: from what artifacts say, and from the jobs that stop a run."""
+
+import pytest
+
+from tests.media import H264, LIMITS, make_flash_and_beep, make_video
+from workflow_scripts import extract_frames, resample_audio
+from workflow_scripts.lib.errors import InputError, MediaError
+from workflow_scripts.lib.media.audio import read_audio
+from workflow_scripts.lib.media.quarantine import Refusal, read_refusals, refusals_go_to
+from workflow_scripts.list_refused import run
+
+IMAGES = {"images": "none", "thumbnail_px": 0, "jpeg_quality": 0}
+
+
+def prepare(folder, video, limits=LIMITS, on_bad_video="skip"):
+    timeline, audio = folder / f"{video.stem}.parquet", folder / f"{video.stem}.flac"
+    refusing = {"on_bad_video": on_bad_video, "limits": limits}
+    extract_frames.run(video=video, timeline=timeline, frames=folder / "frames.parquet", **IMAGES, **refusing)
+    resample_audio.run(video=video, timeline=timeline, audio=audio, **refusing)
+    return timeline, audio
+
+
+def test_skipped_videos_and_sound_that_was_left_out_are_listed_and_good_ones_not(tmp_path):
+    good, bad, odd = tmp_path / "good.mkv", tmp_path / "bad\tname.mkv", tmp_path / "odd.mkv"
+    make_flash_and_beep(good, 25, [*H264, "-c:a", "libopus"])
+    bad.write_text("no video")
+    odd.write_bytes(good.read_bytes().replace(b"A_OPUS", b"A_MINE"))
+    made = [prepare(tmp_path, video) for video in (good, bad, odd)]
+    files = [str(video) for video in (good, bad, odd)]
+    tsv = tmp_path / "quarantine.tsv"
+    run(files=files, timelines=[pair[0] for pair in made], audio=[pair[1] for pair in made], quarantine=tsv)
+    skipped, left_out = read_refusals(tsv)
+    assert (skipped.file, skipped.stage) == (str(bad), "extract_frames")
+    assert skipped.reason.startswith("bad name.mkv cannot be opened") and str(tmp_path) not in skipped.reason
+    assert skipped.ffmpeg == "Invalid data found when processing input"
+    assert (left_out.file, left_out.stage, left_out.ffmpeg) == (str(odd), "resample_audio", "")
+    assert left_out.reason.startswith("The sound of odd.mkv is left out: no decoder knows its format; ")
+    run(files=files[:1], timelines=[made[0][0]], audio=[made[0][1]], quarantine=tsv)
+    assert tsv.read_text() == "file\tstage\treason\tffmpeg\n"
+
+
+def test_sound_that_exceeds_a_limit_stops_or_is_left_out(tmp_path):
+    video = tmp_path / "v.mkv"
+    make_flash_and_beep(video, 25, [*H264, "-c:a", "aac"])
+    timeline, audio = prepare(tmp_path, video)
+    tight = {"video": video, "timeline": timeline, "audio": audio, "limits": LIMITS | {"memory_mb": 1}}
+    with pytest.raises(MediaError, match=r"v\.mkv .*, or set corpus\.on_bad_video to skip\."):
+        resample_audio.run(on_bad_video="stop", **tight)
+    assert read_audio(audio)[1] == "sound"  # of the run before
+    resample_audio.run(on_bad_video="skip", **tight)
+    samples, state = read_audio(audio)
+    assert state == "no_audio" and len(samples) == 32000 and not samples.any()
+
+
+def test_a_file_that_changes_between_stages_is_told(tmp_path):
+    video = make_video(tmp_path / "v.mkv", [0, 4])
+    timeline, audio = prepare(tmp_path, video)
+    make_video(video, [0, 4, 8])
+    with pytest.raises(InputError, match=r"v\.mkv has changed since .*v\.parquet was made from it; run"):
+        resample_audio.run(video=video, timeline=timeline, audio=audio, on_bad_video="skip", limits=LIMITS)
+
+
+def test_a_job_that_stops_leaves_its_row_until_the_file_passes(tmp_path):
+    tsv = tmp_path / "results/quarantine.tsv"
+    with refusals_go_to(tsv, "good.mp4", "extract_frames"):
+        pass
+    assert not tsv.parent.exists()
+    for stage in ("extract_frames", "extract_frames", "resample_audio"):
+        with pytest.raises(MediaError), refusals_go_to(tsv, "/data/a.mp4", stage):
+            raise MediaError("/data/a.mp4 is\nbad; mend it.", "last line")
+    refused = Refusal("/data/a.mp4", "extract_frames", "a.mp4 is bad; mend it.", "last line")
+    assert read_refusals(tsv)[0] == refused and len(read_refusals(tsv)) == 2
+    with pytest.raises(InputError), refusals_go_to(tsv, "b.mp4", "extract_frames"):
+        raise InputError("ffmpeg is missing; install it.")
+    with refusals_go_to(tsv, "/data/a.mp4", "resample_audio"):
+        pass
+    assert read_refusals(tsv) == [refused]
+
+
+@pytest.mark.parametrize(("limit", "value"), [("frame_pixels", 3071), ("num_frames", 2), ("video_s", 0.05)])
+def test_a_video_beyond_a_limit_is_refused_and_one_at_the_limit_is_not(tmp_path, limit, value):
+    video = make_video(tmp_path / "v.mkv", [0, 4, 8])
+    refusing = {"on_bad_video": "stop", "timeline": tmp_path / "t", "frames": tmp_path / "f"} | IMAGES
+    with pytest.raises(MediaError, match=rf"v\.mkv has .*, and limits\.{limit} is {value}; raise it"):
+        extract_frames.run(video=video, limits=LIMITS | {limit: value}, **refusing)
+    allowed = {"frame_pixels": 64 * 48, "num_frames": 3, "video_s": 0.08}
+    extract_frames.run(video=video, limits=LIMITS | allowed, **refusing)

@@ -1,0 +1,82 @@
+"""A short run of the mutations on clips made here, and that each kind of failure is seen."""
+
+import json
+import os
+import subprocess
+import time
+
+import numpy as np
+import pytest
+
+from tests.media import make_video
+from tests.survival import mutations
+
+
+def test_fifty_mutations_end_in_artifacts_or_a_sentence(tmp_path):
+    figures = mutations.survey(list(range(50)), seed=1, media=None, kept=tmp_path / "kept")
+    assert {kind: figures[kind] for kind in mutations.FAILURES} == dict.fromkeys(mutations.FAILURES, 0)
+    assert figures["failed"] == [] and figures["accepted"] > 5 and figures["refused"] > 5
+    assert figures["accepted"] + figures["refused"] == 50 and not (tmp_path / "kept").exists()
+
+
+def test_a_mutation_is_the_same_each_time_and_differs_from_its_clip():
+    clips = {"a.mp4": bytes(range(256)) * 40, "b.mkv": bytes(5000)}
+    made = [mutations.mutated(clips, 3, number) for number in range(40)]
+    assert made == [mutations.mutated(clips, 3, number) for number in range(40)]
+    assert len({content for _, content in made} - set(clips.values())) > 30
+
+
+def crash(*_):
+    raise KeyError("a bug")
+
+
+def die(*_):
+    os.abort()
+
+
+def hang(*_):
+    time.sleep(60)
+
+
+def leave_a_process(*_):
+    subprocess.Popen(["sleep", "60"])
+
+
+def fill_memory(*_):
+    np.ones(3_000_000_000 // 8)
+
+
+@pytest.mark.parametrize(
+    ("stages", "kind"),
+    [(crash, "crashes"), (die, "crashes"), (hang, "hangs"), (leave_a_process, "orphans"), (fill_memory, "crashes")],
+)
+def test_what_a_stage_must_not_do_is_seen(tmp_path, monkeypatch, stages, kind):
+    monkeypatch.setattr(mutations, "LONGEST_S", 2.0)
+    own = mutations._stages
+
+    def spoilt(video, folder):
+        own(video, folder)
+        stages()
+
+    monkeypatch.setattr(mutations, "_stages", spoilt)
+    outcome = mutations.survive(make_video(tmp_path / "v.mkv", [0, 4]), tmp_path / "made")
+    assert list(outcome.failures) == [kind]
+
+
+def test_an_artifact_that_fails_verification_is_seen(tmp_path, monkeypatch):
+    own = mutations._stages
+
+    def spoilt(video, folder):
+        own(video, folder)
+        (folder / "windows.parquet").write_bytes((folder / "subject.parquet").read_bytes())
+        (folder / "frames.parquet").write_bytes((folder / "crops.parquet").read_bytes())
+
+    monkeypatch.setattr(mutations, "_stages", spoilt)
+    outcome = mutations.survive(make_video(tmp_path / "v.mkv", [0, 4]), tmp_path / "made")
+    assert outcome.failures == {"unverified": "frames has not the frames 1 to 2"}
+
+
+def test_the_figures_join_those_of_other_surveys(tmp_path):
+    (tmp_path / "survival.json").write_text('{"kills": {"count": 30}, "mutations": {"old": 1}}')
+    mutations.add_to_result({"files": 500}, tmp_path / "survival.json")
+    assert json.loads((tmp_path / "survival.json").read_text()) == {"kills": {"count": 30}, "mutations": {"files": 500}}

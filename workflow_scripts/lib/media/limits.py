@@ -1,0 +1,39 @@
+"""What a video may cost: the limits that keep a broken or hostile file from stopping a run."""
+
+from dataclasses import dataclass
+from pathlib import Path
+
+from workflow_scripts.lib.errors import MediaError
+
+
+@dataclass(frozen=True)
+class Limits:
+    """The block `limits` of the configuration, which says what each is for.
+
+    picture_s: seconds without a new picture after which a decoder is stuck. frame_pixels: of an upright picture with
+    square pixels. num_frames, video_s: of a video. memory_mb: of the process that decodes.
+    """
+
+    picture_s: float
+    frame_pixels: int
+    num_frames: int
+    video_s: float
+    memory_mb: int
+
+    def check_size(self, path: Path, width_px: int, height_px: int) -> None:
+        """Raise MediaError for a picture of more than `frame_pixels`."""
+        if width_px * height_px > self.frame_pixels:
+            raise beyond(path, f"has pictures of {width_px} x {height_px} pixels", "frame_pixels", self.frame_pixels)
+
+    def check_length(self, path: Path, number: int, time_s: float) -> None:
+        """Raise MediaError for a frame, 1-based, past `num_frames` or shown after `video_s`."""
+        if number > self.num_frames:
+            raise beyond(path, "has more pictures", "num_frames", self.num_frames)
+        if time_s > self.video_s:
+            raise beyond(path, f"has a picture at {time_s:.0f} s", "video_s", self.video_s)
+
+
+def beyond(path: Path, what: str, limit: str, value: float) -> MediaError:
+    """The error for a file that is or does `what`, which a limit of the configuration does not allow."""
+    remedy = "raise it if the video is as it should be, or replace the file or leave its track out of the corpus"
+    return MediaError(f"{path} {what}, and limits.{limit} is {value:.15g}; {remedy}.")

@@ -1,0 +1,90 @@
+"""The table of refused media files: which, at what stage, why, and what FFmpeg said last.
+
+A run that skips bad videos lists them at its end, from what the artifacts say of themselves. A run that stops has no
+such end: its failing job writes the file's row itself, and takes it out again once the file has passed.
+"""
+
+import contextlib
+import csv
+import fcntl
+import io
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
+from dataclasses import astuple, dataclass, fields
+from pathlib import Path
+
+from workflow_scripts.lib.artifacts import write_text
+from workflow_scripts.lib.errors import MediaError
+
+
+@dataclass(frozen=True)
+class Refusal:
+    """A row of the table. file: the path that the corpus has. reason: one sentence. ffmpeg: its last line, or empty."""
+
+    file: str
+    stage: str
+    reason: str
+    ffmpeg: str
+
+
+COLUMNS = tuple(field.name for field in fields(Refusal))
+
+
+def refusal_settings(key: str, error: MediaError, video: Path) -> dict[str, str]:
+    """What an artifact's settings say of a refused file: the reason under `key`, and `ffmpeg` where it said anything.
+
+    The file goes by its name alone, since no path goes into an artifact.
+    """
+    reason = {key: str(error).replace(str(video), video.name)}
+    return reason | ({"ffmpeg": error.ffmpeg} if error.ffmpeg else {})
+
+
+def refusal_from(settings: dict, key: str, file: str, stage: str) -> Iterator[Refusal]:
+    """The refusal that an artifact's settings tell of, if they do; the inverse of `refusal_settings`."""
+    if key in settings:
+        yield Refusal(file, stage, _one_line(settings[key]), settings.get("ffmpeg", ""))
+
+
+@contextmanager
+def refusals_go_to(tsv: Path, file: str, stage: str) -> Iterator[None]:
+    """Put a row into the table if the block refuses the file, and take an older one out if it does not."""
+    try:
+        yield
+    except MediaError as error:
+        reason = _one_line(str(error).replace(file, Path(file).name))
+        _replace(tsv, file, stage, [Refusal(file, stage, reason, error.ffmpeg)])
+        raise
+    if tsv.exists():
+        _replace(tsv, file, stage, [])
+
+
+def write_refusals(refusals: Iterable[Refusal], tsv: Path) -> None:
+    """Write the table; nothing refused gives its header alone."""
+    text = io.StringIO()
+    rows = csv.writer(text, dialect="excel-tab", lineterminator="\n")
+    rows.writerow(COLUMNS)
+    rows.writerows(astuple(refusal) for refusal in refusals)
+    write_text(text.getvalue(), tsv)
+
+
+def read_refusals(tsv: Path) -> list[Refusal]:
+    """Read the table; one that is not there has no rows."""
+    if not tsv.exists():
+        return []
+    with tsv.open(newline="") as handle:
+        return [Refusal(**row) for row in csv.DictReader(handle, dialect="excel-tab")]
+
+
+def _replace(tsv: Path, file: str, stage: str, with_rows: list[Refusal]) -> None:
+    tsv.parent.mkdir(parents=True, exist_ok=True)
+    with tsv.with_name(f".{tsv.name}.lock").open("w") as lock:
+        with contextlib.suppress(OSError):  # a file system without locks; only jobs that fail at once need one
+            fcntl.flock(lock, fcntl.LOCK_EX)
+        rows = read_refusals(tsv)
+        kept = [row for row in rows if (row.file, row.stage) != (file, stage)]
+        if kept + with_rows != rows:
+            write_refusals(kept + with_rows, tsv)
+
+
+def _one_line(text: str) -> str:
+    return " ".join(text.split())
