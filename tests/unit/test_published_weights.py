@@ -110,6 +110,9 @@ def test_damaged_and_foreign_files_are_refused(tmp_path):
     path.write_bytes(path.read_bytes()[:-200])
     with pytest.raises(InputError, match="fetch it again if it is cut off"):
         read_state_dict(path)
+    path.write_bytes(b"\x80" + _saved(STATE, path).read_bytes()[1:])  # then torch takes it for an older format
+    with pytest.raises(InputError, match="is no checkpoint in PyTorch's zip format"):
+        read_state_dict(path)
     with zipfile.ZipFile(path, "w") as archive:
         archive.writestr("notes.txt", "hello")
     with pytest.raises(InputError, match="cannot be read as a PyTorch checkpoint"):
@@ -150,9 +153,25 @@ def test_vectors_are_read_strictly(tmp_path):
     with pytest.raises(InputError, match=r"cannot be read as an \.npy array"):
         read_vector(path)
     assert not canary.exists()
-    path.write_bytes(b"")
-    with pytest.raises(InputError, match=r"cannot be read as an \.npy array"):
-        read_vector(path)
+    np.savez(tmp_path / "mean.npz", np.zeros(2))
+    whole = (
+        np.lib.format.magic(1, 0)
+        + b"v\0"
+        + b"{'descr': '<f8', 'fortran_order': False, 'shape': (2,), }".ljust(117)
+        + b"\n"
+    )
+    huge = whole.replace(b"(2,), }    ", b"(9999999,)}")
+    for content in (
+        b"",
+        b"PK\3\4",
+        (tmp_path / "mean.npz").read_bytes(),
+        whole,
+        whole.replace(b"descr", b"de\0cr"),
+        huge,
+    ):
+        path.write_bytes(content)
+        with pytest.raises(InputError, match=r"cannot be read as an \.npy array"):
+            read_vector(path)
 
 
 def test_names_and_tensors_are_held_against_what_is_expected():

@@ -1,6 +1,7 @@
 """Weights that others publish: read without running any code of theirs, and held against what they must contain."""
 
 import pickle
+import struct
 import zipfile
 from collections.abc import Iterable
 from pathlib import Path
@@ -11,6 +12,7 @@ from safetensors import SafetensorError
 from safetensors.torch import load_file
 
 from workflow_scripts.lib.errors import InputError
+from workflow_scripts.lib.npy import read_npy
 
 WRAPPINGS = ("model", "state_dict", "teacher")
 """Entries of a training checkpoint under which the weights lie, beside the optimizer's state and the like."""
@@ -27,6 +29,9 @@ _NUMPY = [
         for function in (np._core.multiarray._reconstruct, np._core.multiarray.scalar)
     ),
 ]
+
+# What torch's reader of weights alone raises where a file is damaged.
+_DAMAGED = (RuntimeError, LookupError, TypeError, ValueError, AttributeError, AssertionError, EOFError, struct.error)
 
 
 def read_state_dict(path: Path) -> dict[str, torch.Tensor]:
@@ -47,7 +52,9 @@ def read_state_dict(path: Path) -> dict[str, torch.Tensor]:
 
 
 def _read_checkpoint(path: Path) -> object:
-    if not zipfile.is_zipfile(path):
+    with path.open("rb") as handle:
+        begins_as_zip = handle.read(4) == b"PK\3\4"  # else torch would read an older format
+    if not begins_as_zip or not zipfile.is_zipfile(path):
         raise InputError(
             f"{path} is no checkpoint in PyTorch's zip format: fetch it again if it is cut off, or load and save it "
             "with a PyTorch of version 1.6 or newer if it is older."
@@ -60,9 +67,10 @@ def _read_checkpoint(path: Path) -> object:
             f"{path} holds Python objects beside tensors, and reading those can run any code: where you trust the "
             "file, load it with torch.load(..., weights_only=False) and save its state dict alone as safetensors."
         ) from error
-    except RuntimeError as error:
+    except _DAMAGED as error:
+        said = (str(error) or type(error).__name__).splitlines()[0]
         raise InputError(
-            f"{path} cannot be read as a PyTorch checkpoint ({str(error).splitlines()[0]}); fetch it again, or save "
+            f"{path} cannot be read as a PyTorch checkpoint ({said}); fetch it again, or save "
             "the state dict alone as safetensors."
         ) from error
 
@@ -86,11 +94,8 @@ def _weights(content: object, path: Path) -> dict[str, torch.Tensor]:
 
 def read_vector(path: Path) -> np.ndarray:
     """Read a one-dimensional array of numbers from an .npy file: float32 [D]."""
-    try:
-        array = np.load(path, allow_pickle=False)
-    except (ValueError, EOFError) as error:
-        raise InputError(f"{path} cannot be read as an .npy array of numbers ({error}); fetch it again.") from error
-    if not isinstance(array, np.ndarray) or array.dtype.kind not in "fiu" or array.ndim != 1:
+    array = read_npy(path)
+    if array.dtype.kind not in "fiu" or array.ndim != 1:
         raise InputError(f"{path} is no one-dimensional array of numbers; give one number per feature as .npy.")
     return array.astype(np.float32)
 
