@@ -48,17 +48,21 @@ def read_state_dict(path: Path) -> dict[str, torch.Tensor]:
             raise InputError(f"{path} cannot be read as safetensors ({error}); fetch it again.") from error
     if path.suffix not in (".pt", ".pth", ".bin"):
         raise InputError(f"{path} is neither .safetensors nor .pt, .pth or .bin; give the weights in one of these.")
-    return _weights(_read_checkpoint(path), path)
+    remedy = (
+        "fetch it again, or load it with a PyTorch of version 1.6 or newer and save the state dict alone as safetensors"
+    )
+    return _weights(read_checkpoint(path, remedy), path)
 
 
-def _read_checkpoint(path: Path) -> object:
+def read_checkpoint(path: Path, remedy: str) -> object:
+    """Read a PyTorch checkpoint: plain values, tensors and NumPy arrays, nothing that would have to run code.
+
+    remedy: what to do about a file that is damaged. Raises InputError for one, and for one that holds anything else.
+    """
     with path.open("rb") as handle:
         begins_as_zip = handle.read(4) == b"PK\3\4"  # else torch would read an older format
     if not begins_as_zip or not zipfile.is_zipfile(path):
-        raise InputError(
-            f"{path} is no checkpoint in PyTorch's zip format: fetch it again if it is cut off, or load and save it "
-            "with a PyTorch of version 1.6 or newer if it is older."
-        )
+        raise InputError(f"{path} is no checkpoint in PyTorch's zip format, or cut off; {remedy}.")
     try:
         with torch.serialization.safe_globals(_NUMPY):
             return torch.load(path, map_location="cpu", weights_only=True)
@@ -69,10 +73,7 @@ def _read_checkpoint(path: Path) -> object:
         ) from error
     except _DAMAGED as error:
         said = (str(error) or type(error).__name__).splitlines()[0]
-        raise InputError(
-            f"{path} cannot be read as a PyTorch checkpoint ({said}); fetch it again, or save "
-            "the state dict alone as safetensors."
-        ) from error
+        raise InputError(f"{path} cannot be read as a PyTorch checkpoint ({said}); {remedy}.") from error
 
 
 def _weights(content: object, path: Path) -> dict[str, torch.Tensor]:

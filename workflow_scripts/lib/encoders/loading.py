@@ -8,6 +8,7 @@ import httpx2
 import huggingface_hub
 import torch
 import transformers
+from safetensors import SafetensorError
 from transformers import AutoConfig, AutoFeatureExtractor, AutoModel, PreTrainedModel
 
 from workflow_scripts.lib.artifacts import publish
@@ -37,14 +38,22 @@ def random_encoder(architecture: dict, seed: int) -> PreTrainedModel:
 def load_encoder(folder: Path | str, revision: str | None = None) -> PreTrainedModel:
     """Load an encoder from a local folder, or from the hub at a revision, every weight accounted for; in eval mode.
 
-    Raises InputError when it is no Hugging Face model, cannot be fetched, or lacks weights that the architecture has.
+    No code that comes with it is run. Raises InputError when it is no Hugging Face model, has no safetensors (in a
+    folder), cannot be fetched, or lacks weights that the architecture has.
     """
     here = revision is None or not hub_answers()
     try:
         model, report = AutoModel.from_pretrained(
-            folder, revision=revision, local_files_only=here, output_loading_info=True
+            folder,
+            revision=revision,
+            local_files_only=here,
+            output_loading_info=True,
+            # Some checkpoints of the hub are no safetensors: they are read as tensors alone, like all others.
+            use_safetensors=True if revision is None else None,
+            weights_only=True,
+            trust_remote_code=False,
         )
-    except (OSError, ValueError) as error:
+    except (OSError, ValueError, SafetensorError) as error:
         if revision is None:
             remedy = "give a folder with config.json and model.safetensors, or delete it if the workflow made it"
         elif huggingface_hub.constants.HF_HUB_OFFLINE:
@@ -87,8 +96,19 @@ def save_encoder(model: PreTrainedModel, folder: Path) -> None:
 
 
 def load_feature_extractor(folder: Path):
-    """The waveform normalisation that a speech checkpoint asks for, or None when its folder holds none."""
-    return AutoFeatureExtractor.from_pretrained(folder) if (folder / PREPROCESSOR).is_file() else None
+    """The waveform normalisation that a speech checkpoint asks for, or None when its folder holds none.
+
+    No code that comes with it is run. Raises InputError where transformers does not know it.
+    """
+    if not (folder / PREPROCESSOR).is_file():
+        return None
+    try:
+        return AutoFeatureExtractor.from_pretrained(folder, local_files_only=True, trust_remote_code=False)
+    except (OSError, ValueError) as error:
+        raise InputError(
+            f"{folder / PREPROCESSOR} cannot be read ({str(error).splitlines()[0].rstrip('.')}); give the one that "
+            "belongs to the checkpoint."
+        ) from error
 
 
 def fetch_preprocessor(hub: str, revision: str) -> dict | None:
