@@ -18,4 +18,4 @@ def read_npy(path: Path) -> np.ndarray:
             return np.lib.format.read_array(handle, allow_pickle=False)
     except _DAMAGED as error:
         said = " ".join(str(error).split())[:160] or type(error).__name__
-        raise InputError(f"{path} cannot be read as an .npy array of numbers ({said}); fetch it again.") from error
+        raise InputError(f"{path} cannot be read as an .npy array of numbers ({said}); fetch it again.") from None
