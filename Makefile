@@ -8,7 +8,8 @@ VENV := .venv
 INSTALLED := $(VENV)/.installed
 RUN := PATH="$(CURDIR)/$(VENV)/bin:$$PATH"
 
-.PHONY: submission test test-alignment test-cluster test-storage survive ablation score-demo bench lint format install
+.PHONY: submission test audit test-alignment test-cluster test-storage survive ablation score-demo bench lint format
+.PHONY: install
 
 submission: $(INSTALLED)
 	$(RUN) snakemake --cores $(CORES) submission
@@ -24,6 +25,13 @@ score-demo: $(INSTALLED)
 
 test: $(INSTALLED) lint
 	$(RUN) python -m pytest -n 2 --dist loadfile
+
+# The pinned packages against the list of known vulnerabilities. Strict: a package that cannot be looked up is no pass.
+audit:
+	@$(PYTHON) -m venv $(VENV)/audit
+	@$(VENV)/audit/bin/pip install --quiet --disable-pip-version-check pip-audit
+	@for pins in requirements.txt requirements-no-deps.txt requirements-slurm.txt requirements-kubernetes.txt; do \
+	  $(VENV)/audit/bin/pip-audit --strict --no-deps --disable-pip --requirement $$pins || exit 1; done
 
 # Made-up media in many formats, and real ones if there are any: is frame k of every stage frame k, its sound in time?
 test-alignment: $(INSTALLED)

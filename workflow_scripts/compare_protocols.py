@@ -38,7 +38,7 @@ def run(*, scores: dict[str, Path], table: Path) -> None:
 
 
 def _figures(score: dict) -> dict[str, str]:
-    std, (low, high) = score["macro_f1_std"], score["macro_f1_interval_95"]
+    std, detected, (low, high) = score["macro_f1_std"], score["macro_f1_detected"], score["macro_f1_interval_95"]
     return {
         "folds": str(len(score["folds"])),
         "mean": f"{score['macro_f1_mean']:.4f}",
@@ -46,7 +46,7 @@ def _figures(score: dict) -> dict[str, str]:
         "pooled": f"{score['macro_f1']:.4f}",
         "95 % interval": f"{low:.3f} to {high:.3f}",
         "unsmoothed": f"{score['macro_f1_unsmoothed']:.4f}",
-        "detected": f"{score['macro_f1_detected']:.4f}",
+        "detected": "-" if detected is None else f"{detected:.4f}",
     }
 
 

@@ -32,7 +32,8 @@ def run(
 ) -> None:
     """Write the scores of the folds' held-out tracks, together and fold by fold, the tracks' own, and a figure.
 
-    logits, best: of each fold its logits and its smoothing. group_of: the video of each track, the unit of the
+    What no labelled frame counts for (a class nowhere, faces where none was detected) has an F1 of 0, or a score of
+    null. logits, best: of each fold its logits and its smoothing. group_of: the video of each track, the unit of the
     bootstrap.
     """
     folds = [read_labelled_logits(path, "heldout") for path in logits]
@@ -56,6 +57,7 @@ def run(
         }
         for fold, classes, raw, choice in zip(folds, smoothed, plain, choices, strict=True)
     ]
+    on_faces = np.where(detected, expression, UNLABELLED)
     figures = np.array([row["macro_f1"] for row in by_fold])
     provenance = made_by({"num_resamples": num_resamples, "seed": seed}, [*logits, *best])
     write_json(
@@ -67,7 +69,7 @@ def run(
             "macro_f1": macro_f1(expression, predicted),
             "macro_f1_interval_95": [low, high],
             "macro_f1_unsmoothed": macro_f1(expression, unsmoothed),
-            "macro_f1_detected": macro_f1(np.where(detected, expression, UNLABELLED), predicted),
+            "macro_f1_detected": macro_f1(on_faces, predicted) if (on_faces != UNLABELLED).any() else None,
             "f1": dict(zip(EXPRESSIONS, f1_of_confusion(counts).tolist(), strict=True)),
             "confusion": counts.tolist(),
             "num_labelled": int((expression != UNLABELLED).sum()),

@@ -16,7 +16,7 @@ from workflow_scripts.lib.artifacts import made_by, replacing, write_json, write
 from workflow_scripts.lib.challenge.expressions import NUM_CLASSES
 from workflow_scripts.lib.challenge.scores import validation_scores
 from workflow_scripts.lib.compute import start_torch
-from workflow_scripts.lib.corpora.image_sets import ImageSet, read_image_set
+from workflow_scripts.lib.corpora.image_sets import ImageSet, read_image_sets
 from workflow_scripts.lib.curves import Curves, curves_of
 from workflow_scripts.lib.encoders.loading import load_encoder, save_encoder
 from workflow_scripts.lib.encoders.preprocessing import IMAGENET_MEAN, IMAGENET_STD
@@ -58,11 +58,14 @@ def run(
     curves: where event files go, see `curves`.
     The checkpoint from which an interrupted run goes on lies beside `backbone` and is deleted at the end.
     """
-    found = [
-        read_image_set(item["layout"], Path(item["root"]), holdout_share=holdout["share"], seed=holdout["seed"])
-        for item in image_sets
-    ]
+    found = read_image_sets(image_sets, holdout)
     sets = {split: _of_split(found, split, stored_px) for split in ("train", "validation")}
+    for split, images in sets.items():
+        if not len(images):
+            raise InputError(
+                f"{', '.join(item['root'] for item in image_sets)}: no image is in the split {split}; correct the "
+                "lists, or leave the column split out of a table, which then holds out a share."
+            )
     logging.info(
         "Stage I with the head %s in %d processes on %d training and %d validation images",
         head_name,

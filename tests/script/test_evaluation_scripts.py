@@ -4,10 +4,11 @@ import json
 
 import numpy as np
 import pandas as pd
+import pyarrow as pa
 import pytest
 
 from workflow_scripts import assign_folds, compare_protocols, evaluate, tabulate_ablation
-from workflow_scripts.lib.artifacts import made_by, read_parquet, sha256_of
+from workflow_scripts.lib.artifacts import made_by, read_parquet, sha256_of, write_parquet
 from workflow_scripts.lib.challenge.scores import macro_f1
 from workflow_scripts.lib.logits import write_logits
 from workflow_scripts.lib.smoothing import smooth_logits
@@ -185,3 +186,26 @@ def test_the_ablation_table_has_a_row_for_every_configuration_and_seed(fold, tmp
     _tabulate(tmp_path / "two", rows)
     for name in ("table.parquet", "table.txt", "table.png"):
         assert sha256_of(tmp_path / "one" / name) == sha256_of(tmp_path / "two" / name)
+
+
+def test_without_a_detected_face_the_score_on_faces_is_null_and_all_others_stand(fold, best, tmp_path):
+    path, _ = fold("official", ["b"], ["a1", "a2"])
+    table = read_parquet(path)
+    nowhere = pa.array(np.zeros(len(table), bool))
+    write_parquet(table.set_column(table.column_names.index("detected"), "detected", nowhere), path, {})
+    scores = _evaluate(tmp_path, [path], [best("one", "mean", 5)])
+    assert scores["macro_f1_detected"] is None and scores["num_labelled_detected"] == 0
+    assert scores["macro_f1"] > 0
+    protocols = dict.fromkeys(("official", "paper", "nested"), tmp_path / "scores.json")
+    compare_protocols.run(scores=protocols, table=tmp_path / "table.txt")
+    assert "nan" not in (tmp_path / "table.txt").read_text().lower()
+
+
+def test_a_class_that_nobody_shows_counts_as_0_and_nothing_is_nan(fold, best, tmp_path):
+    path, _ = fold("official", ["b"], ["a1", "a2"])
+    table = read_parquet(path)
+    fewer = np.where(table["expression"].to_numpy() == 7, -1, table["expression"].to_numpy())
+    write_parquet(table.set_column(table.column_names.index("expression"), "expression", pa.array(fewer)), path, {})
+    scores = _evaluate(tmp_path, [path], [best("one", "none", 1)])
+    assert scores["f1"]["Other"] == 0 and np.isfinite(scores["macro_f1_interval_95"]).all()
+    assert np.isfinite(read_parquet(tmp_path / "tracks.parquet").to_pandas()["macro_f1_without"]).all()

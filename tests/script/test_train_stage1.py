@@ -1,8 +1,10 @@
 import json
 import multiprocessing
 import time
+from pathlib import Path
 
 import numpy as np
+import pytest
 import torch
 from PIL import Image
 from safetensors import safe_open
@@ -10,6 +12,7 @@ from safetensors import safe_open
 from tests.unit.test_stage1_training import SETTINGS
 from workflow_scripts.lib.artifacts import read_made_by, read_parquet, sha256_of
 from workflow_scripts.lib.encoders.loading import load_encoder
+from workflow_scripts.lib.errors import InputError
 from workflow_scripts.train_stage1 import run
 
 TRAINING = {key: value for key, value in SETTINGS.items() if key not in ("num_classes", "image_px", "device")}
@@ -130,3 +133,14 @@ def test_killed_after_half_of_its_epochs_it_ends_like_an_uninterrupted_run(encod
     _run(encoder, images, tmp_path / "killed", training=TRAINING | {"epochs": 12})
     for name in ("metrics.json", "history.parquet", "backbone/model.safetensors", "head.safetensors"):
         assert sha256_of(tmp_path / "killed" / name) == sha256_of(tmp_path / "whole" / name), name
+
+
+@pytest.mark.parametrize("split", ["train", "validation"])
+def test_image_sets_without_an_image_in_a_split_are_refused_at_once(encoder, tmp_path, split):
+    images = _images(tmp_path)
+    table = Path(images[0]["root"])
+    header, *rows = table.read_text().splitlines()
+    table.write_text("\n".join([f"{header},split", *(f"{row},{split}" for row in rows)]) + "\n")
+    other = {"train": "validation", "validation": "train"}[split]
+    with pytest.raises(InputError, match=rf"labels\.csv: no image is in the split {other}; correct the lists"):
+        _run(encoder, images, tmp_path / "out")

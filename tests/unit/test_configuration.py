@@ -220,3 +220,20 @@ def test_the_full_size_overlay_holds_the_papers_settings(config, tmp_path):
     assert over["detector"]["insightface"] == full["detector"]["insightface"]
     for part in ("moe", "padaug", "augmentation", "training"):
         assert over["stage1"][part] == full["stage1"][part], part
+
+
+@pytest.mark.parametrize(
+    ("over", "sentence"),
+    [
+        ({"corpus": {"root": "a/{x}"}}, r"corpus\.root: 'a/\{x\}' has a brace"),
+        (
+            {"stage1": {"image_sets": [{"name": "a", "layout": "rafdb", "root": "a\nb"}]}},
+            r"stage1\.image_sets\.0\.root: ",
+        ),
+        ({"predict_videos": "a/\x1b[2J"}, "predict_videos: .* cannot be printed"),
+    ],
+)
+def test_paths_that_snakemake_or_a_terminal_would_read_otherwise(config, over, sentence):
+    with pytest.raises(InputError, match=sentence) as refusal:
+        check_keys(_merged(config, over), SCHEMA)
+    assert str(refusal.value).isprintable()

@@ -70,3 +70,30 @@ def test_another_config_json_is_refused(folder, text):
     (folder / "config.json").write_text(text)
     with pytest.raises(InputError, match=r"config\.json"):
         ExportedModel.read(folder)
+
+
+@pytest.mark.parametrize(
+    ("changes", "sentence"),
+    [
+        ({"fusion": ["../../secret.safetensors"]}, r"names its fusion models \['\.\./\.\./secret"),
+        ({"fusion": ["/etc/passwd"]}, "names its fusion models"),
+        ({"fusion": ["fusion/{x}.safetensors"]}, "names its fusion models"),
+        ({"fusion": []}, "names its fusion models"),
+        ({"fusion": None}, "names its fusion models None"),
+        ({"smoothing": None}, "lacks settings or smoothing"),
+        ({"settings": 3}, "lacks settings or smoothing"),
+    ],
+)
+def test_a_model_that_somebody_sent_leads_to_no_other_files(folder, changes, sentence):
+    content = json.loads((folder / "config.json").read_text()) | changes
+    (folder / "config.json").write_text(json.dumps(content))
+    with pytest.raises(InputError, match=sentence):
+        ExportedModel.read(folder)
+
+
+@pytest.mark.parametrize("settings", [{}, {"crops": 1}, {"crops": {"scales": [1]}, "audio": "x"}])
+def test_a_model_without_its_settings_is_refused(folder, config, settings):
+    content = json.loads((folder / "config.json").read_text()) | {"settings": settings}
+    (folder / "config.json").write_text(json.dumps(content))
+    with pytest.raises(InputError, match="lacks a setting that features depend on"):
+        ExportedModel.read(folder).configure(config)

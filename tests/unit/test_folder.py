@@ -1,3 +1,6 @@
+import os
+from pathlib import Path
+
 import pytest
 
 from workflow_scripts.lib.corpora.corpus import Corpus
@@ -56,13 +59,26 @@ def test_a_folder_without_videos_is_refused_by_name(tmp_path, name, said):
 
 
 def test_a_path_that_snakemake_would_read_as_a_wildcard_is_refused(tmp_path):
-    with pytest.raises(InputError, match=r"you \{x\}\.mp4 has a brace in its path.*rename"):
+    with pytest.raises(InputError, match=r"you \{x\}\.mp4' has a brace in its path.*rename"):
         scan_folder(_folder(tmp_path, "you {x}.mp4"), "predict-x", "main")
 
 
-def test_a_name_that_is_not_utf_8_is_refused(tmp_path):
-    with pytest.raises(InputError, match=r"The name of .*is not UTF-8.*rename"):
-        scan_folder(_folder(tmp_path, "you \udcff.mp4"), "predict-x", "main")
+@pytest.mark.parametrize("persons", ["main", "all"])
+def test_the_longest_names_of_a_file_system_leave_room_for_what_stages_add(tmp_path, persons):
+    folder = _folder(tmp_path / ("f" * 255), "a" * 251 + ".mp4", "a" * 250 + "b.mp4", "é" * 125 + ".mp4")
+    tracks = scan_folder(folder, f"predict-{folder_name(folder)}", persons)
+    assert len({track.video for track in tracks}) == 3
+    for track in tracks:
+        longest = f"predict-{folder_name(folder)}-{track.track}.parquet"
+        (tmp_path / f".{longest}.4194304.partial").touch()
+
+
+def test_names_that_are_no_utf8_are_refused_with_a_sentence(tmp_path):
+    (tmp_path / "a b.mp4").touch()
+    (Path(os.fsdecode(os.fsencode(tmp_path) + b"/a\xff.mp4"))).touch()
+    with pytest.raises(InputError, match=r"a\\udcff\.mp4' has .* rename") as refusal:
+        scan_folder(tmp_path, "predict-x", "main")
+    assert str(refusal.value).isprintable()
 
 
 def test_batches_of_predicted_videos_keep_apart_from_a_corpus_with_the_same_names(tmp_path):

@@ -1,6 +1,7 @@
 """How training reads its frames: order, memory, and what becomes of the model."""
 
 import time
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -12,7 +13,7 @@ from workflow_scripts.lib.errors import InputError
 from workflow_scripts.lib.fusion import training
 from workflow_scripts.lib.fusion.dropout import Dropout
 from workflow_scripts.lib.fusion.heads import HEADS
-from workflow_scripts.lib.fusion.model import FusionModel
+from workflow_scripts.lib.fusion.model import FusionModel, Normalisation
 from workflow_scripts.lib.fusion.prediction import predict_logits
 from workflow_scripts.lib.fusion.training import Frames, ShuffledBatches, in_buffers, train
 from workflow_scripts.lib.targets import class_weights
@@ -220,3 +221,35 @@ def test_every_head_trains_in_bfloat16(head):
     history = train(model, frames, frames, num_classes=8, device="cpu", **(TRAINING | {"dtype": "bfloat16"}))
     assert history[-1]["train_loss"] < history[0]["train_loss"]
     assert np.isfinite(predict_logits(model, *frames.inputs)).all()
+
+
+def test_training_that_diverges_ends_with_a_sentence():
+    with pytest.raises(InputError, match=r"the fusion diverged in epoch 1 of 6 .*lower fusion\.training\.lr"):
+        _trained(_frames(400), _frames(100, seed=1), lr=1e30)
+
+
+def test_a_constant_feature_says_nothing_whatever_its_value_is_elsewhere():
+    rng = np.random.default_rng(0)
+    for count in range(2, 4000, 97):
+        rows = np.broadcast_to(rng.normal(size=3).astype(np.float16), (count, 3))
+        normalisation = Normalisation(3)
+        normalisation.fit(rows, np.arange(count))
+        assert normalisation.std.tolist() == [1, 1, 1]
+
+
+def test_frames_without_any_face_or_sound_are_trained_on_what_is_there():
+    frames = _frames(400)
+    silent = replace(frames, audio=frames.audio * 0, audio_present=np.zeros(400, bool))
+    model, history = _trained(silent, silent)
+    assert all(np.isfinite(list(row.values())).all() for row in history)
+    assert all(tensor.isfinite().all() for tensor in model.state_dict().values())
+    assert model.audio_normalisation.std.tolist() == [1] * 4
+
+
+def test_a_class_without_samples_has_no_weight_and_f1_0():
+    frames = _frames(400)
+    frames.expression[frames.expression == 3] = -1
+    model, history = _trained(frames, _frames(100, seed=1))
+    assert class_weights(frames.expression[frames.expression >= 0], 8)[3] == 0
+    assert all(np.isfinite(list(row.values())).all() for row in history)
+    assert all(tensor.isfinite().all() for tensor in model.state_dict().values())

@@ -7,7 +7,12 @@ import pytest
 
 from workflow_scripts.lib.challenge.expressions import EXPRESSIONS
 from workflow_scripts.lib.corpora import image_sets
-from workflow_scripts.lib.corpora.image_sets import AFFECTNET_TO_CHALLENGE, RAFDB_TO_CHALLENGE, read_image_set
+from workflow_scripts.lib.corpora.image_sets import (
+    AFFECTNET_TO_CHALLENGE,
+    RAFDB_TO_CHALLENGE,
+    read_image_set,
+    read_image_sets,
+)
 from workflow_scripts.lib.errors import InputError
 
 AFFECTNET_HEADER = (
@@ -253,6 +258,40 @@ def test_tables_that_do_not_fit_are_refused(tmp_path, text, message):
     (tmp_path / "faces.csv").write_text(text)
     with pytest.raises(InputError, match=message):
         read_image_set("table", tmp_path / "faces.csv")
+
+
+@pytest.mark.parametrize("how", ["absolute", "above", "link"])
+@pytest.mark.parametrize("layout", ["table", "affectnet_csv"])
+def test_a_list_leads_outside_its_folder_only_if_allowed(tmp_path, layout, how):
+    touch(tmp_path, "other/x.jpg")
+    folder = tmp_path / "set"
+    images = folder if layout == "table" else folder / "Manually_Annotated_Images"
+    touch(images, "y.jpg")
+    (images / "link.jpg").symlink_to(tmp_path / "other/x.jpg")
+    above = "../" if layout == "table" else "../../"
+    name = {"absolute": f"{tmp_path}/other/x.jpg", "above": f"{above}other/x.jpg", "link": "link.jpg"}[how]
+    if layout == "table":
+        root = folder / "faces.csv"
+        root.write_text(f"image,expression,split\ny.jpg,0,train\n{name},1,validation\n")
+    else:
+        root = folder
+        (folder / "Manually_Annotated_file_lists").mkdir()
+        for part, image in (("training", "y.jpg"), ("validation", name)):
+            (folder / f"Manually_Annotated_file_lists/{part}.csv").write_text(f"{image},0,0,0,0,,1,0,0\n")
+    with pytest.raises(InputError, match=r"names the image '.*(x|link)\.jpg', which lies outside .*allow_outside_root"):
+        read_image_set(layout, root)
+    assert len(read_image_set(layout, root, allow_outside_root=True).paths) == 2
+    item = {"name": "mine", "layout": layout, "root": str(root), "allow_outside_root": True}
+    assert len(read_image_sets([item], {"share": 0.5, "seed": 0})[0].paths) == 2
+
+
+def test_a_releases_folder_of_images_may_be_a_link_to_another_disk(tmp_path):
+    touch(tmp_path, "disk/1/y.jpg")
+    (tmp_path / "set/Manually_Annotated_file_lists").mkdir(parents=True)
+    (tmp_path / "set/Manually_Annotated_Images").symlink_to(tmp_path / "disk")
+    for part in ("training", "validation"):
+        (tmp_path / f"set/Manually_Annotated_file_lists/{part}.csv").write_text("1/y.jpg,0,0,0,0,,1,0,0\n")
+    assert len(read_image_set("affectnet_csv", tmp_path / "set").paths) == 2
 
 
 def test_missing_images_are_counted_and_the_first_is_named(tmp_path):

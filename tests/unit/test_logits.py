@@ -51,3 +51,12 @@ def test_folds_are_averaged_and_must_cover_the_same_frames(tmp_path):
     assert mean["a"] == pytest.approx((one["a"] + two["a"]) / 2, abs=1e-6)
     with pytest.raises(InputError, match="hold different frames"):
         mean_logits([tmp_path / "one", tmp_path / "longer"])
+
+
+@pytest.mark.parametrize("value", [np.nan, np.inf, -np.inf])
+def test_logits_that_are_no_numbers_are_refused_and_not_written(tmp_path, value):
+    logits = {"a": np.zeros((2, 8), np.float32), "b": np.zeros((3, 8), np.float32)}
+    logits["b"][1, 4] = value
+    with pytest.raises(InputError, match=r"logits of b that are not finite.*lower fusion\.training\.lr"):
+        write_logits(logits, tmp_path / "logits.parquet", {})
+    assert not list(tmp_path.iterdir())

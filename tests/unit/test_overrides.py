@@ -2,6 +2,7 @@ import pytest
 
 from workflow_scripts.lib.corpora.overrides import read_overrides
 from workflow_scripts.lib.errors import InputError
+from workflow_scripts.lib.faces.wanted import parse_wanted
 
 TRACKS = ["a", "b_left"]
 
@@ -27,6 +28,12 @@ def test_rows_by_track_in_their_order(tmp_path):
     assert read_overrides(_table(tmp_path), TRACKS) == {}
 
 
+@pytest.mark.parametrize("box", ["1234567,2,12345678,40", "-0.00001, 2, 3.25, 4"])
+def test_any_box_comes_through_to_the_job_that_looks_for_the_face(tmp_path, box):
+    (row,) = read_overrides(_table(tmp_path, f"a\t\t\tidentity\t{box}"), TRACKS)["a"]
+    assert parse_wanted(row["person"]).xyxy_px == tuple(map(float, box.split(",")))
+
+
 @pytest.mark.parametrize(
     ("row", "sentence"),
     [
@@ -40,6 +47,10 @@ def test_rows_by_track_in_their_order(tmp_path):
         ("a\t1\t2\tidentity\t5,2,3,4", "'5,2,3,4' is no box; write x1,y1,x2,y2"),
         ("a\t1\t2\tidentity@0:1,1,2,2\t", "is no person"),
         ("a\t1\t2\tleft\t\tmore", "more fields than the header"),
+        ("a\t" + "1" * 5000 + "\t\tleft\t", "from_frame '1111"),
+        ("a\t²\t\tleft\t", "from_frame '²'; frames are whole numbers"),
+        ("a\t1\t\tidentity\t1,1," + "9" * 400 + ",2", "is no box"),
+        ("a\t1\t\tidentity@" + "1" * 5000 + ":1,1,2,2\t", "is no person"),
     ],
 )
 def test_what_does_not_fit_is_said_with_its_line(tmp_path, row, sentence):

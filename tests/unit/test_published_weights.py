@@ -1,27 +1,17 @@
 import pickle
 import re
 import zipfile
-from pathlib import Path
 
 import numpy as np
 import pytest
 import torch
 from safetensors.torch import save_file
 
+from tests.payload import RunsCode
 from workflow_scripts.lib.errors import InputError
 from workflow_scripts.lib.published_weights import check_names, check_tensors, read_state_dict, read_vector
 
 STATE = {"a.weight": torch.arange(6.0).view(2, 3), "a.bias": torch.tensor([1.0, -1.0])}
-
-
-class _RunsCode:
-    """Makes a folder when it is unpickled."""
-
-    def __init__(self, canary):
-        self.canary = canary
-
-    def __reduce__(self):
-        return Path.mkdir, (self.canary,)
 
 
 def _same(found):
@@ -76,7 +66,7 @@ def test_a_training_checkpoint_with_numpy_statistics_beside_the_weights_is_read(
 
 @pytest.mark.parametrize("place", ["top", "beside the weights", "inside an array"])
 def test_an_object_that_runs_code_is_refused_and_not_run(tmp_path, place):
-    canary = _RunsCode(tmp_path / "canary")
+    canary = RunsCode(tmp_path / "canary")
     content = {
         "top": canary,
         "beside the weights": {"model": STATE, "cfg": canary},
@@ -92,7 +82,7 @@ def test_an_object_that_runs_code_is_refused_and_not_run(tmp_path, place):
 
 def test_a_plain_pickle_is_refused_and_not_run(tmp_path):
     path, canary = tmp_path / "weights.pth", tmp_path / "canary"
-    path.write_bytes(pickle.dumps({"model": _RunsCode(canary)}))
+    path.write_bytes(pickle.dumps({"model": RunsCode(canary)}))
     with pytest.raises(InputError, match=rf"{path} is no checkpoint in PyTorch's zip format"):
         read_state_dict(path)
     assert not canary.exists()
@@ -108,7 +98,10 @@ def test_a_model_object_is_refused(tmp_path):
 def test_damaged_and_foreign_files_are_refused(tmp_path):
     path = _saved(STATE, tmp_path / "weights.pt")
     path.write_bytes(path.read_bytes()[:-200])
-    with pytest.raises(InputError, match="fetch it again if it is cut off"):
+    with pytest.raises(InputError, match="or cut off; fetch it again"):
+        read_state_dict(path)
+    path.write_bytes(b"\x80" + _saved(STATE, path).read_bytes()[1:])  # then torch takes it for an older format
+    with pytest.raises(InputError, match="is no checkpoint in PyTorch's zip format"):
         read_state_dict(path)
     with zipfile.ZipFile(path, "w") as archive:
         archive.writestr("notes.txt", "hello")
@@ -146,13 +139,29 @@ def test_vectors_are_read_strictly(tmp_path):
         with pytest.raises(InputError, match=rf"{re.escape(str(path))} is no one-dimensional array of numbers"):
             read_vector(path)
     canary = tmp_path / "canary"
-    np.save(path, np.array([_RunsCode(canary)], dtype=object), allow_pickle=True)
+    np.save(path, np.array([RunsCode(canary)], dtype=object), allow_pickle=True)
     with pytest.raises(InputError, match=r"cannot be read as an \.npy array"):
         read_vector(path)
     assert not canary.exists()
-    path.write_bytes(b"")
-    with pytest.raises(InputError, match=r"cannot be read as an \.npy array"):
-        read_vector(path)
+    np.savez(tmp_path / "mean.npz", np.zeros(2))
+    whole = (
+        np.lib.format.magic(1, 0)
+        + b"v\0"
+        + b"{'descr': '<f8', 'fortran_order': False, 'shape': (2,), }".ljust(117)
+        + b"\n"
+    )
+    huge = whole.replace(b"(2,), }    ", b"(9999999,)}")
+    for content in (
+        b"",
+        b"PK\3\4",
+        (tmp_path / "mean.npz").read_bytes(),
+        whole,
+        whole.replace(b"descr", b"de\0cr"),
+        huge,
+    ):
+        path.write_bytes(content)
+        with pytest.raises(InputError, match=r"cannot be read as an \.npy array"):
+            read_vector(path)
 
 
 def test_names_and_tensors_are_held_against_what_is_expected():

@@ -174,3 +174,34 @@ def test_augmentation_keeps_pictures_upright_and_in_range():
     mean, std = torch.tensor(IMAGENET_MEAN).view(3, 1, 1), torch.tensor(IMAGENET_STD).view(3, 1, 1)
     pictures = found * std + mean
     assert (pictures[:, :, 6:10].mean(dim=(1, 2, 3)) > pictures[:, :, 20:24].mean(dim=(1, 2, 3))).float().mean() > 0.8
+
+
+def test_training_that_diverges_ends_with_a_sentence_and_without_a_checkpoint(images, tmp_path):
+    # The only step: its loss is still a number, what it makes of the weights is none.
+    few = training.ImageDataset(images[0].paths[:16], images[0].expression[:16], 32)
+    rates = {"head_lr": 1e37, "backbone_lr": 1e37, "weight_decay": 0.0, "warmup_epochs": 0, "epochs": 1}
+    with pytest.raises(InputError, match=r"Stage I diverged in epoch 1 of 1 .*lower stage1\.training\.head_lr"):
+        _train([few, images[1]], tmp_path / "c.pt", **rates)
+    assert not (tmp_path / "c.pt").exists()
+
+
+@pytest.mark.parametrize("content", [b"", b"PK\3\4 cut off"])
+def test_a_checkpoint_that_cannot_be_read_is_named_with_what_to_do(images, tmp_path, content):
+    (tmp_path / "c.pt").write_bytes(content)
+    with pytest.raises(InputError, match=r"c\.pt .* delete it, and Stage I trains afresh"):
+        _train(images, tmp_path / "c.pt")
+
+
+def test_pictures_in_formats_that_start_a_program_are_refused(tmp_path):
+    path = tmp_path / "face.jpg"
+    Image.new("RGB", (8, 8)).save(path, "EPS")
+    with pytest.raises(InputError, match=r"face\.jpg is no readable image"):
+        training.ImageDataset([path], np.array([0]), 32)[0]
+
+
+def test_a_picture_of_too_many_pixels_is_refused_before_it_is_decoded(tmp_path, monkeypatch):
+    path = tmp_path / "face.png"
+    Image.new("RGB", (40, 40)).save(path)
+    monkeypatch.setattr(Image, "MAX_IMAGE_PIXELS", 700)
+    with pytest.raises(InputError, match=r"face\.png is no readable image .*1600 pixels"):
+        training.ImageDataset([path], np.array([0]), 32)[0]

@@ -67,6 +67,44 @@ def test_what_does_not_fit_is_refused_with_its_line(tmp_path, text, message):
     assert "\n" not in str(refusal.value)
 
 
+@pytest.mark.parametrize("column", ["path", "annotation"])
+@pytest.mark.parametrize("how", ["absolute", "above", "link", "linked folder"])
+def test_a_table_leads_outside_its_folder_only_if_allowed(tmp_path, column, how):
+    folder, other = tmp_path / "corpus", tmp_path / "other"
+    folder.mkdir()
+    other.mkdir()
+    (other / "a.mp4").touch()
+    (folder / "linked").symlink_to(other)
+    (folder / "link.mp4").symlink_to(other / "a.mp4")
+    name = {
+        "absolute": f"{other}/a.mp4",
+        "above": "../other/a.mp4",
+        "link": "link.mp4",
+        "linked folder": "linked/a.mp4",
+    }
+    files = {"path": "a.mp4", "annotation": "a.txt"} | {column: name[how]}
+    header = "track\tpath\tsplit\tannotation\n"
+    tsv = table(folder, f"{header}a\t{files['path']}\ttrain\t{files['annotation']}\n")
+    with pytest.raises(
+        InputError, match=r"line 2 names .*a|link\.mp4, which lies outside .*corpus\.allow_outside_root"
+    ):
+        index_table(tsv)
+    (track,) = index_table(tsv, allow_outside_root=True)
+    assert (other / "a.mp4").samefile({"path": track.path, "annotation": track.annotation}[column])
+
+
+def test_a_table_may_lie_behind_a_link_and_name_its_folder_in_full(tmp_path):
+    (tmp_path / "real").mkdir()
+    (tmp_path / "linked").symlink_to(tmp_path / "real")
+    tsv = table(tmp_path / "real", f"track\tpath\tsplit\na\t{tmp_path}/linked/a.mp4\ttest\n")
+    assert index_table(tmp_path / "linked" / tsv.name)[0].path == f"{tmp_path}/linked/a.mp4"
+
+
+def test_a_path_with_a_line_break_is_refused_on_one_line(tmp_path):
+    with pytest.raises(InputError, match=r"line 3 names .*a\\nb\.mp4', which has a line break"):
+        index_table(table(tmp_path, 'track\tpath\tsplit\na\t"a\nb.mp4"\ttest\n'))
+
+
 def test_missing_table_is_named(tmp_path):
     with pytest.raises(InputError, match=r"corpus\.tsv cannot be read"):
         index_table(tmp_path / "corpus.tsv")

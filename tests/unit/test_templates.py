@@ -41,6 +41,13 @@ def test_order_is_the_files_and_long_videos_pass_five_digits(tmp_path):
         ("a/00001.jpg,0\na/00001.jpg,0\n", "lists a/00001.jpg twice"),
         ("a/00000.jpg,0\n", "counted from 1"),
         (HEADER, "has no rows"),
+        (HEADER + "../00001.jpg,0\n", "line 2 reads '../00001.jpg,0' instead of <track>"),
+        ("a/../../00001.jpg,0\n", "line 1 reads"),
+        ("/00001.jpg,0\n", "line 1 reads '/00001.jpg,0'"),
+        (".a/00001.jpg,0\n", "line 1 reads"),
+        ("a{b}/00001.jpg,0\n", "line 1 reads"),
+        ("a/" + "1" * 5000 + ".jpg\n", "line 1 reads 'a/1111"),
+        ("a/\N{ARABIC-INDIC DIGIT ONE}0001.jpg\n", "line 1 reads"),
     ],
 )
 def test_bad_templates_are_refused_with_their_line(tmp_path, text, message):
@@ -65,6 +72,22 @@ def test_a_folder_of_track_files_is_a_template(tmp_path):
     assert template_tracks(tmp_path) == {"a": 3, "a-1": 1, "video2_left": 2}
     expected = [("a", 1), ("a", 2), ("a", 3), ("a-1", 1), ("video2_left", 1), ("video2_left", 2)]
     assert read_template(tmp_path) == expected
+
+
+def test_a_track_may_be_called_like_the_header(tmp_path):
+    path = template(tmp_path, HEADER + "image_location/00001.jpg,0\n")
+    assert read_template(path) == [("image_location", 1)] and template_tracks(path) == {"image_location": 1}
+
+
+def test_names_that_no_track_can_have_are_not_listed(tmp_path):
+    with pytest.raises(InputError, match=r"line 1 reads '\.\./00001"):
+        template_tracks(template(tmp_path, "../00001.jpg,0\n"))
+    (tmp_path / "folder").mkdir()
+    (tmp_path / "folder/..x{y}.txt").write_text("")
+    (tmp_path / "folder/a b.txt").write_text(HEADER.removeprefix("image_location,") + "0\n")
+    for read in (read_template, template_tracks):
+        with pytest.raises(InputError, match=r"folder holds 'a b\.txt', which no track is called"):
+            read(tmp_path / "folder")
 
 
 def test_a_folder_without_track_files_is_refused(tmp_path):

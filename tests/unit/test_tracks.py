@@ -6,6 +6,7 @@ import pytest
 
 from workflow_scripts.lib.corpora.tracks import Track, check_tracks, read_tracks, write_tracks
 from workflow_scripts.lib.errors import InputError
+from workflow_scripts.lib.names import LONGEST_NAME
 
 
 def a_track(name: str, **changes: str) -> Track:
@@ -22,9 +23,10 @@ def test_table_round_trip_keeps_order_and_odd_paths(tmp_path):
 
 
 def test_another_table_is_refused(tmp_path):
-    (tmp_path / "tracks.tsv").write_text("track\tvideo\na\ta\n")
-    with pytest.raises(InputError, match="no table of tracks"):
-        read_tracks(tmp_path / "tracks.tsv")
+    for content in (b"track\tvideo\na\ta\n", b"\xff", b'"a"b\n', b"track\t" + b"a" * 200_000):
+        (tmp_path / "tracks.tsv").write_bytes(content)
+        with pytest.raises(InputError, match="no table of tracks"):
+            read_tracks(tmp_path / "tracks.tsv")
 
 
 @pytest.mark.parametrize("name", ["", "-a", ".a", "a b", "a/b", "a[s]", "é", "a\n"])
@@ -33,6 +35,28 @@ def test_names_that_cannot_be_file_names_are_refused(name):
         check_tracks([a_track("a", track=name)])
     with pytest.raises(InputError, match="table layout"):
         check_tracks([a_track("a", video=name)])
+
+
+def test_names_leave_room_for_what_stages_put_around_them():
+    check_tracks([a_track("a" * LONGEST_NAME)])
+    with pytest.raises(InputError, match=f"at most {LONGEST_NAME}"):
+        check_tracks([a_track("a" * (LONGEST_NAME + 1))])
+
+
+@pytest.mark.parametrize("place", ["path", "annotation"])
+@pytest.mark.parametrize(
+    ("path", "fault"),
+    [
+        ("x/{track}.mp4", "has a brace"),
+        ("x/a\nb.mp4", "has a line break"),
+        ("x/\x1b[31m.mp4", "cannot be printed"),
+        ("x/\udcff.mp4", "cannot be printed"),
+    ],
+)
+def test_paths_that_snakemake_or_a_terminal_would_read_otherwise_are_refused(place, path, fault):
+    with pytest.raises(InputError, match=fault) as refusal:
+        check_tracks([a_track("a", **{place: path})])
+    assert str(refusal.value).isprintable()
 
 
 @pytest.mark.parametrize("name", ["6-30-1920x1080_right", "102", "video45_3", "28-30-1280x720-2", "a.b"])

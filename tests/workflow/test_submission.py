@@ -4,7 +4,11 @@ import json
 import os
 import shutil
 
+import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
 import pytest
+from safetensors.torch import load_file
 
 from workflow_scripts.lib.artifacts import read_made_by, read_parquet
 from workflow_scripts.lib.challenge.submission import HEADER
@@ -64,6 +68,28 @@ def test_every_stage_left_what_the_contracts_say(finished):
         assert (results / "stage1" / name).exists()
     assert not list(results.rglob("*.partial"))
     assert (results / "quarantine.tsv").read_text() == "file\tstage\treason\tffmpeg\n"
+
+
+def test_no_artifact_holds_a_number_that_is_none(finished):
+    results = finished.root / "results"
+    tables, arrays, weights = (
+        sorted(path for path in results.rglob(f"*.{suffix}") if "demo" not in path.parts)
+        for suffix in ("parquet", "npy", "safetensors")
+    )
+    assert tables and arrays and weights
+    for path in tables:
+        for name, column in zip((table := read_parquet(path)).column_names, table.columns, strict=True):
+            values = column.combine_chunks()
+            while pa.types.is_nested(values.type):
+                values = values.flatten()
+            if pa.types.is_floating(values.type):
+                assert pc.all(pc.is_finite(values), min_count=0).as_py(), f"{path}: {name}"
+    for path in arrays:
+        assert np.isfinite(np.load(path)).all(), path
+    for path in weights:
+        assert all(tensor.isfinite().all() for tensor in load_file(path).values()), path
+    for path in results.rglob("*.json"):
+        json.loads(path.read_text(), parse_constant=lambda word, path=path: pytest.fail(f"{path} holds {word}"))
 
 
 def test_the_truth_of_the_test_tracks_is_read_by_no_rule(finished):

@@ -10,6 +10,7 @@ from jsonschema.exceptions import ValidationError, best_match
 
 from workflow_scripts.lib.errors import InputError
 from workflow_scripts.lib.given_files import missing_given_files
+from workflow_scripts.lib.names import path_fault
 
 CROSS_ATTENTION_HEADS = 8
 """Those of `fusion.heads`, which brings torch and is not for every reading of the Snakefile."""
@@ -28,6 +29,7 @@ def check_keys(config: dict, schema: Path) -> None:
     error = best_match(Draft202012Validator(rules).iter_errors(config))
     if error is not None:
         raise InputError(f"configuration: {_sentence(error)}")
+    _check_texts("", config)
     _check_stage1(config["stage1"])
     _check_sizes(config)
 
@@ -78,6 +80,15 @@ def _wrong_kind(place: str, value: object, wanted: str | list[str]) -> str:
                 return f"{sentence}write {number} (YAML takes 1e-3 for text, and 1.0e-3 for a number)."
             return f"{sentence}write {value} without quotes, in a --configfile (--config makes text of it)."
     return f"{sentence}see config.yaml for an example."
+
+
+def _check_texts(place: str, value: object) -> None:
+    """Every text of the configuration may be a path that becomes a rule's input."""
+    parts = value.items() if isinstance(value, dict) else enumerate(value) if isinstance(value, list) else ()
+    for key, part in parts:
+        _check_texts(f"{place}.{key}" if place else str(key), part)
+    if isinstance(value, str) and (fault := path_fault(value)):
+        raise InputError(f"configuration: {place}: {value!r} {fault}; rename the file or folder.")
 
 
 def _check_stage1(stage1: dict) -> None:

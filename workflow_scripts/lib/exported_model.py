@@ -10,6 +10,7 @@ Light: read with the Snakefile.
 """
 
 import json
+import re
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -17,7 +18,7 @@ from workflow_scripts.lib.errors import InputError
 
 MODEL_TYPE = "two_stage_dual_modality_expression"
 _ENCODERS = ("visual", "speech")
-_NEEDED = {"settings", "smoothing", "fusion"}
+_FUSION = re.compile(r"fusion/[a-z0-9]+\.safetensors")
 
 
 @dataclass(frozen=True)
@@ -46,9 +47,17 @@ class ExportedModel:
             ) from None
         except (ValueError, NotADirectoryError) as error:
             raise InputError(f"{path} cannot be read ({error}); copy the model's folder again.") from error
-        if not isinstance(stored, dict) or stored.get("model_type") != MODEL_TYPE or not stored.keys() >= _NEEDED:
+        if not isinstance(stored, dict) or stored.get("model_type") != MODEL_TYPE:
             raise InputError(f"{path} is not of an exported model; name the folder that export_model made.")
-        fusion = [folder / name for name in stored["fusion"]]
+        names = stored.get("fusion")
+        if not isinstance(names, list) or not names or not all(_FUSION.fullmatch(str(name)) for name in names):
+            raise InputError(
+                f"{path} names its fusion models {names!r} instead of fusion/<fold>.safetensors; copy the model's "
+                "folder again."
+            )
+        if not all(isinstance(stored.get(key), dict) for key in ("settings", "smoothing")):
+            raise InputError(f"{path} lacks settings or smoothing; copy the model's folder again.")
+        fusion = [folder / name for name in names]
         encoders = [folder / modality / name for modality in _ENCODERS for name in ("config.json", "model.safetensors")]
         for needed in (*encoders, *fusion):
             if not needed.is_file():
@@ -56,11 +65,20 @@ class ExportedModel:
         return cls(folder, stored["settings"], stored["smoothing"], fusion)
 
     def configure(self, config: dict) -> None:
-        """Set in a configuration what this model's features depend on, and its encoders."""
-        config["crops"]["scales"] = self.settings["crops"]["scales"]
-        config["audio"].update(self.settings["audio"])
-        config["features"]["audio"].update(self.settings["features"]["audio"])
-        config["encoders"]["visual"].update(self.settings["encoders"]["visual"])
+        """Set in a configuration what this model's features depend on, and its encoders.
+
+        Raises InputError where the model does not say.
+        """
+        try:
+            config["crops"]["scales"] = self.settings["crops"]["scales"]
+            config["audio"].update(self.settings["audio"])
+            config["features"]["audio"].update(self.settings["features"]["audio"])
+            config["encoders"]["visual"].update(self.settings["encoders"]["visual"])
+        except (KeyError, TypeError, ValueError) as error:
+            raise InputError(
+                f"{self.folder}/config.json lacks a setting that features depend on ({error!r}); copy the model's "
+                "folder again."
+            ) from error
         for modality in _ENCODERS:
             config["encoders"][modality].update(source="path", path=str(self.folder / modality))
 

@@ -4,6 +4,7 @@ import errno
 import io
 import logging
 import os
+import re
 import sys
 import traceback
 from collections.abc import Iterable, Iterator
@@ -15,8 +16,14 @@ from tqdm import tqdm
 from workflow_scripts.lib.errors import InputError
 
 _LINE = "{desc}: {n_fmt} of {total_fmt}{unit}, {rate_fmt}, {remaining} left"
+# A full disk in the words of libraries that keep the system's to themselves: NumPy, PyTorch twice, libsndfile.
+_DISK_WORDS = re.compile(
+    r"requested and \d+ written|unexpected pos \d+ vs|PytorchStreamWriter failed writing|System error\.$"
+)
 _TORCH_MEMORY = ("CUDA out of memory", "can't allocate memory")
 _LARGER_DISK = "free some, or make results/ a link to a folder on a larger disk, and run the same command again"
+_OTHER_FOLDER = "mend that, or make results/ a link to a folder that can be written to"
+_LIMITS = (errno.ENOMEM, errno.ENOSPC, errno.EDQUOT, errno.EMFILE, errno.ENFILE)
 _FEWER_JOBS = "give --cores a lower number, so that fewer jobs run at once"
 _terminal = None  # the stream that was standard error before log_to took it over
 
@@ -26,25 +33,33 @@ def log_to(path: str | Path, on_little_memory: str = _FEWER_JOBS) -> Iterator[No
     """Send this process's and its children's output to `path`, a failure's traceback included.
 
     A failure also reaches the terminal, as one sentence for what the user can mend, and ends the process with exit
-    status 1. on_little_memory: what to do where the job needs more memory, a GPU's or the machine's, than there is.
+    status 1; so does a log that cannot be written. on_little_memory: what to do where the job needs more memory, a
+    GPU's or the machine's, than there is.
     """
     global _terminal
     path = Path(path)
-    path.parent.mkdir(parents=True, exist_ok=True)
     sys.stdout.flush()
     sys.stderr.flush()
-    _terminal = os.fdopen(os.dup(2), "w")
-    with path.open("w") as log:
-        os.dup2(log.fileno(), 1)
-        os.dup2(log.fileno(), 2)
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        with path.open("w") as log:
+            _terminal = os.fdopen(os.dup(2), "w")
+            os.dup2(log.fileno(), 1)
+            os.dup2(log.fileno(), 2)
+    except OSError as error:
+        sentence = _limit(error, on_little_memory) or f"the log {path} cannot be written ({error}); {_OTHER_FOLDER}."
+        raise SystemExit(f"Error: {sentence}") from None
     logging.basicConfig(
         level=logging.INFO, stream=sys.stderr, format="%(asctime)s %(levelname)s %(message)s", force=True
     )
     try:
         yield
     except InputError as error:
-        logging.error("%s", error)
-        _fail(f"Error: {error}")
+        # A reader that takes its file for damaged may have met a limit: then its remedy would not help.
+        is_limit = isinstance(error.__cause__, OSError) and error.__cause__.errno in _LIMITS
+        sentence = _limit(error.__cause__, on_little_memory) if is_limit else error
+        logging.error("%s", sentence)
+        _fail(f"Error: {sentence}")
     except Exception as error:
         sentence = _limit(error, on_little_memory)
         if sentence:
@@ -68,7 +83,7 @@ def _limit(error: Exception, on_little_memory: str) -> str | None:
 
     if isinstance(error, MemoryError) or means(errno.ENOMEM) or any(words in text for words in _TORCH_MEMORY):
         return f"the memory does not suffice ({said}); {on_little_memory}."
-    if means(errno.ENOSPC, errno.EDQUOT):
+    if means(errno.ENOSPC, errno.EDQUOT) or _DISK_WORDS.search(text):
         return f"no space is left on the disk ({said}); {_LARGER_DISK}."
     if means(errno.EMFILE, errno.ENFILE):
         return f"this shell allows too few open files ({said}); run `ulimit -n 4096` in it and the same command again."

@@ -38,7 +38,16 @@ ROLES = ("selection", "heldout")
 def write_logits(
     logits: dict[str, np.ndarray], path: Path, provenance: dict, frames: dict[str, np.ndarray] | None = None
 ) -> None:
-    """Write track, frame (1-based), logits float32[C]; `frames` adds time_s, FRAME_COLUMNS and ROLES, each [N]."""
+    """Write track, frame (1-based), logits float32[C]; `frames` adds time_s, FRAME_COLUMNS and ROLES, each [N].
+
+    Raises InputError for logits that are not finite.
+    """
+    for track, array in logits.items():
+        if not np.isfinite(array).all():
+            raise InputError(
+                f"{path} would hold logits of {track} that are not finite; check the weights of the fusion model, or "
+                "delete it and train it again with a lower fusion.training.lr."
+            )
     values = np.concatenate([np.zeros((0, NUM_CLASSES), np.float32), *logits.values()])
     numbers = [np.zeros(0), *(np.arange(1, len(array) + 1) for array in logits.values())]
     columns = {

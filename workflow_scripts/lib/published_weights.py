@@ -1,6 +1,7 @@
 """Weights that others publish: read without running any code of theirs, and held against what they must contain."""
 
 import pickle
+import struct
 import zipfile
 from collections.abc import Iterable
 from pathlib import Path
@@ -11,6 +12,7 @@ from safetensors import SafetensorError
 from safetensors.torch import load_file
 
 from workflow_scripts.lib.errors import InputError
+from workflow_scripts.lib.npy import read_npy
 
 WRAPPINGS = ("model", "state_dict", "teacher")
 """Entries of a training checkpoint under which the weights lie, beside the optimizer's state and the like."""
@@ -28,6 +30,9 @@ _NUMPY = [
     ),
 ]
 
+# What torch's reader of weights alone raises where a file is damaged.
+_DAMAGED = (RuntimeError, LookupError, TypeError, ValueError, AttributeError, AssertionError, EOFError, struct.error)
+
 
 def read_state_dict(path: Path) -> dict[str, torch.Tensor]:
     """Read named tensors, as stored, from a .safetensors file or a PyTorch .pt, .pth or .bin checkpoint.
@@ -43,15 +48,21 @@ def read_state_dict(path: Path) -> dict[str, torch.Tensor]:
             raise InputError(f"{path} cannot be read as safetensors ({error}); fetch it again.") from error
     if path.suffix not in (".pt", ".pth", ".bin"):
         raise InputError(f"{path} is neither .safetensors nor .pt, .pth or .bin; give the weights in one of these.")
-    return _weights(_read_checkpoint(path), path)
+    remedy = (
+        "fetch it again, or load it with a PyTorch of version 1.6 or newer and save the state dict alone as safetensors"
+    )
+    return _weights(read_checkpoint(path, remedy), path)
 
 
-def _read_checkpoint(path: Path) -> object:
-    if not zipfile.is_zipfile(path):
-        raise InputError(
-            f"{path} is no checkpoint in PyTorch's zip format: fetch it again if it is cut off, or load and save it "
-            "with a PyTorch of version 1.6 or newer if it is older."
-        )
+def read_checkpoint(path: Path, remedy: str) -> object:
+    """Read a PyTorch checkpoint: plain values, tensors and NumPy arrays, nothing that would have to run code.
+
+    remedy: what to do about a file that is damaged. Raises InputError for one, and for one that holds anything else.
+    """
+    with path.open("rb") as handle:
+        begins_as_zip = handle.read(4) == b"PK\3\4"  # else torch would read an older format
+    if not begins_as_zip or not zipfile.is_zipfile(path):
+        raise InputError(f"{path} is no checkpoint in PyTorch's zip format, or cut off; {remedy}.")
     try:
         with torch.serialization.safe_globals(_NUMPY):
             return torch.load(path, map_location="cpu", weights_only=True)
@@ -60,11 +71,9 @@ def _read_checkpoint(path: Path) -> object:
             f"{path} holds Python objects beside tensors, and reading those can run any code: where you trust the "
             "file, load it with torch.load(..., weights_only=False) and save its state dict alone as safetensors."
         ) from error
-    except RuntimeError as error:
-        raise InputError(
-            f"{path} cannot be read as a PyTorch checkpoint ({str(error).splitlines()[0]}); fetch it again, or save "
-            "the state dict alone as safetensors."
-        ) from error
+    except _DAMAGED as error:
+        said = (str(error) or type(error).__name__).splitlines()[0]
+        raise InputError(f"{path} cannot be read as a PyTorch checkpoint ({said}); {remedy}.") from error
 
 
 def _weights(content: object, path: Path) -> dict[str, torch.Tensor]:
@@ -86,11 +95,8 @@ def _weights(content: object, path: Path) -> dict[str, torch.Tensor]:
 
 def read_vector(path: Path) -> np.ndarray:
     """Read a one-dimensional array of numbers from an .npy file: float32 [D]."""
-    try:
-        array = np.load(path, allow_pickle=False)
-    except (ValueError, EOFError) as error:
-        raise InputError(f"{path} cannot be read as an .npy array of numbers ({error}); fetch it again.") from error
-    if not isinstance(array, np.ndarray) or array.dtype.kind not in "fiu" or array.ndim != 1:
+    array = read_npy(path)
+    if array.dtype.kind not in "fiu" or array.ndim != 1:
         raise InputError(f"{path} is no one-dimensional array of numbers; give one number per feature as .npy.")
     return array.astype(np.float32)
 

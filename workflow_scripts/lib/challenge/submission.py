@@ -16,6 +16,7 @@ from workflow_scripts.lib.artifacts import write_text
 from workflow_scripts.lib.challenge.expressions import EXPRESSIONS
 from workflow_scripts.lib.challenge.templates import image_location
 from workflow_scripts.lib.errors import InputError
+from workflow_scripts.lib.names import is_name
 
 HEADER = ",".join(("image_location", *EXPRESSIONS))
 _CLASSES = {str(number): name for number, name in enumerate(EXPRESSIONS)}
@@ -39,8 +40,11 @@ def write_track_files(predictions: Path, folder: Path) -> int:
     values: dict[str, list[str]] = {}
     for number, line in enumerate(_lines(predictions)[1:], start=2):
         location, value = line.split(",")
-        of_track = values.setdefault(location.split("/", 1)[0], [])
-        expected = image_location(location.split("/", 1)[0], len(of_track) + 1)
+        track = location.split("/", 1)[0]
+        if not is_name(track):
+            raise _offence(predictions, number, f"names the track {track[:80]!r}, and no file can be called so")
+        of_track = values.setdefault(track, [])
+        expected = image_location(track, len(of_track) + 1)
         if location != expected:
             raise _offence(predictions, number, f"gives {location}, but a file per track needs {expected} here")
         of_track.append(value)

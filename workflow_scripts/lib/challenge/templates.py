@@ -12,9 +12,11 @@ from pathlib import Path
 
 from workflow_scripts.lib.challenge.annotations import read_annotation
 from workflow_scripts.lib.errors import InputError
+from workflow_scripts.lib.names import is_name
 
-_TRACK = re.compile(r"[^/,\s]+")
-_ROW = re.compile(r"^([^/,\s]+)/(\d{5}|[1-9]\d{5,})\.jpg *(?:,.*)?$", re.MULTILINE)
+_ROW = re.compile(
+    r"^([A-Za-z0-9][A-Za-z0-9._-]*)/([0-9]{5}|[1-9][0-9]{5,8})\.jpg *(?:,.*)?$", re.MULTILINE
+)  # a track's name becomes a file's, hence nothing that could lead to another folder
 
 
 def image_location(track: str, frame: int) -> str:
@@ -34,8 +36,9 @@ def read_template(path: Path) -> list[tuple[str, int]]:
         text = Path(path).read_text(encoding="utf-8-sig")
     except (OSError, UnicodeDecodeError) as error:
         raise _unreadable(path, error) from error
-    lines = text.rstrip().split("\n")
-    first = 1 if lines[0].startswith("image_location") else 0
+    text = text.rstrip()
+    lines = text.split("\n")
+    first = 1 if _is_header(lines[0]) else 0
     found = _ROW.findall(text)
     if len(found) != len(lines) - first:
         _refuse_first_bad_line(path, lines, first)
@@ -62,12 +65,16 @@ def template_tracks(path: Path) -> dict[str, int]:
         return {file.stem: file.read_bytes().rstrip().count(b"\n") for file in _track_files(path)}
     try:
         with Path(path).open(encoding="utf-8-sig") as handle:
-            counts = Counter(line.split("/", 1)[0] for line in handle if not line.startswith("image_location"))
+            counts = Counter(line.split("/", 1)[0] for line in handle if not _is_header(line))
     except (OSError, UnicodeDecodeError) as error:
         raise _unreadable(path, error) from error
-    if counts and all(_TRACK.fullmatch(name) for name in counts):
+    if counts and all(map(is_name, counts)):
         return dict(counts)
     return dict(Counter(track for track, _ in read_template(path)))
+
+
+def _is_header(line: str) -> bool:
+    return line.startswith("image_location") and line.split(",", 1)[0].strip() == "image_location"
 
 
 def _track_files(folder: Path) -> list[Path]:
@@ -75,6 +82,9 @@ def _track_files(folder: Path) -> list[Path]:
     shown = [file for file in Path(folder).glob("*.txt") if not file.name.startswith(".")]
     if not shown:
         raise InputError(f"The template {folder} is a folder without <track>.txt; give the organisers' file or folder.")
+    for file in shown:
+        if not is_name(file.stem):
+            raise InputError(f"The template {folder} holds {file.name!r}, which no track is called; take it out.")
     return sorted(shown, key=lambda file: file.stem)
 
 

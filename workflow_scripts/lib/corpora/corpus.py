@@ -236,7 +236,7 @@ def _corpus_of_layout(config: dict) -> tuple[Corpus, list[Problem]]:
         return _demo_corpus(config)
     template = _given(settings, "template") if settings["template"] else None
     if settings["layout"] == "table":
-        tracks, problems = scan_table(_given(settings, "table"))
+        tracks, problems = scan_table(_given(settings, "table"), settings["allow_outside_root"])
     else:
         tracks, template, problems = scan_affwild2(_given(settings, "root"), template)
     return _corpus(config, tracks, template), problems

@@ -3,17 +3,17 @@
 Light on purpose, since every reading of the Snakefile imports it.
 """
 
-import hashlib
-import re
 from pathlib import Path
 
 from workflow_scripts.lib.corpora.affwild2 import VIDEO_SUFFIXES
 from workflow_scripts.lib.corpora.tracks import Track, check_tracks
 from workflow_scripts.lib.errors import InputError
+from workflow_scripts.lib.names import name_hash, plain_name
 
 SUFFIXES = (*VIDEO_SUFFIXES, ".m4v", ".mpg", ".mpeg", ".wmv", ".ts", ".mts", ".3gp", ".ogv")
 MOST_PERSONS = 8
 """Persons who are followed in a video at most; tracks of persons who are not there cost next to nothing."""
+_LONGEST_VIDEO, _LONGEST_FOLDER = 90, 50  # characters: both stand in the names of a prediction's batches
 
 
 def scan_folder(folder: Path, split: str, persons: str) -> list[Track]:
@@ -42,7 +42,7 @@ def scan_folder(folder: Path, split: str, persons: str) -> list[Track]:
 
 def folder_name(folder: Path) -> str:
     """The name under which a folder's, or a file's, predictions are kept."""
-    return _plain(folder.resolve().stem if folder.is_file() else folder.resolve().name)
+    return plain_name(folder.resolve().stem if folder.is_file() else folder.resolve().name, _LONGEST_FOLDER)
 
 
 def _tracks(video: str, persons: str) -> list[tuple[str, str]]:
@@ -53,14 +53,9 @@ def _tracks(video: str, persons: str) -> list[tuple[str, str]]:
 
 def _names(paths: list[str]) -> list[str]:
     """A name for each path, fit for a file name; paths whose plain name is not theirs alone get a hash of the path."""
-    plain = [_plain(str(Path(path).with_suffix("")).replace("/", "-")) for path in paths]
+    plain = [plain_name(str(Path(path).with_suffix("")).replace("/", "-"), _LONGEST_VIDEO) for path in paths]
     lowered = [name.lower() for name in plain]  # some file systems take upper and lower case for one
     return [
-        name if lowered.count(name.lower()) == 1 else f"{name}-{hashlib.sha256(path.encode()).hexdigest()[:6]}"
+        name if lowered.count(name.lower()) == 1 else f"{name}-{name_hash(path)}"
         for name, path in zip(plain, paths, strict=True)
     ]
-
-
-def _plain(text: str) -> str:
-    plain = re.sub(r"[^A-Za-z0-9._-]", "_", text)
-    return plain if plain[:1].isalnum() else f"v{plain}"

@@ -2,10 +2,14 @@
 
 Layouts: `affectnet_csv` and `affectnet_npy` (root: the release's folder), `rafdb` (root: the folder that holds
 EmoLabel and Image, or a re-pack's train and test folders of numbered classes), `table` (root: a CSV or TSV file).
+
+A list leads to images below its own folder only (a table's, or the release's folder of images), links followed, unless
+the image set is allowed to lead outside.
 """
 
 import csv
-from collections.abc import Iterator
+import re
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import NamedTuple
@@ -14,7 +18,9 @@ import numpy as np
 from sklearn.model_selection import StratifiedGroupKFold, train_test_split
 
 from workflow_scripts.lib.challenge.expressions import EXPRESSIONS, expression_number
+from workflow_scripts.lib.corpora.inside import Inside
 from workflow_scripts.lib.errors import InputError
+from workflow_scripts.lib.npy import read_npy
 
 # AffectNet: 0 Neutral, 1 Happy, 2 Sad, 3 Surprise, 4 Fear, 5 Disgust, 6 Anger, 7 Contempt (our Other).
 AFFECTNET_TO_CHALLENGE = {0: 0, 1: 4, 2: 5, 3: 6, 4: 3, 5: 2, 6: 1, 7: 7}
@@ -38,12 +44,16 @@ _TABLE_COLUMNS = ("image", "expression", "split", "group")
 
 
 class _Row(NamedTuple):
-    """An image with its class; split and group are empty where the layout does not say."""
+    """An image with its class; split and group are empty where the layout does not say.
+
+    listed_in: the folder below which a list names its images; None where the image was found, not named.
+    """
 
     path: Path
     expression: int
     split: str
     group: str = ""
+    listed_in: Path | None = None
 
 
 @dataclass(frozen=True)
@@ -55,12 +65,29 @@ class ImageSet:
     split: np.ndarray
 
 
-def read_image_set(layout: str, root: Path, holdout_share: float = 0.1, seed: int = 0) -> ImageSet:
+def read_image_sets(image_sets: Iterable[dict], holdout: dict) -> list[ImageSet]:
+    """Image sets as configured: layout, root and, where wanted, allow_outside_root; holdout: its share and seed."""
+    return [
+        read_image_set(
+            item["layout"],
+            Path(item["root"]),
+            holdout_share=holdout["share"],
+            seed=holdout["seed"],
+            allow_outside_root=item.get("allow_outside_root", False),
+        )
+        for item in image_sets
+    ]
+
+
+def read_image_set(
+    layout: str, root: Path, holdout_share: float = 0.1, seed: int = 0, allow_outside_root: bool = False
+) -> ImageSet:
     """Read one image set; the order is that of its own lists, or of the file names where it has no list.
 
     holdout_share: share of each class held out for validation, drawn with `seed`, for a table without a split
     column; images of one group, where the table has that column, stay on one side. Raises InputError for an unknown
-    layout, lists that do not fit it, images that do not exist, and a table that puts a group on both sides.
+    layout, lists that do not fit it or lead outside, images that do not exist, and a table that puts a group on both
+    sides.
     """
     root = Path(root)
     if layout not in _READERS:
@@ -68,11 +95,13 @@ def read_image_set(layout: str, root: Path, holdout_share: float = 0.1, seed: in
     rows = list(_READERS[layout](root))
     if not rows:
         raise InputError(f"{root} holds no labelled images in the layout {layout}; check the folder and the layout.")
+    if not allow_outside_root:
+        _check_inside(root, rows)
     paths = [row.path for row in rows]
     missing = [path for path in paths if not path.is_file()]
     if missing:
         raise InputError(
-            f"{len(missing)} of the {len(paths)} images of {root} do not exist, the first is {missing[0]}; "
+            f"{len(missing)} of the {len(paths)} images of {root} do not exist, the first is {str(missing[0])!r}; "
             "unpack the images or correct the folder."
         )
     expression = np.array([row.expression for row in rows], dtype=np.int8)
@@ -85,6 +114,16 @@ def read_image_set(layout: str, root: Path, holdout_share: float = 0.1, seed: in
     return ImageSet(paths, expression, split)
 
 
+def _check_inside(root: Path, rows: list[_Row]) -> None:
+    folders = {folder: Inside(folder) for folder in {row.listed_in for row in rows} if folder is not None}
+    for row in rows:
+        if row.listed_in is not None and not folders[row.listed_in].holds(row.path):
+            raise InputError(
+                f"{root} names the image {str(row.path)!r}, which lies outside of {row.listed_in}; put it there, or, "
+                "if you trust the list, give the image set allow_outside_root: true in stage1.image_sets."
+            )
+
+
 def _affectnet_csv(root: Path) -> Iterator[_Row]:
     for name, split in (("training", "train"), ("validation", "validation")):
         path = root / "Manually_Annotated_file_lists" / f"{name}.csv"
@@ -95,7 +134,8 @@ def _affectnet_csv(root: Path) -> Iterator[_Row]:
                 raise InputError(f"{path} line {line} has {len(fields)} fields instead of 9; fetch the file again.")
             number = _affectnet_class(fields[6], f"{path} line {line}")
             if number is not None:
-                yield _Row(root / "Manually_Annotated_Images" / fields[0], number, split)
+                images = root / "Manually_Annotated_Images"
+                yield _Row(images / fields[0], number, split, listed_in=images)
 
 
 def _affectnet_npy(root: Path) -> Iterator[_Row]:
@@ -104,10 +144,7 @@ def _affectnet_npy(root: Path) -> Iterator[_Row]:
         if not annotations:
             raise InputError(f"{root / folder} holds no annotations/<id>_exp.npy; unpack AffectNet there.")
         for annotation in annotations:
-            try:
-                value = np.load(annotation, allow_pickle=False)
-            except (ValueError, OSError, EOFError) as error:
-                raise InputError(f"{annotation} cannot be read ({error}); fetch the file again.") from error
+            value = read_npy(annotation)
             number = _affectnet_class(str(value.item()) if value.size == 1 else "several values", annotation)
             if number is not None:
                 image = annotation.name.removesuffix("_exp.npy") + ".jpg"
@@ -116,11 +153,11 @@ def _affectnet_npy(root: Path) -> Iterator[_Row]:
 
 def _affectnet_class(text: str, where: str | Path) -> int | None:
     """Challenge class of an AffectNet id as text; None for the ids that are dropped."""
-    number = int(text) if text.strip().isdecimal() else -1
+    number = int(text) if re.fullmatch(r"\s*[0-9]{1,2}\s*", text) else -1
     if number in AFFECTNET_DROPPED:
         return None
     if number not in AFFECTNET_TO_CHALLENGE:
-        raise InputError(f"{where} gives the expression {text!r} instead of 0 to 10; fetch the file again.")
+        raise InputError(f"{where} gives the expression {text[:80]!r} instead of 0 to 10; fetch the file again.")
     return AFFECTNET_TO_CHALLENGE[number]
 
 
@@ -137,8 +174,9 @@ def _rafdb(root: Path) -> Iterator[_Row]:
                 f"{path} line {line} reads {' '.join(fields)[:80]!r} instead of a name that begins with train_ or "
                 "test_ and a class from 1 to 7; use the file as RAF-DB distributes it."
             )
-        image = basic / "Image" / "aligned" / f"{Path(fields[0]).stem}_aligned.jpg"
-        yield _Row(image, RAFDB_TO_CHALLENGE[int(fields[1])], _RAFDB_SPLITS[part])
+        images = basic / "Image" / "aligned"
+        image = images / f"{Path(fields[0]).stem}_aligned.jpg"
+        yield _Row(image, RAFDB_TO_CHALLENGE[int(fields[1])], _RAFDB_SPLITS[part], listed_in=images)
 
 
 def _rafdb_folders(root: Path) -> Iterator[_Row]:
@@ -214,7 +252,7 @@ def _table(path: Path) -> Iterator[_Row]:
         number = expression_number(fields[columns["expression"]])
         if number is None:
             raise InputError(
-                f"{path} line {line} has the expression {fields[columns['expression']]!r}; "
+                f"{path} line {line} has the expression {fields[columns['expression']][:80]!r}; "
                 f"choose one of {', '.join(EXPRESSIONS)} or 0 to 7."
             )
         split = fields[columns["split"]] if "split" in columns else ""
@@ -223,7 +261,7 @@ def _table(path: Path) -> Iterator[_Row]:
         group = fields[columns["group"]] if "group" in columns else ""
         if "group" in columns and not group:
             raise InputError(f"{path} line {line} has no group; name one for every image, or leave the column out.")
-        yield _Row(path.parent / fields[columns["image"]], number, split, group)
+        yield _Row(path.parent / fields[columns["image"]], number, split, group, listed_in=path.parent)
 
 
 def _check_groups(path: Path, split: np.ndarray, group: np.ndarray) -> None:

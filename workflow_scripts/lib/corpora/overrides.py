@@ -6,6 +6,7 @@ upright frame `from_frame`, where the face of an `identity` lies.
 """
 
 import csv
+import re
 from collections.abc import Collection
 from pathlib import Path
 
@@ -15,6 +16,7 @@ from workflow_scripts.lib.faces.wanted import parse_box, parse_wanted
 REQUIRED = ("track", "from_frame", "to_frame", "person")
 OPTIONAL = ("box",)
 ABSENT = "absent"
+_FRAME = re.compile(r"0*[1-9][0-9]{0,8}")
 
 
 def read_overrides(tsv: Path, tracks: Collection[str]) -> dict[str, list[dict]]:
@@ -59,7 +61,8 @@ def _override(where: str, values: dict[str, str]) -> dict:
         raise InputError(f"{where} gives no box to identity; write where the face lies in frame {first}.")
     try:
         if box:
-            person = f"identity@{first}:" + ",".join(f"{edge:g}" for edge in parse_box(box))
+            parse_box(box)
+            person = f"identity@{first}:{box.replace(' ', '')}"
         elif person != ABSENT:
             parse_wanted(person)
     except ValueError as error:
@@ -70,6 +73,6 @@ def _override(where: str, values: dict[str, str]) -> dict:
 def _frame(where: str, text: str, column: str) -> int | None:
     if not text:
         return None
-    if not text.isdecimal() or int(text) == 0:
-        raise InputError(f"{where} has {column} {text!r}; frames are whole numbers from 1.")
+    if not _FRAME.fullmatch(text):
+        raise InputError(f"{where} has {column} {text[:80]!r}; frames are whole numbers from 1.")
     return int(text)

@@ -2,40 +2,47 @@
 
 Columns: track, path, split, and where wanted video (default: the path's stem), annotation (file in the
 challenge's format), label (one class for the whole clip, by name or number), person (default: auto, see
-`faces.wanted`). Paths are absolute or relative to the table's folder.
+`faces.wanted`). Paths are absolute or relative to the table's folder, and lie below it unless others are allowed: a
+table that somebody sent then leads to none of this machine's other files.
 """
 
 import csv
 from pathlib import Path
 
 from workflow_scripts.lib.challenge.expressions import EXPRESSIONS, expression_number
+from workflow_scripts.lib.corpora.inside import Inside
 from workflow_scripts.lib.corpora.problems import Problem, collecting, raise_first, without_clashes
 from workflow_scripts.lib.corpora.tracks import SPLITS, Track, person_by_suffix
 from workflow_scripts.lib.errors import InputError
 from workflow_scripts.lib.faces.wanted import parse_wanted
+from workflow_scripts.lib.names import path_fault
 
 AUTO = "auto"
 REQUIRED = ("track", "path", "split")
 OPTIONAL = ("video", "annotation", "label", "person")
 
 
-def index_table(tsv: Path) -> list[Track]:
+def index_table(tsv: Path, allow_outside_root: bool = False) -> list[Track]:
     """Tracks of a table, in its order; raises InputError with file and line for anything that does not fit."""
-    tracks, problems = scan_table(tsv)
+    tracks, problems = scan_table(tsv, allow_outside_root)
     raise_first(problems)
     return tracks
 
 
-def scan_table(tsv: Path) -> tuple[list[Track], list[Problem]]:
-    """Tracks of a table, in its order, and all that does not fit; a row with a fault gives no track."""
+def scan_table(tsv: Path, allow_outside_root: bool = False) -> tuple[list[Track], list[Problem]]:
+    """Tracks of a table, in its order, and all that does not fit; a row with a fault gives no track.
+
+    allow_outside_root: whether the table may name files outside of its folder, links followed.
+    """
     tsv = Path(tsv)
+    inside = None if allow_outside_root else Inside(tsv.parent)
     tracks: list[Track] = []
     problems: list[Problem] = []
     with collecting(problems, file=str(tsv)):
         rows = _rows(tsv)
         for line, row in rows:
             with collecting(problems, track=(row.get("track") or "").strip(), file=str(tsv)):
-                tracks.append(_track(tsv, line, row))
+                tracks.append(_track(tsv, line, row, inside))
         if not rows:
             raise InputError(f"The table {tsv} has no rows; add one line per track.")
     tracks, clashes = without_clashes(tracks)
@@ -70,7 +77,7 @@ def _check_columns(tsv: Path, columns: list[str]) -> None:
             )
 
 
-def _track(tsv: Path, line: int, row: dict[str | None, str | None]) -> Track:
+def _track(tsv: Path, line: int, row: dict[str | None, str | None], inside: Inside | None) -> Track:
     where = f"The table {tsv} line {line}"
     if None in row:
         raise InputError(f"{where} has more fields than the header; separate fields by one tab.")
@@ -92,7 +99,7 @@ def _track(tsv: Path, line: int, row: dict[str | None, str | None]) -> Track:
         raise InputError(f"{where} gives both an annotation and a label; keep one of them.")
     if split != "test" and not (label or annotation):
         raise InputError(f"{where} gives a {split} track neither annotation nor label; give one of them.")
-    path = _existing(where, tsv, values["path"])
+    path = _existing(where, tsv, values["path"], inside)
     video = values.get("video") or path.stem
     if person == AUTO:
         person = person_by_suffix(values["track"], video)
@@ -102,14 +109,21 @@ def _track(tsv: Path, line: int, row: dict[str | None, str | None]) -> Track:
         path=str(path),
         split=split,
         person=person,
-        annotation=str(_existing(where, tsv, annotation)) if annotation else "",
+        annotation=str(_existing(where, tsv, annotation, inside)) if annotation else "",
         label=EXPRESSIONS[expression_number(label)] if label else "",
         group=video,
     )
 
 
-def _existing(where: str, tsv: Path, name: str) -> Path:
+def _existing(where: str, tsv: Path, name: str, inside: Inside | None) -> Path:
     path = tsv.parent / name
+    if fault := path_fault(str(path)):
+        raise InputError(f"{where} names {str(path)!r}, which {fault}; rename the file or folder.")
+    if inside and not inside.holds(path):
+        raise InputError(
+            f"{where} names {path}, which lies outside of the table's folder; put it there, or, if you trust the "
+            "table, set corpus.allow_outside_root to true."
+        )
     if not path.is_file():
         raise InputError(f"{where} names {path}, which does not exist; correct the path or add the file.")
     return path

@@ -5,15 +5,14 @@ Light on purpose, since every reading of the Snakefile imports it: nothing but t
 
 import csv
 import io
-import re
 from collections.abc import Iterable
 from dataclasses import astuple, dataclass, fields
 from pathlib import Path
 
 from workflow_scripts.lib.errors import InputError
+from workflow_scripts.lib.names import LONGEST_NAME, is_name, path_fault
 
 SPLITS = ("train", "validation", "test")
-_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]*")
 
 
 @dataclass(frozen=True)
@@ -54,20 +53,15 @@ def check_tracks(tracks: Iterable[Track]) -> None:
     video_of: dict[str, str] = {}
     for track in tracks:
         for kind, name in (("track", track.track), ("video", track.video)):
-            if not _NAME.fullmatch(name):
+            if not is_name(name):
                 raise InputError(
-                    f"The {kind} name {name!r} ({track.path}) may hold only letters, digits, '.', '_' and '-' and "
-                    "begin with a letter or digit; rename the file, or give it a name in the table layout."
+                    f"The {kind} name {name!r} ({track.path!r}) may hold only letters, digits, '.', '_' and '-', at "
+                    f"most {LONGEST_NAME}, and begin with a letter or digit; rename the file, or give it a name in the "
+                    "table layout."
                 )
-        if "{" in track.path or "}" in track.path:
-            raise InputError(
-                f"{track.path} has a brace in its path, which Snakemake would take for a wildcard; "
-                "rename the file or folder."
-            )
-        if any("\udc80" <= letter <= "\udcff" for letter in track.path):  # how Python reads bytes that are not UTF-8
-            raise InputError(
-                f"The name of {track.path!r} is not UTF-8, and tables could not hold it; rename the file or folder."
-            )
+        for path in (track.path, track.annotation):
+            if fault := path_fault(path):
+                raise InputError(f"{path!r} {fault}; rename the file or folder.")
         if track.track in seen:
             raise InputError(f"The track {track.track} ({track.path}) is listed twice; keep one of the two.")
         seen.add(track.track)
@@ -88,8 +82,11 @@ def check_tracks(tracks: Iterable[Track]) -> None:
 def read_tracks(tsv: Path) -> list[Track]:
     """Read `corpus/tracks.tsv`; raises InputError when it is no such table."""
     content = Path(tsv).read_bytes()
-    is_whole = content.endswith(b"\n")
-    rows = list(csv.reader(io.StringIO(content.decode(), newline=""), delimiter="\t")) if is_whole else []
+    try:
+        lines = io.StringIO(content.decode(), newline="")
+        rows = list(csv.reader(lines, delimiter="\t", strict=True)) if content.endswith(b"\n") else []
+    except (UnicodeDecodeError, csv.Error):
+        rows = []
     if not rows or tuple(rows[0]) != COLUMNS or any(len(row) != len(COLUMNS) for row in rows):
         raise InputError(f"{tsv} is no table of tracks; delete it and run index_corpus again.")
     return [Track(*row) for row in rows[1:]]

@@ -10,7 +10,7 @@ import transformers
 from safetensors import SafetensorError
 from transformers import AutoConfig, AutoFeatureExtractor, AutoModel, PreTrainedModel
 
-from workflow_scripts.lib.artifacts import filling, unreadable
+from workflow_scripts.lib.artifacts import filling
 from workflow_scripts.lib.errors import InputError
 
 transformers.utils.logging.disable_progress_bar()  # loading takes seconds and the logs are read by people
@@ -37,7 +37,8 @@ def random_encoder(architecture: dict, seed: int) -> PreTrainedModel:
 def load_encoder(folder: Path | str, revision: str | None = None) -> PreTrainedModel:
     """Load an encoder from a local folder, or from the hub at a revision, every weight accounted for; in eval mode.
 
-    Raises InputError when it is no Hugging Face model, cannot be fetched, or lacks weights that the architecture has.
+    No code that comes with it is run. Raises InputError when it is no Hugging Face model, has no safetensors (in a
+    folder), cannot be fetched, or lacks weights that the architecture has.
     """
     here = revision is None or not hub_answers()
     try:
@@ -47,6 +48,10 @@ def load_encoder(folder: Path | str, revision: str | None = None) -> PreTrainedM
             local_files_only=here,
             output_loading_info=True,
             ignore_mismatched_sizes=True,  # they are reported, and refused below
+            # Some checkpoints of the hub are no safetensors: they are read as tensors alone, like all others.
+            use_safetensors=True if revision is None else None,
+            weights_only=True,
+            trust_remote_code=False,
         )
     except (OSError, ValueError, SafetensorError) as error:
         if revision is None:
@@ -91,14 +96,17 @@ def save_encoder(model: PreTrainedModel, folder: Path) -> None:
 def load_feature_extractor(folder: Path):
     """The waveform normalisation that a speech checkpoint asks for, or None when its folder holds none.
 
-    Raises InputError where the file that says it is cut off or foreign.
+    No code that comes with it is run. Raises InputError where transformers does not know it.
     """
     if not (folder / PREPROCESSOR).is_file():
         return None
     try:
-        return AutoFeatureExtractor.from_pretrained(folder)
+        return AutoFeatureExtractor.from_pretrained(folder, local_files_only=True, trust_remote_code=False)
     except (OSError, ValueError) as error:
-        raise unreadable(folder / PREPROCESSOR, "a feature extractor", error) from error
+        raise InputError(
+            f"{folder / PREPROCESSOR} cannot be read ({str(error).splitlines()[0].rstrip('.')}); give the one that "
+            "belongs to the checkpoint."
+        ) from error
 
 
 def fetch_preprocessor(hub: str, revision: str) -> dict | None:

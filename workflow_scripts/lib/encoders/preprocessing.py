@@ -12,10 +12,19 @@ from PIL import Image
 
 from workflow_scripts.lib.encoders.preprocessor import IMAGENET_MEAN, IMAGENET_STD
 
+FORMATS = ("JPEG", "PNG", "BMP", "WEBP", "TIFF", "GIF")
+"""Formats of images; Pillow knows others, one of which starts a program to be read (EPS)."""
+
+UNREADABLE = (OSError, SyntaxError, ValueError, Image.DecompressionBombError)
+"""What `decode` raises for an image that is damaged, in another format, or has more pixels than Pillow takes."""
+
 
 def decode(image: bytes | Path) -> np.ndarray:
-    """Decode an encoded image or image file to uint8 [H, W, 3]; grey images get three equal channels."""
-    with Image.open(io.BytesIO(image) if isinstance(image, bytes) else image) as opened:
+    """Decode an encoded image or image file to uint8 [H, W, 3]; grey images get three equal channels.
+
+    Raises one of UNREADABLE.
+    """
+    with Image.open(io.BytesIO(image) if isinstance(image, bytes) else image, formats=FORMATS) as opened:
         return np.asarray(opened if opened.mode == "RGB" else opened.convert("RGB"))  # converting would copy
 
 

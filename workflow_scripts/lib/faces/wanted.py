@@ -8,10 +8,10 @@ import re
 from dataclasses import dataclass
 
 PERSONS = ("auto", "largest", "left", "right", "top", "second_left", "second_right")
-_NUMBER = r"-?\d+(?:\.\d+)?"
+_NUMBER = r"-?[0-9]{1,9}(?:\.[0-9]+)?"
 _BOX = re.compile(rf"({_NUMBER}),({_NUMBER}),({_NUMBER}),({_NUMBER})")
-_IDENTITY = re.compile(r"identity@([1-9]\d*):(.+)")
-_PLACE = re.compile(r"person@([1-9]\d*)")
+_IDENTITY = re.compile(r"identity@([1-9][0-9]{0,8}):(.+)")
+_PLACE = re.compile(r"person@([1-9][0-9]{0,2})")
 SYNTAX = f"{', '.join(PERSONS)}, person@<place>, or identity@<frame>:<x1>,<y1>,<x2>,<y2>"
 
 
@@ -38,7 +38,7 @@ def parse_wanted(text: str) -> str | Identity | Place:
         return Place(int(found[1]))
     found = _IDENTITY.fullmatch(text)
     if not found:
-        raise ValueError(f"{text!r} is no person; choose one of {SYNTAX}")
+        raise ValueError(f"{text[:80]!r} is no person; choose one of {SYNTAX}")
     return Identity(int(found[1]), parse_box(found[2]))
 
 
@@ -47,5 +47,5 @@ def parse_box(text: str) -> tuple[float, float, float, float]:
     found = _BOX.fullmatch(text.replace(" ", ""))
     box = tuple(float(number) for number in found.groups()) if found else None
     if box is None or box[0] >= box[2] or box[1] >= box[3]:
-        raise ValueError(f"{text!r} is no box; write x1,y1,x2,y2 in pixels of the upright frame")
+        raise ValueError(f"{text[:80]!r} is no box; write x1,y1,x2,y2 in pixels of the upright frame")
     return box

@@ -32,8 +32,11 @@ class Normalisation(nn.Module):
 
     @torch.no_grad()
     def fit(self, features: np.ndarray | FeatureRows, rows: np.ndarray, chunk: int = 1024) -> None:
-        """Take mean and standard deviation from some rows of training features [N, D]; a constant feature keeps
-        standard deviation 1. A chunk is small enough for the processor's caches."""
+        """Take mean and standard deviation from some rows of training features [N, D].
+
+        A feature that is constant but for rounding keeps standard deviation 1; no rows change nothing. A chunk is small
+        enough for the processor's caches.
+        """
         if len(rows) == 0:
             return
         total, squares = torch.zeros(2, features.shape[1], dtype=torch.float64)
@@ -44,7 +47,8 @@ class Normalisation(nn.Module):
         mean = total / len(rows)
         std = (squares / len(rows) - mean.square()).clamp(min=0).sqrt()
         self.mean.copy_(mean)
-        self.std.copy_(torch.where(std > 1e-8, std, 1.0))
+        # The difference of squares leaves up to 2e-8 of a constant, which would make 1e8 of any other value.
+        self.std.copy_(torch.where(std > 1e-7, std, 1.0))
 
     def forward(self, features: torch.Tensor, present: torch.Tensor) -> torch.Tensor:
         """Float32, or autocast's dtype where it is on: cast once here, not by every layer that takes it."""

@@ -147,7 +147,8 @@ def train(
 
     watch: is given each row when its epoch ends.
     dtype: `bfloat16` computes a training step's products in it; weights, statistics and validation stay float32.
-    Returns one row per epoch: epoch, train_loss, val_macro_f1, lr.
+    Returns one row per epoch: epoch, train_loss, val_macro_f1, lr. A class without a labelled training frame has weight
+    0. Raises InputError where no training or no validation frame is labelled, and where the training diverges.
     """
     there = train_frames.visual_present | train_frames.audio_present
     labelled = np.flatnonzero((train_frames.expression != UNLABELLED) & there)
@@ -172,6 +173,11 @@ def train(
     for epoch in range(1, epochs + 1):
         losses = train_epoch(model, optimizer, schedule, batches, weights, DTYPES[dtype])
         logits = predict_logits(model.eval(), *validation_frames.inputs, rows=scored)
+        if not (np.isfinite(losses).all() and np.isfinite(logits).all()):
+            raise InputError(
+                f"the fusion diverged in epoch {epoch} of {epochs} (mean loss {np.mean(losses):.4g}); lower "
+                "fusion.training.lr."
+            )
         score = macro_f1(validation_frames.expression[scored], logits.argmax(axis=1))
         history.append(
             {

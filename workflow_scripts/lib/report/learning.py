@@ -12,7 +12,7 @@ from matplotlib.figure import Figure
 from workflow_scripts.lib.ablation_summary import summarise
 from workflow_scripts.lib.artifacts import read_made_by, read_parquet
 from workflow_scripts.lib.challenge.expressions import EXPRESSIONS
-from workflow_scripts.lib.corpora.image_sets import read_image_set
+from workflow_scripts.lib.corpora.image_sets import read_image_sets
 from workflow_scripts.lib.encoders.preprocessing import centre_crop
 from workflow_scripts.lib.report.outcome import window_unit
 from workflow_scripts.lib.report.page import Block, Command, Picture, Pictures, Section, Table, Text
@@ -54,10 +54,7 @@ def _some_images(
     image_sets: list[dict], holdout: dict, stored_px: int, rng: np.random.Generator
 ) -> tuple[torch.Tensor, list[int]]:
     """Training images uint8 [6, S, S, 3] of all sets and their classes, no class twice while there are others."""
-    found = [
-        read_image_set(item["layout"], Path(item["root"]), holdout_share=holdout["share"], seed=holdout["seed"])
-        for item in image_sets
-    ]
+    found = read_image_sets(image_sets, holdout)
     training = [images.split == "train" for images in found]
     paths = [path for images, kept in zip(found, training, strict=True) for path in np.array(images.paths)[kept]]
     expression = np.concatenate([images.expression[kept] for images, kept in zip(found, training, strict=True)])

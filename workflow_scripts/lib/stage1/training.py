@@ -4,7 +4,6 @@ Shapes: B images, S stored side, C classes.
 """
 
 import logging
-import zipfile
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -17,10 +16,11 @@ from torch.utils.data import DataLoader, Dataset
 
 from workflow_scripts.lib.artifacts import replacing
 from workflow_scripts.lib.challenge.scores import macro_f1
-from workflow_scripts.lib.encoders.preprocessing import decode, to_input, to_unit
+from workflow_scripts.lib.encoders.preprocessing import UNREADABLE, decode, to_input, to_unit
 from workflow_scripts.lib.errors import InputError
 from workflow_scripts.lib.faces.resizing import resize
 from workflow_scripts.lib.job import progress
+from workflow_scripts.lib.published_weights import read_checkpoint
 from workflow_scripts.lib.stage1.layer_decay import parameter_groups
 from workflow_scripts.lib.targets import class_weights, mixup, soft_cross_entropy, soft_targets
 
@@ -40,7 +40,7 @@ class ImageDataset(Dataset):
         path = self.paths[index]
         try:
             rgb = decode(path)
-        except OSError as error:
+        except UNREADABLE as error:
             raise InputError(
                 f"{path} is no readable image ({error}); restore it or drop its row from the image list."
             ) from error
@@ -112,7 +112,8 @@ def train(
 
     Among several processes (`run_in_processes`) each takes an equal share of every batch, so `batch_size` stays that
     of the whole; order of the images and mixup's shares are common, all other draws differ. Every process returns
-    the same state. Raises InputError for a batch that cannot be shared and for a loss that is no number.
+    the same state. Raises InputError for a batch that cannot be shared, for training that diverges, and for a
+    checkpoint that cannot be read.
     """
     accelerator = Accelerator(
         cpu=device == "cpu",
@@ -184,9 +185,13 @@ def train(
             optimizer.zero_grad()
             losses.append(loss.detach())
         loss = float(accelerator.reduce(torch.stack(losses).mean(), reduction="mean"))
-        if not np.isfinite(loss):
-            raise InputError(f"Stage I's loss became {loss} in epoch {epoch}; lower stage1's learning rates.")
         predicted = _predict(accelerator, wrapped, validation_loader, image_px)
+        # A finite loss does not tell what the last step made of the weights.
+        if not np.isfinite(loss) or (predicted < 0).any():
+            raise InputError(
+                f"Stage I diverged in epoch {epoch} of {epochs} (loss {loss:.4g}); lower stage1.training.head_lr and "
+                "backbone_lr."
+            )
         score = macro_f1(validation_set.expression, predicted.numpy())
         state.history.append(
             {"epoch": epoch, "train_loss": loss, "val_macro_f1": score, "head_lr": _head_lr(optimizer)}
@@ -215,12 +220,16 @@ def _batches(loader: DataLoader) -> Iterator[tuple[torch.Tensor, torch.Tensor]]:
 
 @torch.no_grad()
 def _predict(accelerator: Accelerator, model: nn.Module, loader: DataLoader, image_px: int) -> torch.Tensor:
-    """Most likely class [N] int64 of every image, in order; the processes share the work and all get the result."""
+    """Most likely class [N] int64 of every image, in order, -1 where its logits are not finite.
+
+    The processes share the work and all get the result.
+    """
     model.eval()
     predicted = []
     for images, _ in _batches(loader):
         logits, _ = model(to_input(images, image_px))
-        predicted.append(accelerator.gather_for_metrics(logits.argmax(dim=-1)).cpu())
+        classes = torch.where(logits.isfinite().all(dim=-1), logits.argmax(dim=-1), -1)
+        predicted.append(accelerator.gather_for_metrics(classes).cpu())
     return torch.cat(predicted)
 
 
@@ -253,12 +262,8 @@ def _save(checkpoint: Path, fingerprint: str, state: TrainingState, parts: dict)
 def _resume(checkpoint: Path, fingerprint: str, parts: dict) -> TrainingState:
     if not checkpoint.exists():
         return TrainingState()
-    if not zipfile.is_zipfile(checkpoint):
-        raise InputError(
-            f"{checkpoint} is cut off; delete it and run the workflow again, which begins this training afresh."
-        )
-    content = torch.load(checkpoint, weights_only=True, map_location="cpu")
-    if content["fingerprint"] != fingerprint:
+    content = read_checkpoint(checkpoint, "delete it, and Stage I trains afresh")
+    if not isinstance(content, dict) or content.get("fingerprint") != fingerprint:
         logging.info("%s is from other settings or images: training starts afresh", checkpoint)
         return TrainingState()
     for name, part in parts.items():

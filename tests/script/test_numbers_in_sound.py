@@ -1,0 +1,35 @@
+"""Sound whose samples are no numbers, or far too loud: each becomes one, and the others are unharmed."""
+
+import subprocess
+
+import imageio_ffmpeg
+import numpy as np
+import pyarrow as pa
+import pytest
+
+from tests.media import make_video
+from workflow_scripts.lib.artifacts import made_by, write_parquet
+from workflow_scripts.lib.media.audio import read_audio
+from workflow_scripts.lib.media.timeline import SCHEMA
+from workflow_scripts.resample_audio import run
+
+
+@pytest.mark.parametrize("value", [np.nan, np.inf, -np.inf, 1e30])
+def test_samples_that_are_no_numbers(tmp_path, value):
+    samples = (0.5 * np.sin(np.arange(16000) / 10)).astype(np.float32)
+    samples[4000:4100] = value
+    samples.tofile(tmp_path / "samples.f32")
+    make_video(tmp_path / "pictures.mkv", range(0, 100, 4))
+    command = [imageio_ffmpeg.get_ffmpeg_exe(), "-loglevel", "error", "-i", tmp_path / "pictures.mkv"]
+    command += ["-f", "f32le", "-ar", "16000", "-ac", "1", "-i", tmp_path / "samples.f32"]
+    subprocess.run([*command, "-c:v", "copy", "-c:a", "pcm_f32le", tmp_path / "v.mkv"], check=True)
+    rows = [
+        {"frame": number + 1, "time_s": number / 25, "decoded": True, "width_px": 64, "height_px": 48}
+        for number in range(25)
+    ]
+    write_parquet(pa.Table.from_pylist(rows, schema=SCHEMA), tmp_path / "t.parquet", made_by({}))
+    run(video=tmp_path / "v.mkv", timeline=tmp_path / "t.parquet", audio=tmp_path / "a.flac")
+    found, state = read_audio(tmp_path / "a.flac")
+    assert state == "sound" and np.isfinite(found).all() and np.abs(found).max() <= 1
+    others = np.r_[0:3999, 4101:16000]
+    assert np.abs(found[others] - samples[others]).max() < 1e-3
