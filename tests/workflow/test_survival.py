@@ -31,11 +31,11 @@ def test_a_finished_run_that_is_moved_has_nothing_to_do(copied):
 
 
 def test_a_killed_run_goes_on_with_the_same_bytes(finished, copied):
-    remove_from("stage1", copied.root / "results")
+    remove_from("features/visual", copied.root / "results")
     # As what an earlier kill has left.
-    (copied.root / "results/stage1").mkdir()
-    (copied.root / "results/stage1/.head.safetensors.4000000.partial").write_bytes(b"half")
-    trial = kill_and_rerun(copied, COMMAND, 12, finished.digests())
+    (copied.root / "results/features/visual").mkdir()
+    (copied.root / "results/features/visual/.train-000.npy.4000000.partial").write_bytes(b"half")
+    trial = kill_and_rerun(copied, COMMAND, 8, finished.digests())
     assert trial is not None, "the run ended before it was killed"
     assert trial.outlived == [] and trial.failure == ""
     assert trial.differing == []
