@@ -105,7 +105,7 @@ def load_feature_extractor(folder: Path):
     except (OSError, ValueError) as error:
         raise InputError(
             f"{folder / PREPROCESSOR} cannot be read ({str(error).splitlines()[0].rstrip('.')}); give the one that "
-            "belongs to the checkpoint."
+            "belongs to the checkpoint, or delete it if the workflow made it and run that again."
         ) from error
 
 
