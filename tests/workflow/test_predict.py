@@ -65,7 +65,7 @@ def test_every_video_has_its_tables_its_plot_and_its_film(predicted):
     folder = project.root / "results/predict/holiday__1_"
     names = ["day_2-me____you_", "flash"]
     expected = {f"{name}.{suffix}" for name in names for suffix in ("parquet", "csv", "png", "mp4")}
-    assert {path.name for path in folder.iterdir()} == {*expected, "videos.tsv", "logits"}
+    assert {path.name for path in folder.iterdir()} == {*expected, "videos.tsv", "quarantine.tsv", "logits"}
     assert not (project.root / "results/stage1").exists() and "2 videos" in text
 
 
