@@ -68,12 +68,11 @@ def _follow(scene, folder, detector, model):
     }
 
 
-@pytest.mark.parametrize("detector", DETECTORS)
-def test_the_right_person_is_followed_where_the_largest_face_is_not(scene, tmp_path, detector, request, capsys):
-    model = None
-    if detector == "insightface":
-        model = request.getfixturevalue("shared") / "models/scrfd_500m.onnx"
-    found = _follow(scene, tmp_path, detector, model)
+# Not the cascade: where two persons pass in front of each other its boxes belong to nobody, so that whether they are
+# exchanged there hangs on the last bits of the pictures, which another processor draws otherwise.
+@pytest.mark.parametrize("detector", ["insightface"])
+def test_the_right_person_is_followed_where_the_largest_face_is_not(scene, tmp_path, detector, shared, capsys):
+    found = _follow(scene, tmp_path, detector, shared / "models/scrfd_500m.onnx")
     with capsys.disabled():
         print(
             f"\n{detector}: frames in which the right person is followed, and those in which the largest face is theirs"
