@@ -8,10 +8,7 @@ from workflow_scripts import detect_faces, extract_frames, select_subject
 from workflow_scripts.lib.faces.table import read_boxes
 
 LINKING = {"max_gap_s": 0.5, "takeover_s": 3.0, "min_iou": 0.3, "min_similarity": 0.25, "memory": 0.9}
-DETECTORS = {
-    "cascade": {"scale_factor": 1.2, "step_ratio": 1.0, "min_neighbors": 2},
-    "insightface": {"input_px": 640, "min_score": 0.5, "device": "cpu"},
-}
+SCRFD = {"input_px": 640, "min_score": 0.5, "device": "cpu"}
 
 
 @pytest.fixture(scope="module")
@@ -33,7 +30,7 @@ def scene(tmp_path_factory):
     return made, video, timeline
 
 
-def _follow(scene, folder, detector, model):
+def _follow(scene, folder, model):
     """Share of frames in which each way to choose follows whom it should, and in which the largest face is theirs."""
     made, video, timeline = scene
     faces, subject = folder / "faces.parquet", folder / "subject.parquet"
@@ -41,8 +38,8 @@ def _follow(scene, folder, detector, model):
         videos=[video],
         timelines=[timeline],
         faces=[faces],
-        detector=detector,
-        settings=DETECTORS[detector],
+        detector="insightface",
+        settings=SCRFD,
         model=model,
         min_side_px=60,
         num_threads=1,
@@ -70,15 +67,12 @@ def _follow(scene, folder, detector, model):
 
 # Not the cascade: where two persons pass in front of each other its boxes belong to nobody, so that whether they are
 # exchanged there hangs on the last bits of the pictures, which another processor draws otherwise.
-@pytest.mark.parametrize("detector", ["insightface"])
-def test_the_right_person_is_followed_where_the_largest_face_is_not(scene, tmp_path, detector, shared, capsys):
-    found = _follow(scene, tmp_path, detector, shared / "models/scrfd_500m.onnx")
+def test_the_right_person_is_followed_where_the_largest_face_is_not(scene, tmp_path, shared, capsys):
+    found = _follow(scene, tmp_path, shared / "models/scrfd_500m.onnx")
     with capsys.disabled():
-        print(
-            f"\n{detector}: frames in which the right person is followed, and those in which the largest face is theirs"
-        )
+        print("\nFrames in which the right person is followed, and those in which the largest face is theirs")
         for way, (share, baseline) in found.items():
             print(f"  {way:12} {share:6.1%} {baseline:6.1%}")
     for way, (share, baseline) in found.items():
-        assert share >= 0.98, (detector, way, found)
-        assert baseline < 0.8, (detector, way, found)
+        assert share >= 0.98, (way, found)
+        assert baseline < 0.8, (way, found)
