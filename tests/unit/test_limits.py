@@ -1,5 +1,6 @@
 """Real limits of the machine: one sentence, nothing half written, and after mending the same job goes through."""
 
+import os
 import resource
 import subprocess
 import sys
@@ -44,7 +45,9 @@ with log_to(sys.argv[2], on_little_memory="lower a.batch_size"):
 
 def _run(body, folder, log, **options):
     command = [sys.executable, "-c", JOB.format(body=body), str(folder), str(log)]
-    return subprocess.run(command, capture_output=True, text=True, check=False, **options)
+    # Unbuffered, what a log does not take is lost at once; else it is tried again when the process ends.
+    environment = {name: value for name, value in os.environ.items() if name != "PYTHONUNBUFFERED"}
+    return subprocess.run(command, capture_output=True, text=True, check=False, env=environment, **options)
 
 
 def _sentence(done):
@@ -79,6 +82,17 @@ def test_a_full_disk(disk, writer):
     remount("size=8m")
     assert _run(WRITERS[writer], folder, folder / "logs/job.log").returncode == 0
     assert any(path.name.startswith("artifact") for path in folder.iterdir())
+
+
+def test_a_disk_that_stays_full_and_holds_the_log_too(disk):
+    folder, _ = disk
+    body = """
+        with (folder / "filler").open("wb", buffering=0) as filler:
+            while True:
+                filler.write(bytes(1024))
+        """
+    done = _run(body, folder, folder / "logs/job.log")
+    assert "no space is left on the disk (" in _sentence(done)
 
 
 def test_read_only_results(disk, tmp_path):

@@ -8,7 +8,7 @@ import re
 import sys
 import traceback
 from collections.abc import Iterable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
 from tqdm import tqdm
@@ -65,7 +65,8 @@ def log_to(path: str | Path, on_little_memory: str = _FEWER_JOBS) -> Iterator[No
         if sentence:
             logging.error("%s", sentence)
             _fail(f"Error: {sentence}")
-        traceback.print_exc()
+        with suppress(OSError):  # a log on a full disk
+            traceback.print_exc()
         _fail(f"Error: {type(error).__name__}: {error} (traceback in {path})")
 
 
@@ -93,7 +94,14 @@ def _limit(error: Exception, on_little_memory: str) -> str | None:
 
 
 def _fail(sentence: str) -> None:
-    sys.stderr.flush()
+    try:
+        sys.stdout.flush()
+        sys.stderr.flush()
+    except OSError:
+        # The log lies on a full disk. What it does not take is dropped, or Python would fail over it once more at exit.
+        with Path(os.devnull).open("w") as nowhere:
+            os.dup2(nowhere.fileno(), 1)
+            os.dup2(nowhere.fileno(), 2)
     print(sentence, file=_terminal, flush=True)
     raise SystemExit(1)
 
