@@ -23,8 +23,6 @@ rule resample_audio:
         disk_mb=steady(100, videos=3),
     params:
         videos=lambda wildcards: corpus.videos_of(wildcards.batch),
-        on_bad_video=config["corpus"]["on_bad_video"],
-        limits=config["limits"],
         quarantine=QUARANTINE,
         code=digest_of("resample_audio"),
     script:

@@ -3,6 +3,8 @@ Writes results/timeline/{batch}/{video}.parquet
        results/frames/{batch}/{video}.parquet
 
 A job takes a batch of videos, named after its first one; each video and track has a file of its own.
+corpus.on_bad_video and limits are no params, which would re-run every batch where they change for one bad video: see
+list_refused.
 """
 
 
@@ -28,8 +30,6 @@ rule extract_frames:
         images=config["frames"]["images"],
         thumbnail_px=config["frames"]["thumbnail_px"],
         jpeg_quality=config["frames"]["jpeg_quality"],
-        on_bad_video=config["corpus"]["on_bad_video"],
-        limits=config["limits"],
         quarantine=QUARANTINE,
         code=digest_of("extract_frames"),
     script:

@@ -32,6 +32,10 @@ rule list_refused:
         disk_mb=steady(100, timelines=1, audio=1),
     params:
         videos=corpus.paths,
+        refusing={
+            "corpus": {"on_bad_video": config["corpus"]["on_bad_video"]},
+            "limits": config["limits"],
+        },
         code=digest_of("list_refused"),
     script:
         "../workflow_scripts/list_refused.py"

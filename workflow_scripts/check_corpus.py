@@ -16,6 +16,7 @@ from workflow_scripts.lib.corpora.problems import ERROR, Problem, problem_of
 from workflow_scripts.lib.errors import InputError
 from workflow_scripts.lib.given_files import missing_given_files
 from workflow_scripts.lib.job import log_to, say
+from workflow_scripts.lib.media.limits import Limits
 
 MOST_SHOWN = 100
 
@@ -36,7 +37,9 @@ def run(*, config: dict, folds: list[str], table: Path) -> None:
     problems += [problem for problem in found if problem.track not in faulty]
     report = ["No track could be read."]
     if corpus.tracks:
-        tracks, of_videos = look_at_videos(count_rows(corpus.tracks, template), settings["on_bad_video"])
+        tracks, of_videos = look_at_videos(
+            count_rows(corpus.tracks, template), settings["on_bad_video"], Limits(**config["limits"])
+        )
         known = {problem.file for problem in problems}
         problems += [problem for problem in of_videos if problem.file not in known]
         asked_by = corpus.template or "none; every frame of every test track gets a row"

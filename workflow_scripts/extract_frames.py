@@ -14,7 +14,7 @@ from workflow_scripts.lib.job import log_to, progress
 from workflow_scripts.lib.media.child_process import decoded_apart
 from workflow_scripts.lib.media.jpeg import encode_jpeg
 from workflow_scripts.lib.media.limits import Limits
-from workflow_scripts.lib.media.quarantine import refusal_settings, refusals_go_to
+from workflow_scripts.lib.media.quarantine import SKIPPING, refusal_settings, refusals_go_to, stopping
 from workflow_scripts.lib.media.rows import write_rows
 from workflow_scripts.lib.media.timeline import SCHEMA, duration_s
 from workflow_scripts.lib.media.video import read_video
@@ -36,8 +36,8 @@ def run(
     """Write the timeline and the images of `video`, which is decoded in a child process within `limits`.
 
     images: `none`, `thumbnails` (longest side `thumbnail_px`, never enlarged) or `full`. on_bad_video: `stop`
-    raises MediaError; `skip` writes both files without rows, with the reason under `skipped` in their
-    settings, and FFmpeg's last line, where there is one, under `ffmpeg`. limits: the fields of `Limits`.
+    raises MediaError; `skip` writes both files without rows, with the reason in their settings, under `skipped` and
+    as `refusal_settings` says. limits: the fields of `Limits`.
     """
     logging.info("decoding %s, images: %s", video, images)
     settings = {"images": images}
@@ -56,11 +56,10 @@ def run(
             write_rows(images_of, frames, FRAMES_SCHEMA, source | {"settings": settings})
     except MediaError as error:
         if on_bad_video == "stop":
-            remedy = "or set corpus.on_bad_video to skip"
-            raise MediaError(f"{str(error).removesuffix('.')}, {remedy}.", error.ffmpeg) from error
+            raise stopping(error) from error
         logging.warning("skipped: %s", error)
         rows.clear()
-        source = made_by(refusal_settings("skipped", error, video), [video] if video.is_file() else [])
+        source = made_by(refusal_settings("skipped", error, video, SKIPPING), [video] if video.is_file() else [])
         write_rows([], frames, FRAMES_SCHEMA, source)
     table = pa.Table.from_pylist(rows, schema=SCHEMA)
     write_parquet(table, timeline, source)
@@ -103,6 +102,6 @@ if __name__ == "__main__":
                     images=job.params.images,
                     thumbnail_px=job.params.thumbnail_px,
                     jpeg_quality=job.params.jpeg_quality,
-                    on_bad_video=job.params.on_bad_video,
-                    limits=job.params.limits,
+                    on_bad_video=job.config["corpus"]["on_bad_video"],
+                    limits=job.config["limits"],
                 )

@@ -1,30 +1,30 @@
 """List every media file that the run refused."""
 
 import logging
-from collections.abc import Iterator
 from pathlib import Path
 
 from workflow_scripts.lib.artifacts import read_made_by
 from workflow_scripts.lib.corpora.batches import files_of
 from workflow_scripts.lib.job import log_to
 from workflow_scripts.lib.media.audio import read_audio_made_by
-from workflow_scripts.lib.media.quarantine import Refusal, refusal_from, write_refusals
+from workflow_scripts.lib.media.quarantine import Refusal, check_still_refused, refusal_from, write_refusals
 
 
-def run(*, files: list[str], timelines: list[Path], audio: list[Path], quarantine: Path) -> None:
+def run(*, files: list[str], timelines: list[Path], audio: list[Path], config: dict, quarantine: Path) -> None:
     """Write the table of the videos that were skipped, and of those whose sound was left out.
 
-    files, timelines, audio: each video's path in the corpus, and its artifacts, in the same order.
+    files, timelines, audio: each video's path in the corpus, and its artifacts, in the same order. config: the settings
+    that refuse files. Raises InputError where some were refused with others.
     """
-    refusals = list(_refusals(files, timelines, audio))
+    of_timelines = {path: read_made_by(path)["settings"] for path in timelines}
+    of_audio = {path: read_audio_made_by(path)["settings"] for path in audio}
+    check_still_refused(of_timelines | of_audio, config)
+    refusals: list[Refusal] = []
+    for file, timeline, sound in zip(files, timelines, audio, strict=True):
+        refusals += refusal_from(of_timelines[timeline], "skipped", file, "extract_frames")
+        refusals += refusal_from(of_audio[sound], "left_out", file, "resample_audio")
     write_refusals(refusals, quarantine)
     logging.info("made %s: %d of %d videos", quarantine, len({refusal.file for refusal in refusals}), len(files))
-
-
-def _refusals(files: list[str], timelines: list[Path], audio: list[Path]) -> Iterator[Refusal]:
-    for file, timeline, sound in zip(files, timelines, audio, strict=True):
-        yield from refusal_from(read_made_by(timeline)["settings"], "skipped", file, "extract_frames")
-        yield from refusal_from(read_audio_made_by(sound)["settings"], "left_out", file, "resample_audio")
 
 
 if __name__ == "__main__":
@@ -35,5 +35,6 @@ if __name__ == "__main__":
             files=[job.params.videos[name] for name in names],
             timelines=files_of(job.input.timelines, names),
             audio=files_of(job.input.audio, names),
+            config=job.params.refusing,
             quarantine=Path(job.output.quarantine),
         )

@@ -19,7 +19,7 @@ from workflow_scripts.lib.media.audio import (
     write_audio,
 )
 from workflow_scripts.lib.media.limits import Limits
-from workflow_scripts.lib.media.quarantine import refusal_settings, refusals_go_to
+from workflow_scripts.lib.media.quarantine import SKIPPING, refusal_settings, refusals_go_to, stopping
 from workflow_scripts.lib.media.timeline import check_unchanged, duration_s, read_times
 from workflow_scripts.lib.media.video import start_time_s
 
@@ -30,7 +30,7 @@ def run(*, video: Path, timeline: Path, audio: Path, on_bad_video: str, limits: 
     A video without sound, or with none that decodes, gives silence, marked `no_audio`; a skipped video, one sample
     of it, since FLAC cannot be empty. on_bad_video: where ffmpeg fails or exceeds `limits` (the fields of `Limits`),
     `stop` raises MediaError and `skip` leaves the sound out. Why sound was left out is in the settings of the file,
-    under `left_out`, and FFmpeg's last line, where there is one, under `ffmpeg`.
+    under `left_out` and as `refusal_settings` says.
     """
     time_s = read_times(timeline)
     num_samples = max(1, round(duration_s(time_s) * SAMPLE_RATE))
@@ -44,11 +44,11 @@ def run(*, video: Path, timeline: Path, audio: Path, on_bad_video: str, limits: 
             try:
                 num_decoded = decode_audio(video, start_s, num_samples, decoded, Limits(**limits))
             except MediaError as error:
-                if on_bad_video == "stop" and not isinstance(error, UndecodableSound):
-                    remedy = "or set corpus.on_bad_video to skip"
-                    raise MediaError(f"{str(error).removesuffix('.')}, {remedy}.", error.ffmpeg) from error
+                may_stop = not isinstance(error, UndecodableSound)
+                if on_bad_video == "stop" and may_stop:
+                    raise stopping(error) from error
                 logging.warning("%s", error)
-                provenance["settings"] |= refusal_settings("left_out", error, video)
+                provenance["settings"] |= refusal_settings("left_out", error, video, SKIPPING if may_stop else {})
                 decoded.truncate(0)
         over_s = (num_decoded - num_samples) / SAMPLE_RATE
         if over_s < 0:
@@ -71,6 +71,6 @@ if __name__ == "__main__":
                     video=Path(video),
                     timeline=Path(job.input.timelines) / f"{name}.parquet",
                     audio=Path(job.output.audio) / f"{name}.flac",
-                    on_bad_video=job.params.on_bad_video,
-                    limits=job.params.limits,
+                    on_bad_video=job.config["corpus"]["on_bad_video"],
+                    limits=job.config["limits"],
                 )

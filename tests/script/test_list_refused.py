@@ -20,6 +20,10 @@ def prepare(folder, video, limits=LIMITS, on_bad_video="skip"):
     return timeline, audio
 
 
+def config_of(on_bad_video, limits=LIMITS):
+    return {"corpus": {"on_bad_video": on_bad_video}, "limits": limits}
+
+
 def test_skipped_videos_and_sound_that_was_left_out_are_listed_and_good_ones_not(tmp_path):
     good, bad, odd = tmp_path / "good.mkv", tmp_path / "bad\tname.mkv", tmp_path / "odd.mkv"
     make_flash_and_beep(good, 25, [*H264, "-c:a", "libopus"])
@@ -28,14 +32,15 @@ def test_skipped_videos_and_sound_that_was_left_out_are_listed_and_good_ones_not
     made = [prepare(tmp_path, video) for video in (good, bad, odd)]
     files = [str(video) for video in (good, bad, odd)]
     tsv = tmp_path / "quarantine.tsv"
-    run(files=files, timelines=[pair[0] for pair in made], audio=[pair[1] for pair in made], quarantine=tsv)
+    listing = {"quarantine": tsv, "config": config_of("skip")}
+    run(files=files, timelines=[pair[0] for pair in made], audio=[pair[1] for pair in made], **listing)
     skipped, left_out = read_refusals(tsv)
     assert (skipped.file, skipped.stage) == (str(bad), "extract_frames")
     assert skipped.reason.startswith("bad name.mkv cannot be opened") and str(tmp_path) not in skipped.reason
     assert skipped.ffmpeg == "Invalid data found when processing input"
     assert (left_out.file, left_out.stage, left_out.ffmpeg) == (str(odd), "resample_audio", "")
     assert left_out.reason.startswith("The sound of odd.mkv is left out: no decoder knows its format; ")
-    run(files=files[:1], timelines=[made[0][0]], audio=[made[0][1]], quarantine=tsv)
+    run(files=files[:1], timelines=[made[0][0]], audio=[made[0][1]], **listing)
     assert tsv.read_text() == "file\tstage\treason\tffmpeg\n"
 
 
@@ -50,6 +55,36 @@ def test_sound_that_exceeds_a_limit_stops_or_is_left_out(tmp_path):
     resample_audio.run(on_bad_video="skip", **tight)
     samples, state = read_audio(audio)
     assert state == "no_audio" and len(samples) == 32000 and not samples.any()
+
+
+def test_what_other_settings_have_refused_is_to_be_tried_again(tmp_path):
+    good, long = make_video(tmp_path / "good.mkv", [0, 4]), make_video(tmp_path / "long.mkv", [0, 4, 8])
+    limits = LIMITS | {"num_frames": 2}
+    made = [prepare(tmp_path / "batch", video, limits) for video in (good, long)]
+
+    def listing(videos, config):
+        artifacts = {"timelines": [made[k][0] for k in videos], "audio": [made[k][1] for k in videos]}
+        run(files=["f"] * len(videos), **artifacts, config=config, quarantine=tmp_path / "quarantine.tsv")
+
+    listing([0, 1], config_of("skip", limits))
+    assert len(read_refusals(tmp_path / "quarantine.tsv")) == 1
+    listing([0, 1], config_of("skip", limits | {"video_s": 9}))  # refuses no more and no less
+    remedy = rf"; delete {tmp_path}/batch and run the same command again\."
+    with pytest.raises(InputError, match=rf"long\.parquet is .* limits\.num_frames: 2, now 3{remedy}"):
+        listing([0, 1], config_of("skip", limits | {"num_frames": 3}))
+    with pytest.raises(InputError, match=rf"long\.parquet is .* corpus\.on_bad_video: skip, now stop{remedy}"):
+        listing([0, 1], config_of("stop", limits))
+    listing([0], config_of("stop"))
+
+
+def test_sound_that_no_decoder_knows_is_left_out_under_any_settings(tmp_path):
+    video = tmp_path / "odd.mkv"
+    make_flash_and_beep(video, 25, [*H264, "-c:a", "libopus"])
+    video.write_bytes(video.read_bytes().replace(b"A_OPUS", b"A_MINE"))
+    timeline, audio = prepare(tmp_path, video)
+    files = {"files": ["odd.mkv"], "timelines": [timeline], "audio": [audio], "quarantine": tmp_path / "q.tsv"}
+    run(**files, config=config_of("stop", LIMITS | {"memory_mb": 5}))
+    assert len(read_refusals(tmp_path / "q.tsv")) == 1
 
 
 def test_a_file_that_changes_between_stages_is_told(tmp_path):

@@ -28,6 +28,14 @@ def test_a_failure_leaves_the_old_file_and_nothing_else(tmp_path):
     assert [path.name for path in tmp_path.iterdir()] == ["table.txt"]
 
 
+def test_content_and_name_are_on_the_disk_before_a_file_counts_as_written(tmp_path, monkeypatch):
+    flushed = []
+    monkeypatch.setattr(os, "fsync", lambda handle: flushed.append((os.fstat(handle).st_ino, path.exists())))
+    path = tmp_path / "table.txt"
+    write_text("new", path)
+    assert flushed == [(path.stat().st_ino, False), (tmp_path.stat().st_ino, True)]
+
+
 @pytest.mark.parametrize("name", ["table.txt", "a[1]*.txt"])
 def test_what_killed_processes_left_behind_goes_with_the_next_try(tmp_path, name):
     for left in (f".{name}.4000000.partial", f".{name}.1.partial"):

@@ -1,13 +1,17 @@
 """What is in a corpus, and what is odd about it."""
 
+import os
+
 import numpy as np
 import pytest
 
-from tests.media import make_flash_and_beep, make_video
+from tests.media import LIMITS, make_flash_and_beep, make_video
 from workflow_scripts.lib.corpora import inventory
 from workflow_scripts.lib.corpora.inventory import count_rows, describe, look_at_labels, look_at_videos
 from workflow_scripts.lib.corpora.tracks import Track
 from workflow_scripts.lib.media.headers import Header
+from workflow_scripts.lib.media.limits import Limits
+from workflow_scripts.lib.media.video import read_video
 
 HEADER = "Neutral,Anger,Disgust,Fear,Happiness,Sadness,Surprise,Other\n"
 
@@ -47,7 +51,7 @@ def template(tmp_path):
 
 
 def table_of(tracks, template=None, on_bad_video="stop"):
-    return look_at_videos(count_rows(tracks, template), on_bad_video)
+    return look_at_videos(count_rows(tracks, template), on_bad_video, Limits(**LIMITS))
 
 
 def sentences(problems, severity):
@@ -61,7 +65,7 @@ def test_rows_and_classes_are_counted(corpus, template):
     table = count_rows(tracks, template)
     assert table["rows"].tolist()[::2] == [4, 21] and np.isnan(table.at[1, "rows"])
     assert table.loc[0, ["Neutral", "Happiness", "Fear"]].tolist() == [2, 1, 0]
-    table, _ = look_at_videos(table, "stop")
+    table, _ = look_at_videos(table, "stop", Limits(**LIMITS))
     assert table["readable"].tolist() == [False, True, False]  # the others are still to be made
     assert table.at[1, "Fear"] == table.at[1, "num_frames"] == 5
     table, _ = table_of(corpus(("c", "b", "test", "Fear", 5)))  # a label of a test clip is nobody's business
@@ -93,16 +97,33 @@ def test_a_wrong_header_alone_is_nothing_odd(corpus, monkeypatch):
     assert problems == [] and table.at[0, "num_frames"] == 20
 
 
-def test_a_video_is_decoded_only_where_its_count_would_stop_the_run(corpus, monkeypatch):
-    decoded = []
-    monkeypatch.setattr(inventory, "read_video", lambda path: decoded.append(path.name) or iter(range(100)))
+def test_a_video_is_decoded_only_where_its_count_would_stop_the_run(corpus, monkeypatch, tmp_path):
+    decoded = tmp_path / "decoded"  # by a child process
+
+    def reading(path, limits):
+        decoded.write_text(decoded.read_text() + path.name)
+        return read_video(path, limits)
+
+    decoded.write_text("")
+    monkeypatch.setattr(inventory, "read_video", reading)
     table_of(corpus(("a", "a", "train", [0] * 104, 100), ("b", "b", "train", [0] * 96, 97)))
-    assert decoded == []
+    assert decoded.read_text() == ""
     # A raw stream may hold more packets than pictures: decoding has the last word.
     monkeypatch.setattr(inventory, "count_packets", lambda path: 120)
     table, problems = table_of(corpus(("a", "a", "train", [0] * 104, 100)))
-    assert decoded == ["a.mp4"] and table.at[0, "num_frames"] == 100
+    assert decoded.read_text() == "a.mp4" and table.at[0, "num_frames"] == 100
     assert sentences(problems, "error") == []
+
+
+def test_a_video_that_makes_its_decoder_crash_is_one_problem_among_others(corpus, monkeypatch):
+    def crash(path):
+        os._exit(3)
+
+    tracks = corpus(("a", "a", "train", [0] * 20, 20))
+    monkeypatch.setattr(inventory, "read_header", crash)
+    table, problems = table_of(tracks)
+    assert not table.at[0, "readable"] and [problem.severity for problem in problems] == ["error"]
+    assert "made its decoder crash (exit status 3)" in problems[0].what
 
 
 @pytest.mark.parametrize(("on_bad_video", "severity"), [("stop", "error"), ("skip", "warning")])

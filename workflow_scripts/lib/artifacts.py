@@ -11,7 +11,7 @@ import re
 import shutil
 from collections import Counter
 from collections.abc import Iterable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
 import pyarrow as pa
@@ -69,16 +69,21 @@ def _temporary(path: Path) -> Path:
 
 
 def _publish(temporary: Path, path: Path) -> None:
-    """Flush a finished file to disk, give it a new file's usual permissions, and rename it onto `path`."""
+    """Flush a finished file to disk, give it a new file's usual permissions, rename it onto `path` and flush that."""
     flush(temporary)
     temporary.chmod(0o666 & ~_umask())  # some writers make their files private, but groups share results
     temporary.replace(path)
+    with suppress(OSError):  # some network file systems flush no folders
+        flush(path.parent)
 
 
 def flush(path: Path) -> None:
-    """Wait until the disk holds a finished file's content."""
-    with path.open("rb") as handle:
-        os.fsync(handle.fileno())
+    """Wait until the disk holds a finished file's content, or a folder's names."""
+    handle = os.open(path, os.O_RDONLY)
+    try:
+        os.fsync(handle)
+    finally:
+        os.close(handle)
 
 
 def _umask() -> int:

@@ -4,7 +4,8 @@ Videos are judged by their headers. Only where a header's number of pictures is 
 video are its packets counted, and only where that would stop the run is it decoded. Shapes: K tracks, C classes.
 """
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -18,7 +19,9 @@ from workflow_scripts.lib.corpora.problems import ERROR, WARNING, Problem, colle
 from workflow_scripts.lib.corpora.tracks import SPLITS, Track
 from workflow_scripts.lib.errors import InputError
 from workflow_scripts.lib.job import progress
-from workflow_scripts.lib.media.headers import count_packets, read_header
+from workflow_scripts.lib.media.child_process import decoded_apart
+from workflow_scripts.lib.media.headers import Header, count_packets, read_header
+from workflow_scripts.lib.media.limits import Limits
 from workflow_scripts.lib.media.video import read_video
 
 CLASSES = list(EXPRESSIONS)
@@ -50,11 +53,11 @@ def count_rows(tracks: Sequence[Track], template: Path | None) -> pd.DataFrame:
     return pd.DataFrame(columns | {"rows": rows} | dict(zip(CLASSES, counts.T, strict=True)))
 
 
-def look_at_videos(table: pd.DataFrame, on_bad_video: str) -> tuple[pd.DataFrame, list[Problem]]:
+def look_at_videos(table: pd.DataFrame, on_bad_video: str, limits: Limits) -> tuple[pd.DataFrame, list[Problem]]:
     """The table of `count_rows` with columns readable and num_frames, and what is wrong with the videos that exist.
 
     A clip with one label counts its number of pictures towards its class. The tracks of a video that cannot be read
-    have no labelled rows; such a video is an error where `on_bad_video` is `stop`.
+    have no labelled rows; such a video is an error where `on_bad_video` is `stop`. Each is read in a child process.
     """
     table = table.assign(readable=False, num_frames=0)
     problems: list[Problem] = []
@@ -64,8 +67,8 @@ def look_at_videos(table: pd.DataFrame, on_bad_video: str) -> tuple[pd.DataFrame
             continue
         tracks = ", ".join(table.loc[of_video, "track"])
         try:
-            header = read_header(Path(path))
-            counted = [_count(Path(path), header.num_frames, table.at[k, "rows"]) for k in of_video]
+            look = partial(_look_at, Path(path), table.loc[of_video, "rows"].tolist(), limits)
+            header, *counted = (found for found in decoded_apart(look, Path(path), limits) if found is not None)
         except InputError as error:
             severity = ERROR if on_bad_video == "stop" else WARNING
             problems.append(problem_of(error, severity, tracks, path))
@@ -82,14 +85,26 @@ def look_at_videos(table: pd.DataFrame, on_bad_video: str) -> tuple[pd.DataFrame
     return table, problems
 
 
-def _count(path: Path, declared: int, rows: float) -> tuple[int, str]:
-    """Number of pictures of a video with so many rows (NaN: unknown), and how it was counted."""
-    if declared and not abs(rows - declared) > USUAL_ROWS:
-        return declared, "by its header"
-    packets = count_packets(path)
-    if not abs(rows - packets) > max(USUAL_ROWS, LARGEST_SHARE * rows):
-        return packets, "by its packets"
-    return sum(1 for _ in read_video(path)), "decoded"
+def _look_at(path: Path, rows_of_tracks: list[float], limits: Limits) -> Iterator[Header | tuple[int, str] | None]:
+    """Yield a video's header, and for each track its number of pictures and how they were counted.
+
+    rows_of_tracks: how many rows each has, NaN where that is unknown. In between, None for every picture that decodes.
+    """
+    header = read_header(path)
+    yield header
+    for rows in rows_of_tracks:
+        if header.num_frames and not abs(rows - header.num_frames) > USUAL_ROWS:
+            yield header.num_frames, "by its header"
+            continue
+        packets = count_packets(path)
+        if not abs(rows - packets) > max(USUAL_ROWS, LARGEST_SHARE * rows):
+            yield packets, "by its packets"
+            continue
+        number = 0
+        for frame in read_video(path, limits):
+            number = frame.number
+            yield None
+        yield number, "decoded"
 
 
 def _odd_count(row: pd.Series, counted: str) -> list[Problem]:

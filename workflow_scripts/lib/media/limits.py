@@ -36,4 +36,5 @@ class Limits:
 def beyond(path: Path, what: str, limit: str, value: float) -> MediaError:
     """The error for a file that is or does `what`, which a limit of the configuration does not allow."""
     remedy = "raise it if the video is as it should be, or replace the file or leave its track out of the corpus"
-    return MediaError(f"{path} {what}, and limits.{limit} is {value:.15g}; {remedy}.")
+    key = f"limits.{limit}"
+    return MediaError(f"{path} {what}, and {key} is {value:.15g}; {remedy}.", depends_on={key: value})

@@ -11,10 +11,12 @@ import io
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import astuple, dataclass, fields
+from functools import reduce
+from operator import getitem
 from pathlib import Path
 
 from workflow_scripts.lib.artifacts import write_text
-from workflow_scripts.lib.errors import MediaError
+from workflow_scripts.lib.errors import InputError, MediaError
 
 
 @dataclass(frozen=True)
@@ -27,22 +29,47 @@ class Refusal:
     ffmpeg: str
 
 
+SKIPPING = {"corpus.on_bad_video": "skip"}
 COLUMNS = tuple(field.name for field in fields(Refusal))
 
 
-def refusal_settings(key: str, error: MediaError, video: Path) -> dict[str, str]:
+def stopping(error: MediaError) -> MediaError:
+    """The same refusal for a run that stops, with the setting that would have it go on."""
+    remedy = "or set corpus.on_bad_video to skip"
+    return MediaError(f"{str(error).removesuffix('.')}, {remedy}.", error.ffmpeg, error.depends_on)
+
+
+def refusal_settings(key: str, error: MediaError, video: Path, depends_on: dict) -> dict:
     """What an artifact's settings say of a refused file: the reason under `key`, and `ffmpeg` where it said anything.
 
-    The file goes by its name alone, since no path goes into an artifact.
+    The file goes by its name alone, since no path goes into an artifact. depends_on: as an error has it; what the
+    error itself depends on comes on top, and the whole under `depends_on`, where there is any.
     """
-    reason = {key: str(error).replace(str(video), video.name)}
-    return reason | ({"ffmpeg": error.ffmpeg} if error.ffmpeg else {})
+    found = {key: str(error).replace(str(video), video.name), "ffmpeg": error.ffmpeg}
+    return {name: value for name, value in (found | {"depends_on": depends_on | error.depends_on}).items() if value}
 
 
 def refusal_from(settings: dict, key: str, file: str, stage: str) -> Iterator[Refusal]:
     """The refusal that an artifact's settings tell of, if they do; the inverse of `refusal_settings`."""
     if key in settings:
         yield Refusal(file, stage, _one_line(settings[key]), settings.get("ffmpeg", ""))
+
+
+def check_still_refused(settings_of: dict[Path, dict], config: dict) -> None:
+    """Raise InputError for artifacts of files that other settings than the configuration's have refused.
+
+    These settings re-run no finished job, since nearly all files are what they are under any of them.
+    settings_of: by artifact, what its settings say.
+    """
+    stale: dict[Path, str] = {}
+    for artifact, settings in settings_of.items():
+        for key, value in settings.get("depends_on", {}).items():
+            now = reduce(getitem, key.split("."), config)
+            if now != value:
+                stale.setdefault(artifact.parent, f"{artifact} is of a file refused with {key}: {value}, now {now}")
+    if stale:
+        folders = " ".join(map(str, sorted(stale)))
+        raise InputError(f"{next(iter(stale.values()))}; delete {folders} and run the same command again.")
 
 
 @contextmanager
