@@ -1,6 +1,9 @@
 """Checkouts to run as a user does."""
 
+import shutil
+
 import pytest
+from filelock import FileLock
 
 from tests.project import Project
 
@@ -12,8 +15,17 @@ def checkout(tmp_path_factory):
 
 
 @pytest.fixture(scope="session")
-def finished(checkout):
-    """A checkout whose small run has ended."""
-    project = checkout("finished")
-    project.run("--cores", "2", "submission", "--configfile", "tests/configs/small.yaml")
-    return project
+def finished(tmp_path_factory, worker_id):
+    """A checkout whose small run has ended: the first of the processes that run tests makes it, each has a copy."""
+    everyones = tmp_path_factory.getbasetemp()
+    if worker_id != "master":
+        everyones = everyones.parent
+    made = everyones / "finished"
+    with FileLock(everyones / "finished.lock"):
+        if not made.exists():
+            project = Project.copied_to(tmp_path_factory.mktemp("finishing") / "project")
+            project.run("--cores", "2", "submission", "--configfile", "tests/configs/small.yaml")
+            project.root.rename(made)
+    root = tmp_path_factory.mktemp("finished") / "project"
+    shutil.copytree(made, root)
+    return Project(root)

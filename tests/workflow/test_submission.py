@@ -8,8 +8,10 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 import pytest
+import yaml
 from safetensors.torch import load_file
 
+from tests.conftest import ROOT
 from workflow_scripts.lib.artifacts import read_made_by, read_parquet
 from workflow_scripts.lib.challenge.submission import HEADER
 from workflow_scripts.lib.challenge.templates import read_template
@@ -17,6 +19,7 @@ from workflow_scripts.lib.corpora.batches import divide_into_batches
 from workflow_scripts.lib.corpora.tracks import read_tracks
 
 SMALL = ("--configfile", "tests/configs/small.yaml")
+VIDEOS_PER_BATCH = yaml.safe_load((ROOT / "tests/configs/small.yaml").read_text())["corpus"]["videos_per_batch"]
 AFTER_FEATURES = {"train_fusion": 1, "predict_logits": 1, "search_smoothing": 1, "write_submission": 1}
 
 
@@ -120,7 +123,7 @@ def test_a_second_run_has_nothing_to_do(finished):
         ),
         ("smoothing: {windows: [3, 5]}", {"search_smoothing": 1, "write_submission": 1}),
         # What is finished stays, so that one bad video at a run's end costs no day.
-        ("corpus: {on_bad_video: skip}", {"index_corpus": 1, "list_refused": 1}),
+        ("corpus: {on_bad_video: skip}", {"index_corpus": 1, "list_refused": 1, "write_submission": 1}),
         ("limits: {num_frames: 9000000}", {"list_refused": 1}),
     ],
 )
@@ -176,7 +179,7 @@ def _batches_changed_by(video, split, tracks):
     splits = {}
     for track in read_tracks(tracks):
         splits.setdefault(track.video, set()).add(track.split)
-    before, after = (divide_into_batches(videos, 2) for videos in (splits, splits | {video: {split}}))
+    before, after = (divide_into_batches(videos, VIDEOS_PER_BATCH) for videos in (splits, splits | {video: {split}}))
     changed = sum(videos != before.get(batch) for batch, videos in after.items())
     assert changed in (1, 2)
     return changed
