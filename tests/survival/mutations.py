@@ -11,6 +11,7 @@ replayed with --only and its number. The figures go to results/survival.json.
 import argparse
 import io
 import json
+import logging
 import os
 import resource
 import shutil
@@ -347,6 +348,7 @@ if __name__ == "__main__":
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--only", type=int, help="replay the mutation of this number; results stay as they are")
     arguments = parser.parse_args()
+    logging.disable(logging.WARNING)  # every refusal is one
     shared = ROOT.parent / "shared/media"
     chosen = list(range(arguments.count)) if arguments.only is None else [arguments.only]
     found = survey(chosen, arguments.seed, shared if shared.is_dir() else None, KEPT)
