@@ -5,6 +5,7 @@ import json
 import os
 import subprocess
 import time
+from multiprocessing import get_context
 
 import numpy as np
 import pytest
@@ -61,7 +62,7 @@ def test_what_a_stage_must_not_do_is_seen(tmp_path, monkeypatch, stages, kind):
         stages()
 
     monkeypatch.setattr(mutations, "_stages", spoilt)
-    outcome = mutations.survive(make_video(tmp_path / "v.mkv", [0, 4]), tmp_path / "made")
+    outcome = mutations.survive(make_video(tmp_path / "v.mkv", [0, 4]), tmp_path / "made", get_context("fork"))
     assert list(outcome.failures) == [kind]
 
 
@@ -74,7 +75,7 @@ def test_an_artifact_that_fails_verification_is_seen(tmp_path, monkeypatch):
         (folder / "frames.parquet").write_bytes((folder / "crops.parquet").read_bytes())
 
     monkeypatch.setattr(mutations, "_stages", spoilt)
-    outcome = mutations.survive(make_video(tmp_path / "v.mkv", [0, 4]), tmp_path / "made")
+    outcome = mutations.survive(make_video(tmp_path / "v.mkv", [0, 4]), tmp_path / "made", get_context("fork"))
     assert outcome.failures == {"unverified": "frames has not the frames 1 to 2"}
 
 
