@@ -37,8 +37,9 @@ from tqdm import tqdm
 
 from tests.conftest import ROOT
 from tests.media import H264, LIMITS
+from tests.survival.record import record
 from workflow_scripts import crop_faces, detect_faces, extract_frames, resample_audio, select_subject, window_audio
-from workflow_scripts.lib.artifacts import read_made_by, read_parquet, write_json
+from workflow_scripts.lib.artifacts import read_made_by, read_parquet
 from workflow_scripts.lib.errors import InputError
 from workflow_scripts.lib.media.audio import SAMPLE_RATE, read_audio
 from workflow_scripts.lib.media.timeline import duration_s
@@ -339,12 +340,6 @@ def survey(numbers: list[int], seed: int, media: Path | None, kept: Path) -> dic
 FAILURES = ("crashes", "stops", "hangs", "orphans", "unverified", "memory")
 
 
-def add_to_result(figures: dict, path: Path = RESULT) -> None:
-    """Put the figures into the section `mutations` of the results, and leave the other sections as they are."""
-    sections = json.loads(path.read_text()) if path.exists() else {}
-    write_json(sections | {"mutations": figures}, path)
-
-
 if __name__ == "__main__":
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--count", type=int, default=500)
@@ -357,5 +352,5 @@ if __name__ == "__main__":
     found = survey(chosen, arguments.seed, shared if shared.is_dir() else None, KEPT)
     print(json.dumps(found, indent=2))
     if arguments.only is None:
-        add_to_result(found)
+        record("mutations", found, RESULT)
     sys.exit(1 if found["failed"] else 0)
