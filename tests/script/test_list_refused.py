@@ -6,7 +6,7 @@ from tests.media import H264, LIMITS, make_flash_and_beep, make_video
 from workflow_scripts import extract_frames, resample_audio
 from workflow_scripts.lib.errors import InputError, MediaError
 from workflow_scripts.lib.media.audio import read_audio
-from workflow_scripts.lib.media.quarantine import Refusal, read_refusals, refusals_go_to
+from workflow_scripts.lib.media.quarantine import Refusal, read_refusals, refusals_go_to, write_refusals
 from workflow_scripts.list_refused import run
 
 IMAGES = {"images": "none", "thumbnail_px": 0, "jpeg_quality": 0}
@@ -93,6 +93,14 @@ def test_a_file_that_changes_between_stages_is_told(tmp_path):
     make_video(video, [0, 4, 8])
     with pytest.raises(InputError, match=r"v\.mkv has changed since .*v\.parquet was made from it; run"):
         resample_audio.run(video=video, timeline=timeline, audio=audio, on_bad_video="skip", limits=LIMITS)
+
+
+def test_a_job_that_passes_adds_nothing_to_a_finished_run(tmp_path):
+    tsv = tmp_path / "quarantine.tsv"
+    write_refusals([Refusal("/data/a.mp4", "extract_frames", "a.mp4 is bad.", "")], tsv)
+    with refusals_go_to(tsv, "/data/a.mp4", "resample_audio"):
+        pass
+    assert list(tmp_path.iterdir()) == [tsv]
 
 
 def test_a_job_that_stops_leaves_its_row_until_the_file_passes(tmp_path):

@@ -22,8 +22,8 @@ STAGES = (
     "demo",
     "models",
     "corpus",
-    "timeline",
     "frames",
+    "timeline",
     "faces",
     "subjects",
     "crops",
@@ -36,7 +36,10 @@ STAGES = (
     "smoothing",
     "submission",
 )
-"""Folders of results, none before what it is made from."""
+"""Folders of results, none before what it is made from.
+
+One job writes frames and timeline. Only the timeline is asked for later: with it removed, both come again.
+"""
 
 
 def remove_from(stage: str, results: Path) -> None:

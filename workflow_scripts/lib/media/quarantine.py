@@ -81,7 +81,7 @@ def refusals_go_to(tsv: Path, file: str, stage: str) -> Iterator[None]:
         reason = _one_line(str(error).replace(file, Path(file).name))
         _replace(tsv, file, stage, [Refusal(file, stage, reason, error.ffmpeg)])
         raise
-    if tsv.exists():
+    if any((row.file, row.stage) == (file, stage) for row in read_refusals(tsv)):
         _replace(tsv, file, stage, [])
 
 
