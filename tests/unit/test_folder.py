@@ -29,6 +29,22 @@ def test_every_video_at_any_depth_is_a_track_with_a_name_fit_for_files(tmp_path)
     check_tracks(tracks)
 
 
+def test_videos_behind_links_count_and_folders_trash_and_results_do_not(tmp_path, monkeypatch):
+    monkeypatch.chdir(_folder(tmp_path / "checkout", "a.mp4", "results/predict/x/a.mp4"))
+    disk = _folder(tmp_path / "disk", "b.mp4")
+    _folder(Path(), "frames.mp4/00001.jpg", ".Trash/c.mp4", "__MACOSX/d.mp4")
+    Path("linked").symlink_to(disk)
+    (disk / "again").symlink_to(Path.cwd())
+    Path("gone.mp4").symlink_to("nowhere.mp4")  # extract_frames says that it is missing
+    assert [track.path for track in scan_folder(Path(), "predict-x", "main")] == [
+        "a.mp4",
+        "gone.mp4",
+        "linked/b.mp4",
+    ]
+    (track,) = scan_folder(Path("results/predict"), "predict-x", "main")
+    assert track.path == "results/predict/x/a.mp4"
+
+
 def test_videos_whose_names_would_be_one_are_told_apart_for_good(tmp_path):
     folder = _folder(tmp_path, "a b.mp4", "a_b.mp4", "A_B.avi", "c.mp4")
     names = [track.video for track in scan_folder(folder, "predict-x", "main")]

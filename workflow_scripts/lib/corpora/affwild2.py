@@ -7,7 +7,6 @@ in the names of folders do not matter, those in the names of tracks and videos d
 """
 
 import difflib
-import os
 import re
 from collections import defaultdict
 from collections.abc import Iterable, Sequence
@@ -16,6 +15,7 @@ from pathlib import Path
 from workflow_scripts.lib.challenge.templates import template_tracks
 from workflow_scripts.lib.corpora.problems import ERROR, Problem, collecting, raise_first, without_clashes
 from workflow_scripts.lib.corpora.tracks import SPLITS, Track, person_by_suffix
+from workflow_scripts.lib.corpora.walking import files_below
 from workflow_scripts.lib.errors import InputError
 
 VIDEO_SUFFIXES = (".mp4", ".avi", ".mov", ".mkv", ".webm", ".flv")
@@ -134,18 +134,7 @@ def _is_video(file: Path) -> bool:
 def _files_below(root: Path, planned: Iterable[Path]) -> list[Path]:
     """Files below `root`, on disk or planned, relative to it, sorted; without cropped images and hidden files."""
     root = Path(root)
-    files = {_relative(root, Path(path)) for path in planned}
-    visited = set()
-    # Batches are often links to another disk; `visited` keeps a link to a parent from being walked for ever.
-    for folder, subfolders, names in os.walk(root, followlinks=True):
-        real = Path(folder).resolve()
-        if real in visited:
-            subfolders.clear()
-            continue
-        visited.add(real)
-        subfolders[:] = sorted(name for name in subfolders if not _left_out(name))
-        files.update(Path(folder).relative_to(root) / name for name in names if not name.startswith("."))
-    return sorted(files)
+    return sorted({*(_relative(root, Path(path)) for path in planned), *files_below(root, _is_of_crops)})
 
 
 def _relative(root: Path, path: Path) -> Path:
@@ -154,9 +143,8 @@ def _relative(root: Path, path: Path) -> Path:
     return path.relative_to(root.absolute()) if path.is_absolute() else path
 
 
-def _left_out(folder: str) -> bool:
-    # The organisers' cropped faces are millions of files, and archives packed on a Mac hold shadow files.
-    return folder.lower().startswith("cropped") or folder.startswith(".") or folder == "__MACOSX"
+def _is_of_crops(folder: Path) -> bool:
+    return folder.name.lower().startswith("cropped")  # the organisers' faces are millions of files
 
 
 def _plain(name: str) -> str:

@@ -7,10 +7,12 @@ from pathlib import Path
 
 from workflow_scripts.lib.corpora.affwild2 import VIDEO_SUFFIXES
 from workflow_scripts.lib.corpora.tracks import Track, check_tracks
+from workflow_scripts.lib.corpora.walking import files_below
 from workflow_scripts.lib.errors import InputError
 from workflow_scripts.lib.names import name_hash, plain_name
 
 SUFFIXES = (*VIDEO_SUFFIXES, ".m4v", ".mpg", ".mpeg", ".wmv", ".ts", ".mts", ".3gp", ".ogv")
+RESULTS = Path("results")
 MOST_PERSONS = 8
 """Persons who are followed in a video at most; tracks of persons who are not there cost next to nothing."""
 _LONGEST_VIDEO, _LONGEST_FOLDER = 90, 50  # characters: both stand in the names of a prediction's batches
@@ -19,6 +21,7 @@ _LONGEST_VIDEO, _LONGEST_FOLDER = 90, 50  # characters: both stand in the names 
 def scan_folder(folder: Path, split: str, persons: str) -> list[Track]:
     """The tracks of every video in a folder, at any depth, or of one video file.
 
+    Links are followed; hidden folders are passed over, and so is the folder of results, with its films of predictions.
     persons: `main` follows one person in each video, `all` up to MOST_PERSONS, the one there large and long first.
     Raises InputError where there is no video, and for a path that Snakemake cannot take.
     """
@@ -26,7 +29,7 @@ def scan_folder(folder: Path, split: str, persons: str) -> list[Track]:
     if folder.is_file():
         files = [folder]
     else:
-        files = sorted(path for path in folder.rglob("*") if path.suffix.lower() in SUFFIXES and path.name[0] != ".")
+        files = [folder / path for path in files_below(folder, _is_results) if path.suffix.lower() in SUFFIXES]
     if not files:
         what = f"holds no video ({', '.join(SUFFIXES)})" if folder.is_dir() else "does not exist"
         raise InputError(f"predict_videos: {folder} {what}; name a folder of videos, or one video file.")
@@ -43,6 +46,10 @@ def scan_folder(folder: Path, split: str, persons: str) -> list[Track]:
 def folder_name(folder: Path) -> str:
     """The name under which a folder's, or a file's, predictions are kept."""
     return plain_name(folder.resolve().stem if folder.is_file() else folder.resolve().name, _LONGEST_FOLDER)
+
+
+def _is_results(folder: Path) -> bool:
+    return folder.resolve() == RESULTS.resolve()
 
 
 def _tracks(video: str, persons: str) -> list[tuple[str, str]]:
