@@ -44,7 +44,7 @@ def run(
     if len(index) and index[-1] >= len(time_s):
         raise InputError(f"{faces} has frames that {timeline} lacks; delete both and run the workflow again.")
     who = link(found.frame, time_s[index], found.xyxy_px, found.embedding, **linking)
-    persons = Persons(time_s, index, found.xyxy_px, who)
+    persons = Persons(time_s, index, found.xyxy_px, who, found.embedding, min_similarity)
     choice, closed = _choose(persons, subject.stem, person, overrides, max_gap_s=max_gap_s, takeover_s=takeover_s)
     xyxy_px, status, number = fill(persons, choice, closed, max_gap_s)
     columns = {

@@ -1,5 +1,7 @@
 """The choice of the person and the filling of gaps, on tracks made by hand."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 from hypothesis import given, settings
@@ -181,6 +183,22 @@ def test_an_identity_is_followed_from_its_reference_through_all_its_pieces():
         chosen(persons, "identity@2:50,0,60,10")
     with pytest.raises(InputError, match="frame 71 has no face at 0,0,9,9; no face was found in it"):
         chosen(persons, "identity@71:0,0,9,9")
+
+
+def test_persons_of_known_identities_who_are_never_seen_together_stay_apart():
+    # An interview, cut from one speaker to the other; 2 is the first one once more, whom linking has lost.
+    tracks = {0: [(range(50), 0, 15)], 1: [(range(50, 90), 40, 15)], 2: [(range(90, 110), 0, 15)]}
+    speakers = make(tracks, 110)
+    known = np.array([[1.0, 0.0], [0.1, 0.9], [0.6, -0.8]])[speakers.person]
+    persons = replace(speakers, embedding=known, min_similarity=0.25)
+    assert persons.mains == [[0, 2]] and persons.others == [[1]]
+    assert chosen(persons, "identity@51:40,0,55,15") == chosen(persons, "person@2") == [-1] * 50 + [1] * 40 + [-1] * 20
+    assert chosen(persons, "identity@1:0,0,15,15") == [0] * 50 + [-1] * 40 + [2] * 20
+    takes_over = [0] * 50 + [1] * 40 + [2] * 20
+    assert chosen(persons, "auto") == takes_over  # for more than takeover_s
+    shorter = replace(persons, time_s=persons.time_s / 2)
+    assert chosen(shorter, "auto") == [0] * 50 + [-1] * 40 + [2] * 20
+    assert chosen(replace(shorter, embedding=None), "auto") == takes_over  # the same person, for all that is known
 
 
 frames = st.lists(st.integers(0, 29), max_size=20, unique=True)

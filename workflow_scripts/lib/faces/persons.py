@@ -17,13 +17,16 @@ class Persons:
     """The linked detections of one video.
 
     time_s: float [T], rising. index: int [F], the 0-based row of the timeline, rising. xyxy_px: float [F, 4].
-    person: int [F], see `linking.link`.
+    person: int [F], see `linking.link`. embedding: float [F, D], or None where the detector knows no identities.
+    min_similarity: cosine of two persons' mean embeddings from which on they may be one.
     """
 
     time_s: np.ndarray
     index: np.ndarray
     xyxy_px: np.ndarray
     person: np.ndarray
+    embedding: np.ndarray | None = None
+    min_similarity: float = 0.0
 
     @cached_property
     def side_px(self) -> np.ndarray:
@@ -37,7 +40,7 @@ class Persons:
         Linking gives a person who was away or hidden a new number where the detector knows no identities. Main
         persons are of like size and each is seen beside every other; from the third on they are also seen for at
         least `MAIN_SHARE` of the first one's frames. Another number of like size is a piece of the main person that
-        it is never seen beside, of several the one whose box lies nearer.
+        it `may_be`, of several the one whose box lies nearer.
         """
         return self._mains_and_others[0]
 
@@ -53,6 +56,10 @@ class Persons:
     def seen_together(self, some: list[int], others: list[int]) -> bool:
         """Whether a frame shows one of some beside one of the others."""
         return bool(np.isin(self.index[self.rows_of(some)], self.index[self.rows_of(others)]).any())
+
+    def may_be(self, some: list[int], others: list[int]) -> bool:
+        """Whether some may be a lost piece of the others: never seen beside them, and not known for another face."""
+        return not self.seen_together(some, others) and self._similarity(some, others) >= self.min_similarity
 
     def like_size(self, some: list[int], others: list[int]) -> bool:
         """Whether the median side of some is at least `LIKE_SIZE` of the others'."""
@@ -80,9 +87,9 @@ class Persons:
                 rest.append(some)
         others = []
         for some in rest:
-            apart = [main for main in mains if not self.seen_together(some, main)]
-            if apart and self.like_size(some, order[0]):
-                min(apart, key=lambda main: self._gap_px(some, main)).extend(some)
+            possible = [main for main in mains if self.may_be(some, main)]
+            if possible and self.like_size(some, order[0]):
+                min(possible, key=lambda main: self._gap_px(some, main)).extend(some)
             else:
                 others.append(some)
         return self._by_presence(mains), others
@@ -90,6 +97,13 @@ class Persons:
     def _by_presence(self, groups: list[list[int]]) -> list[list[int]]:
         """By the sum of the sides over the frames, the largest first."""
         return sorted(groups, key=lambda numbers: -self.side_px[self.rows_of(numbers)].sum())
+
+    def _similarity(self, some: list[int], others: list[int]) -> float:
+        """Cosine of the mean embeddings, 1 where there are none."""
+        if self.embedding is None:
+            return 1.0
+        means = [self.embedding[self.rows_of(numbers)].mean(axis=0) for numbers in (some, others)]
+        return float(means[0] @ means[1] / max(np.linalg.norm(means[0]) * np.linalg.norm(means[1]), 1e-12))
 
     def _gap_px(self, some: list[int], others: list[int]) -> float:
         """Distance of centres between the first box of some and the others' box nearest to it in time."""

@@ -50,7 +50,7 @@ def auto(persons: Persons, max_gap_s: float, takeover_s: float) -> np.ndarray:
     """The person there large and long, through the whole video.
 
     While that person is away, the next by presence of like size takes the time over, if seen in it for `takeover_s`;
-    one never seen together with those chosen may be the same person, lost by the linking, and needs only `max_gap_s`.
+    one who may be the same person, lost by the linking (`Persons.may_be`), needs only `max_gap_s`.
     So nobody takes over for a few frames.
     """
     if not persons.mains:
@@ -60,7 +60,7 @@ def auto(persons: Persons, max_gap_s: float, takeover_s: float) -> np.ndarray:
     for some in [*([piece] for piece in pieces), *persons.mains[1:], *persons.others]:
         rows = persons.rows_of(some)
         if persons.like_size(some, [first]):
-            least_s = takeover_s if persons.seen_together(some, chosen) else max_gap_s
+            least_s = max_gap_s if persons.may_be(some, chosen) else takeover_s
             taken = False
             for start, end in _free_stretches(persons.time_s, choice, max_gap_s):
                 inside = rows[(persons.index[rows] >= start) & (persons.index[rows] < end)]
