@@ -113,6 +113,7 @@ def test_a_job_that_stops_leaves_its_row_until_the_file_passes(tmp_path):
             raise MediaError("/data/a.mp4 is\nbad; mend it.", "last line")
     refused = Refusal("/data/a.mp4", "extract_frames", "a.mp4 is bad; mend it.", "last line")
     assert read_refusals(tsv)[0] == refused and len(read_refusals(tsv)) == 2
+    assert tsv.stat().st_mtime == 1  # list_refused is to write it anew, and Snakemake takes 0 for no time
     with pytest.raises(InputError), refusals_go_to(tsv, "b.mp4", "extract_frames"):
         raise InputError("ffmpeg is missing; install it.")
     with refusals_go_to(tsv, "/data/a.mp4", "resample_audio"):

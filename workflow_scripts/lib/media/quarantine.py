@@ -8,6 +8,7 @@ import contextlib
 import csv
 import fcntl
 import io
+import os
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import astuple, dataclass, fields
@@ -111,6 +112,9 @@ def _replace(tsv: Path, file: str, stage: str, with_rows: list[Refusal]) -> None
         kept = [row for row in rows if (row.file, row.stage) != (file, stage)]
         if kept + with_rows != rows:
             write_refusals(kept + with_rows, tsv)
+            # Older than all that list_refused reads, so that it writes the table anew once the file is mended or left
+            # out. Not 0, which Snakemake takes for no time at all.
+            os.utime(tsv, (1, 1))
 
 
 def _one_line(text: str) -> str:
