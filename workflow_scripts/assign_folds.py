@@ -20,7 +20,7 @@ def run(*, tracks: list[dict], timelines: dict[str, Path], num_folds: int, folds
     tracks: rows with track, video, annotation, label and group. timelines: by video, where a label stands for a
     whole clip and its number of frames is needed.
     """
-    counts = np.stack([_class_counts(row, timelines) for row in tracks])
+    counts = np.array([_class_counts(row, timelines) for row in tracks], np.int64).reshape(len(tracks), NUM_CLASSES)
     part = divide(counts, [row["group"] for row in tracks], num_folds)
     table = pd.DataFrame(
         {"track": [row["track"] for row in tracks], "group": [row["group"] for row in tracks], "part": part}

@@ -10,6 +10,7 @@ import pytest
 from workflow_scripts import assign_folds, compare_protocols, evaluate, tabulate_ablation
 from workflow_scripts.lib.artifacts import made_by, read_parquet, sha256_of, write_parquet
 from workflow_scripts.lib.challenge.scores import macro_f1
+from workflow_scripts.lib.errors import InputError
 from workflow_scripts.lib.logits import write_logits
 from workflow_scripts.lib.smoothing import smooth_logits
 
@@ -112,6 +113,11 @@ def test_the_protocols_stand_side_by_side(fold, best, tmp_path, capfd):
     line = next(line for line in text.splitlines() if line.startswith("paper"))
     assert f"{score:.4f}" in line
     assert text in capfd.readouterr().out
+
+
+def test_folds_of_a_corpus_without_labels_are_refused_with_a_sentence(tmp_path):
+    with pytest.raises(InputError, match="0 labelled videos cannot be divided into 3 parts"):
+        assign_folds.run(tracks=[], timelines={}, num_folds=3, folds=tmp_path / "folds.tsv")
 
 
 def test_folds_are_assigned_by_video_whatever_tells_the_labels(tmp_path, annotation, table):

@@ -1,22 +1,25 @@
 """Decoding in a child process: what it yields, what ends it, and that nothing of it stays."""
 
 import faulthandler
+import multiprocessing
 import os
 import signal
 import subprocess
 import sys
 import textwrap
 import time
+from concurrent.futures import ProcessPoolExecutor
 
 import numpy as np
 import pytest
 
 from tests.conftest import ROOT
 from tests.media import LIMITS
-from workflow_scripts.lib.errors import MediaError
+from workflow_scripts.lib.errors import InputError, MediaError
 from workflow_scripts.lib.media.child_process import decoded_apart, run_limited
 from workflow_scripts.lib.media.limits import Limits
 
+CLEAN = multiprocessing.get_context("spawn")  # a fork would have the threads of earlier tests without their work
 TIGHT = Limits(**LIMITS | {"picture_s": 2, "memory_mb": 100})
 
 
@@ -41,6 +44,18 @@ def test_items_come_in_order_from_another_process(tmp_path):
     child, *numbers, last = apart(tmp_path, items)
     assert child != os.getpid() and numbers == list(range(1000)) and last[-1] == 99_999
     assert not running(child)
+
+
+def first_item(path):
+    return next(decoded_apart(lambda: iter([path.name]), path, TIGHT))
+
+
+def test_pools_of_processes_can_decode_or_say_which_can(tmp_path):
+    path = tmp_path / "v.mp4"
+    with ProcessPoolExecutor(1, mp_context=CLEAN) as pool:
+        assert pool.submit(first_item, path).result() == "v.mp4"
+    with CLEAN.Pool(1) as pool, pytest.raises(InputError, match=r"v\.mp4 is decoded in a child.*ProcessPoolExecutor"):
+        pool.apply(first_item, (path,))
 
 
 def test_a_child_ends_with_its_reader(tmp_path):

@@ -64,6 +64,13 @@ def test_groups_without_a_label_have_a_part_too():
     assert part.shape == (16,) and part[3] == 0 and set(part) == {0, 1, 2}
 
 
+def test_no_part_is_empty_with_hardly_more_videos_than_parts():
+    counts = np.zeros((6, 8), int)
+    counts[[0, 0, 1, 2, 3, 3, 4, 4, 4], [0, 4, 6, 1, 0, 5, 1, 3, 7]] = [200, 300, 300, 200, 500, 500, 300, 700, 100]
+    part = divide(counts, list("abcdef"), 5)  # nothing of f is labelled
+    assert sorted(part[:5]) == [0, 1, 2, 3, 4]
+
+
 def test_too_few_videos_are_refused():
     with pytest.raises(InputError, match="2 labelled videos cannot be divided into 3 parts"):
         divide(np.ones((4, 8), int), ["a", "a", "b", "b"], 3)

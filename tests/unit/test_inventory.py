@@ -74,6 +74,12 @@ def test_rows_and_classes_are_counted(corpus, template):
     assert np.isnan(without.at[2, "rows"])
 
 
+def test_a_template_may_ask_for_some_frames_only(corpus, template):
+    template.write_text("".join(f"t/{frame:05d}.jpg,\n" for frame in range(1, 22, 4)))
+    table, problems = table_of(corpus(("t", "t", "test", [], 21)), template)
+    assert table.at[0, "rows"] == 21 and not sentences(problems, "error") + sentences(problems, "warning")
+
+
 @pytest.mark.parametrize(
     ("num_rows", "error", "warning"),
     [

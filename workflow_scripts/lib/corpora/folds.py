@@ -108,4 +108,8 @@ def divide(counts: np.ndarray, groups: Sequence[str], num_parts: int) -> np.ndar
     parts = StratifiedGroupKFold(num_parts).split(expression, expression, group_of_frame)
     for part, (_, held_out) in enumerate(parts):
         part_of_group[np.unique(group_of_frame[held_out])] = part
+    # With hardly more groups than parts, scikit-learn may leave a part empty.
+    for part in set(range(num_parts)) - set(part_of_group[labelled]):
+        fullest = np.bincount(part_of_group[labelled]).argmax()
+        part_of_group[labelled[part_of_group[labelled] == fullest][-1]] = part
     return part_of_group[group]

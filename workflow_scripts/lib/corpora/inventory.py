@@ -14,7 +14,7 @@ import pandas as pd
 from workflow_scripts.lib.challenge.alignment import LARGEST_SHARE, USUAL_ROWS
 from workflow_scripts.lib.challenge.annotations import read_annotation
 from workflow_scripts.lib.challenge.expressions import EXPRESSIONS, NUM_CLASSES
-from workflow_scripts.lib.challenge.templates import template_tracks
+from workflow_scripts.lib.challenge.templates import read_template
 from workflow_scripts.lib.corpora.problems import ERROR, WARNING, Problem, collecting, problem_of
 from workflow_scripts.lib.corpora.tracks import SPLITS, Track
 from workflow_scripts.lib.errors import InputError
@@ -32,14 +32,16 @@ FEW_VIDEOS_SHARE = 0.5
 def count_rows(tracks: Sequence[Track], template: Path | None) -> pd.DataFrame:
     """One row per track: track, video, split, path, label, rows, and the labelled rows of each class.
 
-    rows is NaN where nothing says how many there are: for a clip with one label, without a template, and for a file
-    that cannot be read, which `check.problems_of_files` reports.
+    rows of a test track is the last frame that the template asks for, which need not ask for all. It is NaN where
+    nothing says how many there are: for a clip with one label, without a template, and for a file that cannot be read,
+    which `check.problems_of_files` reports.
     """
     unreadable: list[Problem] = []
     asked: dict[str, int] = {}
     if template and template.exists():
         with collecting(unreadable):
-            asked = template_tracks(template)
+            for name, frame in read_template(template):
+                asked[name] = max(asked.get(name, 0), frame)
     rows, counts = np.full(len(tracks), np.nan), np.zeros((len(tracks), NUM_CLASSES), dtype=np.int64)
     for k, track in enumerate(tracks):
         if track.split == "test":

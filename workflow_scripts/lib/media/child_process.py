@@ -18,7 +18,7 @@ from multiprocessing.connection import Connection
 from pathlib import Path
 from typing import BinaryIO, TypeVar
 
-from workflow_scripts.lib.errors import MediaError
+from workflow_scripts.lib.errors import InputError, MediaError
 from workflow_scripts.lib.media.container import REMEDY
 from workflow_scripts.lib.media.limits import Limits, beyond
 
@@ -33,8 +33,14 @@ def decoded_apart(items: Callable[[], Iterator[Item]], path: Path, limits: Limit
     """Yield what `items()` yields, which is run in a child process; each item has to pickle.
 
     Raises what the child raises, and MediaError where it yields nothing for `limits.picture_s`, needs more memory than
-    `limits.memory_mb`, or crashes. Raises MemoryError where the system ends it, which is no fault of the file.
+    `limits.memory_mb`, or crashes. Raises MemoryError where the system ends it, which is no fault of the file, and
+    InputError in a process that may have no children.
     """
+    if multiprocessing.current_process().daemon:
+        raise InputError(
+            f"{path} is decoded in a child process, which a worker of multiprocessing.Pool may not have; use "
+            "concurrent.futures.ProcessPoolExecutor in its place."
+        )
     receiver, sender = _FORK.Pipe(duplex=False)
     child = _FORK.Process(target=_send, args=(items, sender, receiver, limits.memory_mb, os.getpid()), daemon=True)
     child.start()
