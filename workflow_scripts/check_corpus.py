@@ -11,10 +11,11 @@ import pandas as pd
 from workflow_scripts.lib.artifacts import write_text
 from workflow_scripts.lib.corpora.check import problems_of_files
 from workflow_scripts.lib.corpora.corpus import scan_corpus
+from workflow_scripts.lib.corpora.image_sets import read_image_sets
 from workflow_scripts.lib.corpora.inventory import count_rows, describe, look_at_labels, look_at_videos
-from workflow_scripts.lib.corpora.problems import ERROR, Problem, problem_of
+from workflow_scripts.lib.corpora.problems import ERROR, Problem, collecting, problem_of
 from workflow_scripts.lib.errors import InputError
-from workflow_scripts.lib.given_files import missing_given_files
+from workflow_scripts.lib.given_files import image_set_files, missing_given_files
 from workflow_scripts.lib.job import log_to, say
 from workflow_scripts.lib.media.limits import Limits
 
@@ -32,6 +33,7 @@ def run(*, config: dict, folds: list[str], table: Path) -> None:
     corpus, problems = scan_corpus(config)
     template = corpus.checked_template
     problems += [problem_of(InputError(sentence)) for sentence in missing_given_files(config)]
+    problems += _problems_of_images(config)
     faulty = {problem.track for problem in problems} - {""}  # such a track is not among the corpus's
     found = problems_of_files(corpus.tracks, template, settings["on_bad_video"])
     problems += [problem for problem in found if problem.track not in faulty]
@@ -64,6 +66,16 @@ def run(*, config: dict, folds: list[str], table: Path) -> None:
     logging.info("Found %d tracks, %d errors, %d warnings", len(corpus.tracks), num["error"], num["warning"])
     if num["error"]:
         raise InputError(f"{num['error']} errors keep submission from running; mend them as {table} says.")
+
+
+def _problems_of_images(config: dict) -> list[Problem]:
+    """The first fault of Stage I's image sets, whose files are all there; what is not, `missing_given_files` says."""
+    problems: list[Problem] = []
+    settings = config["stage1"]
+    if config["imported"]["backbone"] is None and all(Path(path).exists() for path in image_set_files(config)):
+        with collecting(problems):
+            read_image_sets(settings["image_sets"], settings["holdout"])
+    return problems
 
 
 def _as_tsv(problems: list[Problem]) -> str:

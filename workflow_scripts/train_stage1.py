@@ -60,12 +60,6 @@ def run(
     """
     found = read_image_sets(image_sets, holdout)
     sets = {split: _of_split(found, split, stored_px) for split in ("train", "validation")}
-    for split, images in sets.items():
-        if not len(images):
-            raise InputError(
-                f"{', '.join(item['root'] for item in image_sets)}: no image is in the split {split}; correct the "
-                "lists, or leave the column split out of a table, which then holds out a share."
-            )
     logging.info(
         "Stage I with the head %s in %d processes on %d training and %d validation images",
         head_name,

@@ -29,7 +29,9 @@ def corpus(tmp_path):
     (root / "ABAW_Expr_test_set_sample.txt").write_text("".join(f"3/{k:05d}.jpg,0\n" for k in range(1, 11)))
     config = yaml.safe_load((ROOT / "config.yaml").read_text())
     config["corpus"] |= {"layout": "affwild2", "root": str(root)}
-    (tmp_path / "images.csv").touch()
+    (tmp_path / "images.csv").write_text("image,expression,split\n1.png,0,train\n2.png,0,validation\n")
+    for name in ("1.png", "2.png"):
+        (tmp_path / name).touch()
     config["stage1"]["image_sets"] = [{"name": "mine", "layout": "table", "root": str(tmp_path / "images.csv")}]
     return root, config
 
@@ -84,6 +86,23 @@ def test_every_fault_is_in_the_table_once_errors_first(corpus, tmp_path):
         ]
     )
     assert (errors["what to do"] != "").all()
+
+
+@pytest.mark.parametrize(
+    ("text", "said"),
+    [
+        ("path,label\n1.png,0\n", "line 1 has the columns path, label"),
+        ("image,expression\n1.png,0\n", "has a single image of Neutral"),
+        ("image,expression,split\n1.png,0,train\n", "no image is in the split validation"),
+        ("image,expression\n1.png,0\n3.png,0\n", "1 of the 2 images"),
+    ],
+)
+def test_a_list_of_images_with_a_fault_is_an_error_unless_stage1_is_skipped(corpus, tmp_path, text, said):
+    (tmp_path / "images.csv").write_text(text)
+    table, sentence = check(corpus[1], tmp_path)
+    assert sentence.startswith("1 errors") and said in table.at[0, "problem"]
+    corpus[1]["imported"]["backbone"] = str(tmp_path / "images.csv")
+    assert check(corpus[1], tmp_path)[1] == ""
 
 
 def test_a_skipped_video_is_a_warning(corpus, tmp_path):

@@ -86,6 +86,7 @@ def test_values_out_of_range_are_named(config):
             {"fusion": {"training": {"lr": "1e-3"}}},
             "fusion.training.lr: '1e-3' is not a number; write 0.001 (YAML takes 1e-3 for text, and",
         ),
+        ({"compute": {"device": "gpu"}}, "'gpu' is not one of auto, cpu, cuda; did you mean 'cuda'"),
         ({"fusion": {"head": "gates"}}, "fusion.head: 'gates' is not one of gate, linear, mlp,"),
         ({"fusion": {"head": "gates"}}, "visual, audio; did you mean 'gate'?"),
         ({"smoothing": {"kinds": ["gausian"]}}, "'gausian' is not one of mean, median, gaussian, vote; did you mean"),
@@ -131,6 +132,17 @@ def test_missing_weights_folder_and_images_are_found_at_once(config, tmp_path):
     over = {"corpus": {"layout": "table"}, "stage1": {"image_sets": sets}}
     with pytest.raises(InputError, match=rf"stage1.image_sets: {lost} does not exist"):
         check_config(_merged(config, over), SCHEMA)
+
+
+def test_other_corpora_do_not_take_the_demonstrations_faces(config, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    for images in config["stage1"]["image_sets"]:
+        for path in image_set_files({"stage1": {"image_sets": [images]}}):
+            Path(path).parent.mkdir(parents=True, exist_ok=True)
+            Path(path).touch()
+    check_config(config, SCHEMA)
+    with pytest.raises(InputError, match=r"stage1.image_sets: results/demo/affectnet holds the demonstration's drawn"):
+        check_config(_merged(config, {"corpus": {"layout": "table"}}), SCHEMA)
 
 
 def test_image_lists_are_looked_for_too(config, tmp_path):

@@ -136,7 +136,8 @@ def test_the_corpus_is_checked_in_seconds(root, true, tmp_path, monkeypatch):
 
     monkeypatch.setattr(inventory, "read_header", header_of_true_length)
     config = yaml.safe_load((ROOT / "config.yaml").read_text())
-    (tmp_path / "images.csv").write_text("image,expression\n")
+    (tmp_path / "images.csv").write_text("image,expression,split\n1.png,0,train\n1.png,0,validation\n")
+    (tmp_path / "1.png").touch()
     config["stage1"]["image_sets"] = [{"name": "mine", "layout": "table", "root": str(tmp_path / "images.csv")}]
     config["corpus"] |= {"layout": "affwild2", "root": str(root)}
     start = time.perf_counter()

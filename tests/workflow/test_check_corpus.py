@@ -40,14 +40,23 @@ def test_everything_missing_is_shown_until_submission_can_run(project):
 
     checked = project.snakemake("check_corpus", *options)
     assert checked.returncode != 0
-    for sentence in ("Track 2 (validation) has no video", "Track 3 (test) has no video", "No validation frame is"):
+    for sentence in (
+        "Track 2 (validation) has no video",
+        "Track 3 (test) has no video",
+        "No validation frame is",
+        "images.csv holds",
+    ):
         assert checked.stdout.count(sentence) == 1, checked.stdout[-4000:]
-    assert "4 errors, 3 warnings: submission cannot run." in checked.stdout and "Traceback" not in checked.stdout
+    assert "5 errors, 3 warnings: submission cannot run." in checked.stdout and "Traceback" not in checked.stdout
     table = project.root / "results/corpus/check.tsv"
-    assert table.read_text().count("\nerror\t") == 4
+    assert table.read_text().count("\nerror\t") == 5
 
     for name in ("2", "3"):
         _add_video(project, name)
+    with (project.root / "images.csv").open("a") as images:
+        images.writelines(f"{number}.png,{number % 8}\n" for number in range(80))
+    for number in range(80):
+        (project.root / f"{number}.png").touch()
     assert "submission can run." in project.run("check_corpus", *options)
     assert "\nerror\t" not in table.read_text()
     assert not (project.root / "results/timeline").exists()

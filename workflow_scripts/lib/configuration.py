@@ -34,6 +34,9 @@ def check_keys(config: dict, schema: Path) -> None:
     _check_sizes(config)
 
 
+_ALSO_CALLED = {"gpu": "cuda"}  # nearer to cpu, by its letters
+
+
 def _sentence(error: ValidationError) -> str:
     place = ".".join(map(str, error.absolute_path))
     if error.validator == "additionalProperties":
@@ -47,7 +50,8 @@ def _sentence(error: ValidationError) -> str:
         return f"{place}: {error.instance!r} is not {error.schema['description']}."
     if error.validator == "enum":
         known = list(map(str, error.validator_value))
-        close = difflib.get_close_matches(str(error.instance), known, n=1)
+        meant = _ALSO_CALLED.get(error.instance, str(error.instance))
+        close = difflib.get_close_matches(meant, known, n=1)
         hint = f"; did you mean {close[0]!r}?" if close else "."
         return f"{place}: {error.instance!r} is not one of {', '.join(known)}{hint}"
     if error.validator == "type":

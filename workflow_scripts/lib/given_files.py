@@ -4,6 +4,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 MODELS = Path("results/models")
+DEMO = Path("results/demo")
 _FOLDERS_OF_RULES = (f"{MODELS}/", "results/stage1/", "results/imported/")
 
 
@@ -91,6 +92,12 @@ def missing_given_files(config: dict) -> Iterator[str]:
     if config["corpus"]["layout"] != "demo" and config["imported"]["backbone"] is None:  # else Stage I is skipped
         for images in config["stage1"]["image_sets"]:
             root, layout, name = Path(images["root"]), images["layout"], images["name"]
+            if root.is_relative_to(DEMO):
+                yield (
+                    f"stage1.image_sets: {root} holds the demonstration's drawn faces; name images of your own "
+                    "(layouts in docs/corpora.md), or weights that are adapted already as imported.backbone."
+                )
+                continue
             missing = next((path for path in [root, *_image_lists(layout, root)] if not path.exists()), None)
             if missing:
                 near = next((folder for folder in _folders_near(root) if _has_lists(layout, folder)), None)

@@ -66,8 +66,12 @@ class ImageSet:
 
 
 def read_image_sets(image_sets: Iterable[dict], holdout: dict) -> list[ImageSet]:
-    """Image sets as configured: layout, root and, where wanted, allow_outside_root; holdout: its share and seed."""
-    return [
+    """Image sets as configured: layout, root and, where wanted, allow_outside_root; holdout: its share and seed.
+
+    Raises InputError as `read_image_set`, and where all sets together have no image of a split.
+    """
+    image_sets = list(image_sets)
+    found = [
         read_image_set(
             item["layout"],
             Path(item["root"]),
@@ -77,6 +81,13 @@ def read_image_sets(image_sets: Iterable[dict], holdout: dict) -> list[ImageSet]
         )
         for item in image_sets
     ]
+    for split in ("train", "validation"):
+        if not any((images.split == split).any() for images in found):
+            raise InputError(
+                f"{', '.join(item['root'] for item in image_sets)}: no image is in the split {split}; correct the "
+                "lists, or leave the column split out of a table, which then holds out a share."
+            )
+    return found
 
 
 def read_image_set(
