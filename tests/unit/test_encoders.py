@@ -168,6 +168,20 @@ def test_only_dinov2_is_shortened():
     assert not any(isinstance(module, ClassTokenBlock) for module in _visual(VIT).encoder.modules())
 
 
+@pytest.mark.parametrize("model_type", ["siglip_vision_model", "ijepa"])
+def test_an_encoder_without_a_class_token_is_refused(model_type):
+    with pytest.raises(InputError, match=r"^\w+ has no class token, .* choose an encoder with one"):
+        _visual(VIT | {"model_type": model_type})
+
+
+@pytest.mark.parametrize(
+    "model_type", ["vit", "deit", "beit", "dinov2_with_registers", "dinov3_vit", "clip_vision_model"]
+)
+def test_every_family_with_a_class_token_is_taken(model_type):
+    (found,) = _visual(VIT | {"model_type": model_type}).embed([[_jpeg(0), _jpeg(1)]], 1)
+    assert found.shape == (2, 32) and np.isfinite(found).all()
+
+
 def test_only_so_many_batches_are_read_before_they_are_needed():
     drawn = []
     batches = ([_jpeg(seed)] for seed in range(20) if drawn.append(seed) is None)
