@@ -98,6 +98,18 @@ def test_missing_weights_are_not_made_up(tmp_path):
         load_encoder(tmp_path / "nowhere")
 
 
+@pytest.mark.parametrize("stored", [torch.float16, torch.bfloat16])
+def test_weights_in_half_precision_are_widened(tmp_path, stored):
+    half = random_encoder(SPEECH, seed=0).to(stored)
+    save_encoder(half, tmp_path)
+    loaded = load_encoder(tmp_path)
+    weights = half.state_dict()
+    assert all(torch.equal(tensor, weights[name].float()) for name, tensor in loaded.state_dict().items())
+    assert {tensor.dtype for tensor in loaded.state_dict().values()} == {torch.float32}
+    speech = SpeechEncoder(encoder=loaded, feature_extractor=None, layers="last2", device="cpu", dtype=torch.float32)
+    assert speech.hidden_states(np.ones(4000, np.float32)).dtype == np.float32
+
+
 def test_an_unknown_architecture_is_named():
     with pytest.raises(InputError, match="dinov9"):
         random_encoder({"model_type": "dinov9"}, seed=0)
