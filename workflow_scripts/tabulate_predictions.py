@@ -41,7 +41,7 @@ def run(
     which are averaged.
     """
     logging.info("%s: %d tracks, %s", video, len(tracks), smoothing)
-    time_s, logits_of = read_times(timeline), mean_logits(logits)
+    time_s, logits_of = read_times(timeline), mean_logits(logits, tracks)
     for track in tracks:
         if len(logits_of.get(track, ())) != len(time_s):
             raise InputError(f"{logits[0]} and {timeline} hold different frames of {track}; delete both and run again.")

@@ -130,6 +130,27 @@ def test_logits_of_another_length_are_refused(tabulated):
         tabulated([SEEN], [[_logits([1] * 7)]])
 
 
+def test_of_the_logits_of_all_videos_only_its_own_are_read(tmp_path, timeline, subject):
+    many = {f"a{number}": np.zeros((5000, 8), np.float32) for number in range(8)}
+    path = tmp_path / "logits.parquet"
+    write_logits(many | {"clip": _logits([3] * 8)}, path, {})
+    stored = bytearray(path.read_bytes())
+    stored[4:400] = bytes(396)  # of the first videos: whoever reads them fails
+    path.write_bytes(stored)
+    tabulate_predictions.run(
+        video="clip",
+        tracks=["clip"],
+        logits=[path],
+        subjects=[subject("clip", SEEN)],
+        timeline=timeline,
+        smoothing=NO_SMOOTHING,
+        table=tmp_path / "clip.parquet",
+        csv=tmp_path / "clip.csv",
+        plot=tmp_path / "clip.png",
+    )
+    assert set(read_parquet(tmp_path / "clip.parquet")["expression"].to_pylist()) == {"Fear"}
+
+
 def test_the_film_keeps_the_videos_frames_times_and_length(tabulated, tmp_path, video, timeline):
     tabulated([SEEN], [[_logits([4] * 8)]])
     resample_audio.run(video=video, timeline=timeline, audio=tmp_path / "clip.flac", on_bad_video="stop", limits=LIMITS)
