@@ -41,9 +41,7 @@ use rule train_stage1 as train_stage1_variant with:
     params:
         padaug=lambda wildcards: plan.padaug(wildcards.stage1),
         head_name=lambda wildcards: plan.stage1_head(wildcards.stage1),
-        training=lambda wildcards: plan.a_seed_more(
-            config["stage1"]["training"], wildcards.run
-        ),
+        training=lambda wildcards: plan.a_seed_more(STAGE1_TRAINING, wildcards.run),
 
 
 use rule dump_visual_features as dump_visual_variant with:

@@ -62,7 +62,7 @@ rule tabulate_predictions:
         "../envs/analysis.yaml"
     threads: 1
     resources:
-        mem_mb=rising(1000, logits=10),
+        mem_mb=rising(1000, subjects=100),
         runtime=rising(10),
         disk_mb=steady(100, logits=1),
     params:

@@ -1,7 +1,15 @@
 """Reads  the image sets, results/models/visual/
 Writes results/stage1/backbone/config.json, model.safetensors
        results/stage1/head.safetensors, history.parquet, metrics.json
+
+stage1.training.num_workers is no param: it changes no result, and would train anew where memory asks for fewer.
 """
+
+STAGE1_TRAINING = {
+    name: value
+    for name, value in config["stage1"]["training"].items()
+    if name != "num_workers"
+}
 
 
 rule train_stage1:
@@ -42,7 +50,7 @@ rule train_stage1:
         moe=config["stage1"]["moe"],
         padaug=config["stage1"]["padaug"],
         augmentation=config["stage1"]["augmentation"],
-        training=config["stage1"]["training"],
+        training=STAGE1_TRAINING,
         num_processes=config["stage1"]["num_processes"],
         device=config["compute"]["device"],
         num_threads=config["compute"]["num_threads"],

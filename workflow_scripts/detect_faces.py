@@ -27,9 +27,10 @@ def run(
     """Write the faces of each video whose box is at least `min_side_px` wide and high.
 
     detector: `insightface`, with the settings input_px, min_score, device and a `model` (an .onnx file or a pack's
-    folder); or `cascade`, with scale_factor, step_ratio, min_neighbors and no model.
+    folder); or `cascade`, with scale_factor, step_ratio, min_neighbors and no model. settings: the detector's block of
+    the configuration, whose own `model` is a name for the one given here, and left out.
     """
-    settings = settings | {"min_side_px": min_side_px}
+    settings = {name: value for name, value in settings.items() if name != "model"} | {"min_side_px": min_side_px}
     finder: Detector
     if detector == "insightface":
         finder = InsightFaceDetector(model=model, num_threads=num_threads, **settings)
@@ -59,8 +60,6 @@ def _rows(frames: Iterable[Frame], detector: Detector, counts: list[int]) -> Ite
 if __name__ == "__main__":
     job = snakemake  # noqa: F821
     with log_to(job.log[0]):
-        settings = dict(job.params.settings)
-        settings.pop("model", None)
         model = Path(job.input.model[0]) if job.input.model else None
         if model is not None and model.suffix == ".json":
             model = model.with_suffix("")  # the record of a fetched pack lies beside the pack's folder
@@ -69,7 +68,7 @@ if __name__ == "__main__":
             timelines=[Path(job.input.timelines) / f"{name}.parquet" for name in job.params.videos],
             faces=[Path(job.output.faces) / f"{name}.parquet" for name in job.params.videos],
             detector=job.params.detector,
-            settings=settings,
+            settings=job.params.settings,
             model=model,
             min_side_px=job.params.min_side_px,
             num_threads=job.threads,

@@ -38,7 +38,7 @@ def _rows(video: str, path: str, table) -> list[dict]:
             | {
                 "person": person,
                 "frames": len(of_person),
-                "last_frame_s": of_person["time_s"].max(),
+                "last_frame_s": f"{round(of_person['time_s'].max(), 3):.12g}",  # to the millisecond however late
                 "with_face": (of_person["face"] != ABSENT).mean(),
                 "most_frequent": share.idxmax(),
             }

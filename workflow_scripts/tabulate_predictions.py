@@ -41,7 +41,7 @@ def run(
     which are averaged.
     """
     logging.info("%s: %d tracks, %s", video, len(tracks), smoothing)
-    time_s, logits_of = read_times(timeline), mean_logits(logits)
+    time_s, logits_of = read_times(timeline), mean_logits(logits, tracks)
     for track in tracks:
         if len(logits_of.get(track, ())) != len(time_s):
             raise InputError(f"{logits[0]} and {timeline} hold different frames of {track}; delete both and run again.")
@@ -52,7 +52,9 @@ def run(
     frames = predictions_table(predictions, time_s, smoothing)
     provenance = made_by({"video": video, "smoothing": vars(smoothing)}, [*logits, *subjects, timeline])
     write_parquet(pa.Table.from_pandas(frames, preserve_index=False), table, provenance)
-    write_text(frames.to_csv(index=False, float_format="%.6g", lineterminator="\n"), csv)
+    # To the microsecond, since six digits of a late time are its neighbours' too.
+    text = frames.assign(time_s=frames["time_s"].round(6).map("{:.12g}".format))
+    write_text(text.to_csv(index=False, float_format="%.6g", lineterminator="\n"), csv)
     _draw(video, frames, plot)
     persons = frames["person"].nunique()
     logging.info("made %s: %d frames, %d persons, %s", table, len(time_s), persons, _most_frequent(frames))

@@ -49,12 +49,14 @@ def run(
     augmentation: dict,
     training: dict,
     num_processes: int,
+    num_workers: int,
     device: str,
     num_threads: int,
     curves: Path | None = None,
 ) -> None:
     """Train from `encoder` on the image sets and write the adapted backbone, the head and the scores.
 
+    num_workers: processes that decode images, for each training process; the result does not depend on them.
     curves: where event files go, see `curves`.
     The checkpoint from which an interrupted run goes on lies beside `backbone` and is deleted at the end.
     """
@@ -95,6 +97,7 @@ def run(
             "settings": settings,
             "provenance": provenance,
             "fingerprint": _fingerprint(provenance, sets, num_threads),
+            "num_workers": num_workers,
             "device": device,
             "curves": curves,
         },
@@ -112,6 +115,7 @@ def _fit(
     settings: dict,
     provenance: dict,
     fingerprint: str,
+    num_workers: int,
     device: str,
     curves: Path | None,
     num_threads: int,
@@ -148,6 +152,7 @@ def _fit(
         image_px=image_px,
         checkpoint=checkpoint,
         fingerprint=fingerprint,
+        num_workers=num_workers,
         device=device,
         watch=Curves(curves).add if curves else None,
         **training,
@@ -217,6 +222,7 @@ if __name__ == "__main__":
             augmentation=job.params.augmentation,
             training=job.params.training,
             num_processes=job.params.num_processes,
+            num_workers=job.config["stage1"]["training"]["num_workers"],
             device=job.params.device,
             num_threads=job.params.num_threads,
             curves=curves_of(job.log[0]),

@@ -1,5 +1,6 @@
 import json
 
+import numpy as np
 import pytest
 import torch
 import yaml
@@ -8,10 +9,15 @@ from PIL import Image
 from transformers import AutoImageProcessor, AutoModel
 
 from tests.conftest import ROOT
+from tests.media import make_video
+from tests.unit.test_encoders import SPEECH
 from workflow_scripts import export_model
+from workflow_scripts.lib.encoders.loading import random_encoder, save_encoder
 from workflow_scripts.lib.encoders.preprocessing import to_input
 from workflow_scripts.lib.exported_model import ExportedModel, settings_of
 from workflow_scripts.lib.fusion.model import FusionModel
+from workflow_scripts.lib.media.video import read_video
+from workflow_scripts.lib.predict_video import predict_video
 
 
 @pytest.fixture
@@ -86,3 +92,18 @@ def test_exporting_twice_gives_the_same_bytes(parts, tmp_path):
     export_model.run(**parts | {"model": tmp_path / "again"})
     files = [path.relative_to(parts["model"]) for path in parts["model"].rglob("*") if path.is_file()]
     assert all((parts["model"] / name).read_bytes() == (tmp_path / "again" / name).read_bytes() for name in files)
+
+
+def test_one_call_predicts_with_a_detector_of_ones_own(parts, shared, tmp_path):
+    """A face of 60 to 88 px: smaller than the demonstration's cascade is asked for."""
+    save_encoder(random_encoder(SPEECH | {"hidden_size": 8}, seed=0), tmp_path / "speech")
+    export_model.run(**parts | {"speech": tmp_path / "speech"})
+    rgb = next(read_video(shared / "media/faces/single_face.mp4")).rgb
+    small = np.asarray(Image.fromarray(rgb).resize((256, 144)))
+    clip = make_video(tmp_path / "clip.mp4", [0, 4, 8], size=(256, 144), draw=lambda number: small)
+    detector = shared / "models/scrfd_500m.onnx"
+    found = predict_video(clip, parts["model"], detector=detector)
+    assert found["face"].tolist() == ["detected"] * 3
+    assert 30 < (found["x2_px"] - found["x1_px"]).min() < 90
+    larger = predict_video(clip, parts["model"], detector=detector, min_side_px=90)
+    assert larger["face"].tolist() == ["absent"] * 3

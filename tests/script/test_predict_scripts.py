@@ -13,6 +13,7 @@ from workflow_scripts.lib.challenge.expressions import EXPRESSIONS
 from workflow_scripts.lib.errors import InputError
 from workflow_scripts.lib.faces.table import SUBJECT_SCHEMA
 from workflow_scripts.lib.logits import write_logits
+from workflow_scripts.lib.media.timeline import SCHEMA as TIMELINE_SCHEMA
 from workflow_scripts.lib.media.timeline import duration_s, read_times
 from workflow_scripts.lib.media.video import read_video
 from workflow_scripts.lib.predictions import PROBABILITIES
@@ -128,6 +129,50 @@ def test_a_video_without_faces_is_predicted_from_its_sound(tabulated):
 def test_logits_of_another_length_are_refused(tabulated):
     with pytest.raises(InputError, match=r"hold different frames of clip.person1"):
         tabulated([SEEN], [[_logits([1] * 7)]])
+
+
+def test_late_frames_have_times_of_their_own(tmp_path, subject, table):
+    time_s = 11_000 + np.arange(8) / 240
+    shown = {"decoded": [True] * 8, "width_px": [64] * 8, "height_px": [48] * 8}
+    write_logits({"clip": _logits([3] * 8)}, tmp_path / "logits.parquet", {})
+    tabulate_predictions.run(
+        video="clip",
+        tracks=["clip"],
+        logits=[tmp_path / "logits.parquet"],
+        subjects=[subject("clip", SEEN)],
+        timeline=table("long", {"frame": np.arange(1, 9), "time_s": time_s} | shown, TIMELINE_SCHEMA),
+        smoothing=NO_SMOOTHING,
+        table=tmp_path / "clip.parquet",
+        csv=tmp_path / "clip.csv",
+        plot=tmp_path / "clip.png",
+    )
+    assert np.abs(pd.read_csv(tmp_path / "clip.csv")["time_s"] - time_s).max() <= 0.5e-6
+    lines = (tmp_path / "clip.csv").read_text().splitlines()
+    assert lines[1].startswith("1,11000,1,") and lines[2].startswith("2,11000.004167,1,")
+    tables, videos = {"clip": tmp_path / "clip.parquet"}, tmp_path / "videos.tsv"
+    list_predictions.run(tables=tables, paths={"clip": "x/clip.mp4"}, videos=videos)
+    assert pd.read_csv(videos, sep="\t", dtype=str)["last_frame_s"].tolist() == ["11000.029"]
+
+
+def test_of_the_logits_of_all_videos_only_its_own_are_read(tmp_path, timeline, subject):
+    many = {f"a{number}": np.zeros((5000, 8), np.float32) for number in range(8)}
+    path = tmp_path / "logits.parquet"
+    write_logits(many | {"clip": _logits([3] * 8)}, path, {})
+    stored = bytearray(path.read_bytes())
+    stored[4:400] = bytes(396)  # of the first videos: whoever reads them fails
+    path.write_bytes(stored)
+    tabulate_predictions.run(
+        video="clip",
+        tracks=["clip"],
+        logits=[path],
+        subjects=[subject("clip", SEEN)],
+        timeline=timeline,
+        smoothing=NO_SMOOTHING,
+        table=tmp_path / "clip.parquet",
+        csv=tmp_path / "clip.csv",
+        plot=tmp_path / "clip.png",
+    )
+    assert set(read_parquet(tmp_path / "clip.parquet")["expression"].to_pylist()) == {"Fear"}
 
 
 def test_the_film_keeps_the_videos_frames_times_and_length(tabulated, tmp_path, video, timeline):

@@ -13,9 +13,11 @@ from tests.unit.test_stage1_training import SETTINGS
 from workflow_scripts.lib.artifacts import read_made_by, read_parquet, sha256_of
 from workflow_scripts.lib.encoders.loading import load_encoder
 from workflow_scripts.lib.errors import InputError
+from workflow_scripts.lib.stage1 import training
 from workflow_scripts.train_stage1 import run
 
-TRAINING = {key: value for key, value in SETTINGS.items() if key not in ("num_classes", "image_px", "device")}
+GIVEN_APART = ("num_classes", "image_px", "num_workers", "device")
+TRAINING = {key: value for key, value in SETTINGS.items() if key not in GIVEN_APART}
 AUGMENTATION = {
     "crop_scale": [0.8, 1.0],
     "flip_p": 0.5,
@@ -63,6 +65,7 @@ def _run(encoder, images, out, **changes):
         "augmentation": AUGMENTATION,
         "training": TRAINING | {"epochs": 2},
         "num_processes": 1,
+        "num_workers": 0,
         "device": "cpu",
         "num_threads": 1,
     } | changes
@@ -133,6 +136,28 @@ def test_killed_after_half_of_its_epochs_it_ends_like_an_uninterrupted_run(encod
     _run(encoder, images, tmp_path / "killed", training=TRAINING | {"epochs": 12})
     for name in ("metrics.json", "history.parquet", "backbone/model.safetensors", "head.safetensors"):
         assert sha256_of(tmp_path / "killed" / name) == sha256_of(tmp_path / "whole" / name), name
+
+
+def test_another_number_of_decoding_processes_goes_on_with_the_checkpoint(encoder, tmp_path, monkeypatch, caplog):
+    class Killed(Exception):
+        pass
+
+    images, real_save = _images(tmp_path), training._save
+
+    def save_then_die(*arguments):
+        real_save(*arguments)
+        raise Killed
+
+    _run(encoder, images, tmp_path / "whole")
+    monkeypatch.setattr(training, "_save", save_then_die)
+    with pytest.raises(Killed):
+        _run(encoder, images, tmp_path / "part")
+    monkeypatch.undo()
+    with caplog.at_level("INFO"):
+        _run(encoder, images, tmp_path / "part", num_workers=1)
+    assert "going on after epoch 1" in caplog.text
+    for name in ("metrics.json", "history.parquet", "backbone/model.safetensors", "head.safetensors"):
+        assert sha256_of(tmp_path / "part" / name) == sha256_of(tmp_path / "whole" / name), name
 
 
 @pytest.mark.parametrize("split", ["train", "validation"])

@@ -14,6 +14,7 @@ from workflow_scripts.lib.encoders.loading import (
 from workflow_scripts.lib.encoders.preprocessing import (
     IMAGENET_MEAN,
     IMAGENET_STD,
+    UNREADABLE,
     centre_crop,
     decode,
     to_input,
@@ -65,6 +66,60 @@ def test_input_is_the_normalised_middle():
     assert centre_crop(torch.arange(5).view(1, 1, 1, 5).expand(1, 1, 5, 5), 3)[0, 0, 0].tolist() == [1, 2, 3]
 
 
+def _encoded(image, kind, **settings):
+    stream = io.BytesIO()
+    image.save(stream, kind, **settings)
+    return stream.getvalue()
+
+
+UPRIGHT = np.zeros((16, 32), np.uint8)
+UPRIGHT[:8, :16] = 255
+# By EXIF's number for where the first row and the first column of what is stored belong.
+STORED = {
+    1: UPRIGHT,  # top, left
+    2: UPRIGHT[:, ::-1],  # top, right
+    3: UPRIGHT[::-1, ::-1],  # bottom, right
+    4: UPRIGHT[::-1],  # bottom, left
+    5: UPRIGHT.T,  # left, top
+    6: UPRIGHT.T[::-1],  # right, top
+    7: UPRIGHT.T[::-1, ::-1],  # right, bottom
+    8: UPRIGHT.T[:, ::-1],  # left, bottom
+}
+
+
+@pytest.mark.parametrize("orientation", STORED)
+def test_a_photo_is_turned_as_its_camera_says(orientation):
+    exif = Image.Exif()
+    exif[0x0112] = orientation
+    photo = Image.fromarray(np.ascontiguousarray(STORED[orientation])).convert("RGB")
+    assert np.array_equal(decode(_encoded(photo, "PNG", exif=exif)), np.repeat(UPRIGHT[..., None], 3, axis=2))
+
+
+@pytest.mark.filterwarnings("ignore:.*:UserWarning:PIL")
+def test_damaged_exif_data_are_passed_over_or_make_a_photo_unreadable():
+    exif = Image.Exif()
+    exif[0x0112], exif[0x010F] = 6, "a maker of cameras"
+    whole, rng = exif.tobytes(), np.random.default_rng(0)
+    outcomes = set()
+    for _ in range(1500):
+        damaged = bytearray(whole)
+        for place in rng.integers(6, len(whole), 3):
+            damaged[place] = rng.integers(256)
+        photo = _encoded(Image.new("RGB", (16, 8)), "JPEG", exif=bytes(damaged))
+        try:
+            outcomes.add(decode(photo).shape)
+        except UNREADABLE:
+            outcomes.add("unreadable")
+    assert outcomes == {(8, 16, 3), (16, 8, 3), "unreadable"}
+
+
+@pytest.mark.parametrize("kind", ["PNG", "TIFF"])
+def test_grey_of_16_bits_keeps_its_shades(kind):
+    shades = np.arange(256, dtype=np.uint16).reshape(16, 16)
+    found = decode(_encoded(Image.fromarray(shades * 257), kind))
+    assert found.dtype == np.uint8 and np.array_equal(found, np.repeat(shades[..., None], 3, axis=2))
+
+
 def test_crops_are_added_to_their_rows_wherever_a_batch_ends():
     features, rows = np.array([[1.0], [3.0], [10.0], [5.0], [7.0]], np.float32), np.array([0, 0, 2, 3, 3])
     for cut in range(6):
@@ -96,6 +151,18 @@ def test_missing_weights_are_not_made_up(tmp_path):
         load_encoder(tmp_path)
     with pytest.raises(InputError, match="cannot be loaded as a Hugging Face model"):
         load_encoder(tmp_path / "nowhere")
+
+
+@pytest.mark.parametrize("stored", [torch.float16, torch.bfloat16])
+def test_weights_in_half_precision_are_widened(tmp_path, stored):
+    half = random_encoder(SPEECH, seed=0).to(stored)
+    save_encoder(half, tmp_path)
+    loaded = load_encoder(tmp_path)
+    weights = half.state_dict()
+    assert all(torch.equal(tensor, weights[name].float()) for name, tensor in loaded.state_dict().items())
+    assert {tensor.dtype for tensor in loaded.state_dict().values()} == {torch.float32}
+    speech = SpeechEncoder(encoder=loaded, feature_extractor=None, layers="last2", device="cpu", dtype=torch.float32)
+    assert speech.hidden_states(np.ones(4000, np.float32)).dtype == np.float32
 
 
 def test_an_unknown_architecture_is_named():
@@ -166,6 +233,20 @@ def test_only_dinov2_is_shortened():
     assert isinstance(_visual(DEEPER).encoder.encoder.layer[-1], ClassTokenBlock)
     assert _visual(DEEPER, torch.bfloat16).encoder.config._attn_implementation == "by_crop"
     assert not any(isinstance(module, ClassTokenBlock) for module in _visual(VIT).encoder.modules())
+
+
+@pytest.mark.parametrize("model_type", ["siglip_vision_model", "ijepa"])
+def test_an_encoder_without_a_class_token_is_refused(model_type):
+    with pytest.raises(InputError, match=r"^\w+ has no class token, .* choose an encoder with one"):
+        _visual(VIT | {"model_type": model_type})
+
+
+@pytest.mark.parametrize(
+    "model_type", ["vit", "deit", "beit", "dinov2_with_registers", "dinov3_vit", "clip_vision_model"]
+)
+def test_every_family_with_a_class_token_is_taken(model_type):
+    (found,) = _visual(VIT | {"model_type": model_type}).embed([[_jpeg(0), _jpeg(1)]], 1)
+    assert found.shape == (2, 32) and np.isfinite(found).all()
 
 
 def test_only_so_many_batches_are_read_before_they_are_needed():

@@ -2,6 +2,7 @@ import pytest
 from torch import nn
 
 from workflow_scripts.lib.encoders.loading import random_encoder
+from workflow_scripts.lib.errors import InputError
 from workflow_scripts.lib.stage1.layer_decay import freeze, parameter_groups
 
 ARCHITECTURE = {
@@ -72,3 +73,65 @@ def test_the_method_freezes_the_patch_projection_and_the_first_blocks(backbone):
         "layernorm.weight",
         "layernorm.bias",
     }
+
+
+# Beginning of the blocks' names, names at the input that are not decayed, and their projection of patches.
+FAMILIES = {
+    "dinov2": ("encoder.layer", ["cls_token", "mask_token", "position_embeddings"], "patch_embeddings.projection"),
+    "dinov2_with_registers": (
+        "encoder.layer",
+        ["cls_token", "mask_token", "position_embeddings", "register_tokens"],
+        "patch_embeddings.projection",
+    ),
+    "vit": ("layers", ["cls_token", "position_embeddings"], "patch_embeddings.projection"),
+    "deit": ("layers", ["cls_token", "distillation_token", "position_embeddings"], "patch_embeddings.projection"),
+    "beit": ("layers", ["cls_token"], "patch_embeddings.projection"),
+    "dinov3_vit": ("model.layer", ["cls_token", "mask_token", "register_tokens"], "patch_embeddings"),
+    "clip_vision_model": ("encoder.layers", ["class_embedding", "position_embedding.weight"], "patch_embedding"),
+    "siglip_vision_model": ("encoder.layers", ["position_embedding.weight"], "patch_embedding"),
+}
+
+
+@pytest.mark.parametrize(("model_type", "names"), FAMILIES.items())
+def test_other_families_name_their_blocks_and_embeddings_otherwise(model_type, names):
+    blocks, tokens, patches = names
+    backbone = random_encoder(ARCHITECTURE | {"model_type": model_type, "intermediate_size": 16}, seed=0)
+    settings = _by_name(backbone, nn.Identity(), _groups(backbone, nn.Identity()))
+    embeddings = {name for name in settings if name.startswith("embeddings.")}
+    assert embeddings >= {f"embeddings.{name}" for name in [*tokens, f"{patches}.weight"]}
+    for name in embeddings:
+        lr, decay = settings[name]
+        assert lr == pytest.approx(1e-5 * 0.85**3, rel=1e-12), name
+        assert decay == (0.05 if name == f"embeddings.{patches}.weight" else 0.0), name
+    inside = {name: int(name.removeprefix(f"{blocks}.").split(".")[0]) for name in settings if name.startswith(blocks)}
+    assert set(inside.values()) == {0, 1, 2}
+    for name, block in inside.items():
+        assert settings[name][0] == pytest.approx(1e-5 * 0.85 ** (2 - block), rel=1e-12), name
+
+    freeze(backbone, embeddings="patches", num_blocks=2)
+    frozen = {name for name, parameter in backbone.named_parameters() if not parameter.requires_grad}
+    at_input = {name for name in embeddings if name.startswith(f"embeddings.{patches}.")}
+    assert frozen == at_input | {name for name, block in inside.items() if block < 2}
+
+
+def test_what_follows_the_embeddings_learns_as_slowly():
+    backbone = random_encoder(ARCHITECTURE | {"model_type": "clip_vision_model", "intermediate_size": 16}, seed=0)
+    settings = _by_name(backbone, nn.Identity(), _groups(backbone, nn.Identity()))
+    assert settings["pre_layrnorm.weight"] == (pytest.approx(1e-5 * 0.85**3, rel=1e-12), 0.0)
+    assert settings["post_layernorm.weight"] == (1e-5, 0.0)
+
+
+def test_layers_inside_a_block_are_not_its_number():
+    inner = nn.ModuleDict({"layers": nn.ModuleList([nn.Linear(2, 2) for _ in range(5)])})
+    backbone = nn.ModuleDict({"layers": nn.ModuleList([inner])})
+    freeze(backbone, embeddings="none", num_blocks=1)
+    assert not any(parameter.requires_grad for parameter in backbone.parameters())
+
+
+def test_a_network_of_stages_is_refused_with_the_remedy():
+    backbone = random_encoder({"model_type": "resnet", "hidden_sizes": [8], "depths": [1], "embedding_size": 4}, seed=0)
+    sentence = r"^ResNetModel has no blocks under a name that Stage I knows \(.*\); choose .* encoders\.visual"
+    with pytest.raises(InputError, match=sentence):
+        freeze(backbone, embeddings="none", num_blocks=1)
+    with pytest.raises(InputError, match=sentence):
+        _groups(backbone, nn.Identity())

@@ -17,8 +17,16 @@ def test_round_trip(tmp_path):
     found = read_logits(tmp_path / "test.parquet")
     assert list(found) == ["b", "a"]
     assert all(np.array_equal(found[track], logits[track]) for track in logits)
+    assert list(read_logits(tmp_path / "test.parquet", ["a", "c"])) == ["a"]
     write_logits({}, tmp_path / "none.parquet", made_by({}))
-    assert read_logits(tmp_path / "none.parquet") == {}
+    assert read_logits(tmp_path / "none.parquet") == read_logits(tmp_path / "none.parquet", ["a"]) == {}
+
+
+def test_a_track_is_whole_wherever_a_row_group_ends(tmp_path):
+    logits = _logits(0, b=8000, a=9000, c=20_000)
+    write_logits(logits, tmp_path / "test.parquet", made_by({}))
+    for track in logits:
+        assert np.array_equal(read_logits(tmp_path / "test.parquet", [track])[track], logits[track])
 
 
 def test_labelled_frames_are_read_by_what_they_serve_and_joined(tmp_path):

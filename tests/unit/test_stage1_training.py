@@ -110,6 +110,12 @@ def test_an_unreadable_image_ends_training_with_one_sentence(images, tmp_path, n
     assert str(caught.value).startswith(str(bad)) and "\n" not in str(caught.value)
 
 
+def test_an_encoder_without_a_class_token_is_refused():
+    backbone = random_encoder(ARCHITECTURE | {"model_type": "siglip_vision_model", "intermediate_size": 16}, seed=0)
+    with pytest.raises(InputError, match=r"^SiglipVisionModel has no class token, .* choose an encoder with one"):
+        training.Classifier(backbone=backbone, head=MoEHead(16, 8, num_experts=2, depth=1, dropout=0.1))
+
+
 def test_it_learns_and_keeps_its_best_epoch(images, tmp_path):
     model, state = _train(images, tmp_path / "c.pt")
     assert state.best_macro_f1 == pytest.approx(0.25)  # two of eight classes, both right

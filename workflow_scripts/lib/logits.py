@@ -10,7 +10,7 @@ from pathlib import Path
 import numpy as np
 import pyarrow as pa
 
-from workflow_scripts.lib.artifacts import read_parquet, track_rows, write_parquet
+from workflow_scripts.lib.artifacts import parquet_writer, read_parquet, track_rows
 from workflow_scripts.lib.challenge.expressions import NUM_CLASSES
 from workflow_scripts.lib.errors import InputError
 
@@ -33,6 +33,9 @@ FRAME_COLUMNS = {"expression": pa.int8(), "detected": pa.bool_(), "padded_share"
 
 ROLES = ("selection", "heldout")
 """What labelled frames serve: epoch and smoothing are chosen on `selection`, figures are reported on `heldout`."""
+
+_ROWS_TOGETHER = 8192
+"""Rows of a row group, which are read together: about one long video's, so that one can be read alone."""
 
 
 def write_logits(
@@ -58,12 +61,15 @@ def write_logits(
     added = {"time_s": pa.float64(), **FRAME_COLUMNS, **dict.fromkeys(ROLES, pa.bool_())}
     for name, kind in added.items() if frames is not None else ():
         columns[name] = pa.array(frames[name], kind)
-    write_parquet(pa.table(columns), path, provenance)
+    table = pa.table(columns)
+    with parquet_writer(path, table.schema, provenance) as writer:
+        writer.write_table(table.replace_schema_metadata(writer.schema.metadata), _ROWS_TOGETHER)
 
 
-def read_logits(path: Path) -> dict[str, np.ndarray]:
-    """Logits [T, C] float32 by track, in file order."""
-    return _by_track(read_parquet(path, columns=["track", "logits"]))
+def read_logits(path: Path, tracks: list[str] | None = None) -> dict[str, np.ndarray]:
+    """Logits [T, C] float32 by track, in file order; of some tracks alone, the others being left unread."""
+    filters = None if tracks is None else [("track", "in", tracks)]
+    return _by_track(read_parquet(path, columns=["track", "logits"], filters=filters))
 
 
 def read_labelled_logits(path: Path, role: str) -> LabelledLogits:
@@ -93,15 +99,16 @@ def _by_track(table: pa.Table) -> dict[str, np.ndarray]:
     return {track: values[rows] for track, rows in track_rows(table["track"])}
 
 
-def mean_logits(paths: Iterable[Path]) -> dict[str, np.ndarray]:
+def mean_logits(paths: Iterable[Path], tracks: list[str] | None = None) -> dict[str, np.ndarray]:
     """Logits [T, C] float64 by track, averaged over several files of the same frames.
 
-    Raises InputError when the files hold different tracks or numbers of frames.
+    tracks: those to read, as in `read_logits`. Raises InputError when the files hold different tracks or numbers of
+    frames.
     """
     total: dict[str, np.ndarray] = {}
     paths = list(paths)
     for path in paths:
-        logits = read_logits(path)
+        logits = read_logits(path, tracks)
         lengths = {track: len(array) for track, array in logits.items()}
         if total and lengths != {track: len(array) for track, array in total.items()}:
             raise InputError(f"{path} and {paths[0]} hold different frames; delete both and run the workflow again.")

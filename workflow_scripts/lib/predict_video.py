@@ -24,6 +24,8 @@ from workflow_scripts.lib.predictions import Prediction, predictions_table
 from workflow_scripts.lib.smoothing import Smoothing
 
 CONFIG = Path(__file__).parents[2] / "config.yaml"
+SCRFD_MIN_SIDE_PX = 30
+"""What the method asks of SCRFD; the configuration has the cascade's, which takes smaller things for faces."""
 
 
 def predict_video(
@@ -31,6 +33,7 @@ def predict_video(
     model: Path | str,
     *,
     detector: Path | str | None = None,
+    min_side_px: float | None = None,
     person: str = "auto",
     device: str = "auto",
     num_threads: int = 1,
@@ -38,8 +41,9 @@ def predict_video(
     """The main person's expression in every frame: the columns of `predictions.COLUMNS`.
 
     model: a folder that export_model made. detector: an SCRFD .onnx file, or the folder of an InsightFace pack; None
-    is the cascade that comes along, for faces that look ahead. person: see `faces.wanted`. Raises InputError for a
-    video or model that cannot be read.
+    is the cascade that comes along, for faces that look ahead. min_side_px: least side of a face box; None is
+    SCRFD_MIN_SIDE_PX with a detector of your own, and what config.yaml says (90) without. person: see `faces.wanted`.
+    Raises InputError for a video or model that cannot be read.
     """
     config = yaml.safe_load(CONFIG.read_text())
     exported = ExportedModel.read(Path(model))
@@ -58,6 +62,8 @@ def predict_video(
             **refusing,
         )
         kind = "cascade" if detector is None else "insightface"
+        if min_side_px is None:
+            min_side_px = config["detector"]["min_side_px"] if detector is None else SCRFD_MIN_SIDE_PX
         detect_faces.run(
             videos=[video],
             timelines=[made["timeline"]],
@@ -65,7 +71,7 @@ def predict_video(
             detector=kind,
             settings=config["detector"][kind],
             model=None if detector is None else Path(detector),
-            min_side_px=config["detector"]["min_side_px"],
+            min_side_px=min_side_px,
             num_threads=num_threads,
         )
         following = {key: value for key, value in config["subject"].items() if key != "overrides"}

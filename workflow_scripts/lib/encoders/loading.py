@@ -35,16 +35,18 @@ def random_encoder(architecture: dict, seed: int) -> PreTrainedModel:
 
 
 def load_encoder(folder: Path | str, revision: str | None = None) -> PreTrainedModel:
-    """Load an encoder from a local folder, or from the hub at a revision, every weight accounted for; in eval mode.
+    """Load an encoder from a local folder, or from the hub at a revision, every weight accounted for.
 
-    No code that comes with it is run. Raises InputError when it is no Hugging Face model, has no safetensors (in a
-    folder), cannot be fetched, or lacks weights that the architecture has.
+    It is in eval mode and float32, whatever it is stored in. No code that comes with it is run. Raises InputError when
+    it is no Hugging Face model, has no safetensors (in a folder), cannot be fetched, or lacks weights that the
+    architecture has.
     """
     here = revision is None or not hub_answers()
     try:
         model, report = AutoModel.from_pretrained(
             folder,
             revision=revision,
+            dtype=torch.float32,  # else the file's own: sound is float32, and half a precision barely trains
             local_files_only=here,
             output_loading_info=True,
             ignore_mismatched_sizes=True,  # they are reported, and refused below

@@ -4,27 +4,32 @@ Shapes: B images, S stored side, P input side; RGB throughout.
 """
 
 import io
+import struct
 from pathlib import Path
 
 import numpy as np
 import torch
-from PIL import Image
+from PIL import Image, ImageOps
 
 from workflow_scripts.lib.encoders.preprocessor import IMAGENET_MEAN, IMAGENET_STD
 
 FORMATS = ("JPEG", "PNG", "BMP", "WEBP", "TIFF", "GIF")
 """Formats of images; Pillow knows others, one of which starts a program to be read (EPS)."""
 
-UNREADABLE = (OSError, SyntaxError, ValueError, Image.DecompressionBombError)
-"""What `decode` raises for an image that is damaged, in another format, or has more pixels than Pillow takes."""
+UNREADABLE = (OSError, SyntaxError, ValueError, struct.error, Image.DecompressionBombError)
+"""What `decode` raises for an image that is damaged (the last but one: its EXIF data), in another format, or has more
+pixels than Pillow takes."""
 
 
 def decode(image: bytes | Path) -> np.ndarray:
-    """Decode an encoded image or image file to uint8 [H, W, 3]; grey images get three equal channels.
+    """Decode an encoded image or image file to uint8 [H, W, 3], RGB; grey images get three equal channels.
 
-    Raises one of UNREADABLE.
+    A photo is turned upright, as its EXIF data say. Raises one of UNREADABLE.
     """
     with Image.open(io.BytesIO(image) if isinstance(image, bytes) else image, formats=FORMATS) as opened:
+        ImageOps.exif_transpose(opened, in_place=True)  # in place, or an upright one would be copied
+        if opened.mode.startswith("I;16"):  # grey of 16 bits, which Pillow would cut off at 255
+            return np.repeat((np.asarray(opened) >> 8).astype(np.uint8)[..., None], 3, axis=2)
         return np.asarray(opened if opened.mode == "RGB" else opened.convert("RGB"))  # converting would copy
 
 

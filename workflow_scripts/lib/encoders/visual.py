@@ -12,6 +12,7 @@ from torch.nn.functional import scaled_dot_product_attention
 from transformers import AttentionInterface, Dinov2Model
 
 from workflow_scripts.lib.compute import map_in_threads
+from workflow_scripts.lib.encoders.class_token import check_class_token
 from workflow_scripts.lib.encoders.preprocessing import centre_crop, decode, to_input
 from workflow_scripts.lib.errors import InputError
 
@@ -19,10 +20,12 @@ from workflow_scripts.lib.errors import InputError
 class VisualEncoder:
     """A Hugging Face vision encoder that takes JPEG crops to their class tokens.
 
-    Its weights are cast to `dtype` once. DINOv2 leaves out what its class token does not depend on.
+    Its weights are cast to `dtype` once. DINOv2 leaves out what its class token does not depend on. Raises InputError
+    for an encoder without a class token.
     """
 
     def __init__(self, *, encoder: nn.Module, image_px: int, device: str, dtype: torch.dtype):
+        check_class_token(encoder)
         self.encoder = encoder.to(device=device, dtype=dtype)
         self.image_px = image_px
         self.device = torch.device(device)

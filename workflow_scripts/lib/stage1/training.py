@@ -16,6 +16,7 @@ from torch.utils.data import DataLoader, Dataset
 
 from workflow_scripts.lib.artifacts import replacing
 from workflow_scripts.lib.challenge.scores import macro_f1
+from workflow_scripts.lib.encoders.class_token import check_class_token
 from workflow_scripts.lib.encoders.preprocessing import UNREADABLE, decode, to_input, to_unit
 from workflow_scripts.lib.errors import InputError
 from workflow_scripts.lib.faces.resizing import resize
@@ -51,10 +52,14 @@ class ImageDataset(Dataset):
 
 
 class Classifier(nn.Module):
-    """Encoder and head as one: [B, 3, P, P] -> the head's logits [B, C] and auxiliary loss [] on the CLS token."""
+    """Encoder and head as one: [B, 3, P, P] -> the head's logits [B, C] and auxiliary loss [] on the CLS token.
+
+    Raises InputError for an encoder without one.
+    """
 
     def __init__(self, *, backbone: nn.Module, head: nn.Module):
         super().__init__()
+        check_class_token(backbone)
         self.backbone = backbone
         self.head = head
 
