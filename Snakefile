@@ -21,7 +21,7 @@ os.environ.setdefault("GOMP_SPINCOUNT", "1000")
 os.environ.setdefault("RAYON_NUM_THREADS", "1")
 
 from workflow_scripts.lib.code_digest import digest_of
-from workflow_scripts.lib.configuration import check_config, check_keys
+from workflow_scripts.lib.configuration import check_ablation, check_config, check_keys
 from workflow_scripts.lib.corpora.corpus import read_corpus
 from workflow_scripts.lib.encoders.preprocessor import preprocessor_config
 from workflow_scripts.lib.errors import InputError
@@ -64,6 +64,8 @@ try:
         corpus.check(config["corpus"]["on_bad_video"])
         if "submission" in sys.argv:
             corpus.check_splits(submitted_folds(config))
+        if "ablation" in sys.argv:
+            check_ablation(config)
         # Predictions lie beside the corpus's results, and whoever unlocks need not give the corpus's --configfile.
         if not config["predict_videos"] and "--unlock" not in sys.argv:
             check_results(Path("results"), corpus.video_paths)

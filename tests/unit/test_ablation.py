@@ -62,6 +62,16 @@ def test_each_configuration_changes_one_thing(config):
     assert plan.a_seed_more({"seed": 7, "lr": 1.0}, "2") == {"seed": 9, "lr": 1.0}
 
 
+def test_scales_are_told_apart_and_given_back_whatever_their_digits(config):
+    scales = [0.9, 1.3333333, 1.3333334, 2]
+    config["crops"]["scales"] = scales
+    plan = Ablation(config)
+    names = [row.scales for row in plan.configurations.values() if row.varies == "crop scales"]
+    assert [plan.scales(name) for name in names] == [[scale] for scale in scales]
+    folders = {plan.visual_features("method", name, 0) for name in names}
+    assert len(folders) == 4 and "results/ablation/features/method-1.3333333-0" in folders
+
+
 def test_with_an_imported_backbone_stage1_is_not_compared(config):
     config["imported"]["backbone"] = "dinov2.pth"
     plan = Ablation(config)

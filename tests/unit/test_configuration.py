@@ -6,7 +6,7 @@ import pytest
 import yaml
 
 from tests.conftest import ROOT
-from workflow_scripts.lib.configuration import CROSS_ATTENTION_HEADS, check_config, check_keys
+from workflow_scripts.lib.configuration import CROSS_ATTENTION_HEADS, check_ablation, check_config, check_keys
 from workflow_scripts.lib.errors import InputError
 from workflow_scripts.lib.fusion.heads import CrossAttentionFusion
 from workflow_scripts.lib.given_files import image_set_files, missing_given_files
@@ -110,6 +110,11 @@ def test_sizes_that_do_not_fit_each_other(config):
     assert CROSS_ATTENTION_HEADS == CrossAttentionFusion.NUM_HEADS
     over["fusion"]["head"] = "gate"
     check_keys(_merged(config, over), SCHEMA)
+    check_ablation(config)
+    with pytest.raises(
+        InputError, match=r"num_fused: 100 is no multiple of 8, which the ablation's head cross_attention"
+    ):
+        check_ablation(_merged(config, over))
 
 
 def test_numbers_of_stage1_that_do_not_fit_each_other(config):

@@ -69,6 +69,13 @@ def test_a_number_in_the_place_of_a_list(project):
     _refused(project, r"crops\.scales: 1\.2 is not a list; write crops", *_overlay(project, {"crops": {"scales": 1.2}}))
 
 
+def test_a_width_that_only_a_head_of_the_ablation_cannot_have(project):
+    overlay = _overlay(project, {"fusion": {"head_settings": {"num_fused": 100}}})
+    sentence = "num_fused: 100 is no multiple of 8, which the ablation's head cross_attention needs"
+    _refused(project, sentence, "-n", *overlay, target="ablation")
+    assert "Job stats" in project.run("-n", "submission", *overlay)
+
+
 def test_a_corpus_without_test_tracks_only_keeps_the_submission_from_running(project):
     settings = _table(project, HEADER + "0\n")
     rows = (project.root / "tracks.tsv").read_text().splitlines(keepends=True)

@@ -36,13 +36,14 @@ class Ablation:
         self.runs = range(settings["num_seeds"])
         self.first_seed: int = config["fusion"]["training"]["seed"]
         self._stage1, self._scales = config["stage1"], config["crops"]["scales"]
+        # By names with all digits, so that no two share one.
+        self._scale_of = {str(scale): scale for scale in self._scales}
         self._imported = config["imported"]["backbone"] is not None
         rows = [Configuration(METHOD, "nothing", METHOD, ALL_SCALES, own_head)]
         rows += [Configuration(f"{name}_only", "modality", METHOD, ALL_SCALES, name) for name in MODALITIES]
         if len(self._scales) > 1:
             rows += [
-                Configuration(f"scale_{scale:g}", "crop scales", METHOD, f"{scale:g}", own_head)
-                for scale in self._scales
+                Configuration(f"scale_{scale}", "crop scales", METHOD, scale, own_head) for scale in self._scale_of
             ]
         if not self._imported:
             rows += [
@@ -67,7 +68,7 @@ class Ablation:
 
     def scales(self, name: str) -> list[float]:
         """The crop scales that a name stands for."""
-        return self._scales if name == ALL_SCALES else [float(name)]
+        return self._scales if name == ALL_SCALES else [self._scale_of[name]]
 
     def backbone(self, stage1: str, run: int | str) -> str:
         """Folder of an adapted encoder; an imported one is the same in every run."""

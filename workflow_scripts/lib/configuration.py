@@ -34,6 +34,11 @@ def check_keys(config: dict, schema: Path) -> None:
     _check_sizes(config)
 
 
+def check_ablation(config: dict) -> None:
+    """Raise InputError for settings of the method that one of the ablation's heads cannot have."""
+    _check_num_fused(config, "the ablation's head cross_attention")
+
+
 _ALSO_CALLED = {"gpu": "cuda"}  # nearer to cpu, by its letters
 
 
@@ -113,15 +118,20 @@ def _check_stage1(stage1: dict) -> None:
 
 def _check_sizes(config: dict) -> None:
     """Sizes that have to fit each other."""
-    visual, fusion = config["encoders"]["visual"], config["fusion"]
+    visual = config["encoders"]["visual"]
     if visual["image_px"] > visual["resize_px"]:
         raise InputError(
             f"configuration: encoders.visual.resize_px: the encoder cannot see {visual['image_px']} px of crops of "
             f"{visual['resize_px']} px; set it to at least encoders.visual.image_px."
         )
-    num_fused = fusion["head_settings"]["num_fused"]
-    if fusion["head"] == "cross_attention" and num_fused % CROSS_ATTENTION_HEADS:
+    if config["fusion"]["head"] == "cross_attention":
+        _check_num_fused(config, "fusion.head cross_attention")
+
+
+def _check_num_fused(config: dict, head: str) -> None:
+    num_fused = config["fusion"]["head_settings"]["num_fused"]
+    if num_fused % CROSS_ATTENTION_HEADS:
         raise InputError(
             f"configuration: fusion.head_settings.num_fused: {num_fused} is no multiple of {CROSS_ATTENTION_HEADS}, "
-            "which fusion.head cross_attention needs; choose one that is."
+            f"which {head} needs; choose one that is."
         )
