@@ -39,6 +39,7 @@ rule import_backbone:
         runtime=rising(30),
         disk_mb=steady(100, given=2),
     params:
+        image_px=config["encoders"]["visual"]["image_px"],
         code=digest_of("import_backbone"),
     script:
         "../workflow_scripts/import_backbone.py"

@@ -85,6 +85,27 @@ def dinov2_cls(state, images, positions=None):
     return norm("norm", x)[:, 0]
 
 
+def resized_positions(positions, grid):
+    """Position embeddings [1, 1 + M * M, D] as the original resizes them for grid x grid patches, one axis at a time.
+
+    Bicubic (a = -0.75), each output at (place + 0.5) / scale - 0.5 with the scale (grid + 0.1) / M, so slightly off its
+    middle; beyond the edge, the edge.
+    """
+    side = math.isqrt(positions.shape[1] - 1)
+    scale, a = (grid + 0.1) / side, -0.75
+    shares = torch.zeros(grid, side)
+    for place in range(grid):
+        source = (place + 0.5) / scale - 0.5
+        for neighbour in range(math.floor(source) - 1, math.floor(source) + 3):
+            away = abs(source - neighbour)
+            near = (a + 2) * away**3 - (a + 3) * away**2 + 1
+            far = a * (away**3 - 5 * away**2 + 8 * away - 4)
+            shares[place, min(max(neighbour, 0), side - 1)] += near if away <= 1 else far
+    patches = positions[0, 1:].unflatten(0, (side, side))  # [M, M, D]
+    resized = torch.einsum("pm,qn,mnd->pqd", shares, shares, patches)
+    return torch.cat([positions[:, :1], resized.flatten(0, 1)[None]], dim=1)
+
+
 def gate_state(num_visual=6, num_audio=5, num_fused=7, num_classes=8, seed=0):
     """A gate's state dict and its statistics."""
     generator = torch.Generator().manual_seed(seed)

@@ -3,19 +3,23 @@
 import logging
 from pathlib import Path
 
-from workflow_scripts.lib.encoders.dinov2_import import backbone_weights, dinov2_from_original
+from workflow_scripts.lib.encoders.dinov2_import import backbone_weights, dinov2_from_original, resize_positions
 from workflow_scripts.lib.encoders.loading import save_encoder
 from workflow_scripts.lib.job import log_to
 from workflow_scripts.lib.published_weights import read_state_dict
 
 
-def run(*, given: Path, backbone: Path) -> None:
-    """Write config.json and model.safetensors (float32) of the weights `given` into the folder `backbone`."""
+def run(*, given: Path, backbone: Path, image_px: int) -> None:
+    """Write config.json and model.safetensors (float32) of the weights `given` into the folder `backbone`.
+
+    image_px: side of the pictures that it will see, for which its position embeddings are resized.
+    """
     logging.info("importing the backbone %s", given)
     weights, heads = backbone_weights(read_state_dict(given), given)
     if heads:
         logging.info("left out %d tensors of the training head, which nothing uses: %s", len(heads), ", ".join(heads))
     model = dinov2_from_original(weights, given)
+    resize_positions(model, image_px)
     save_encoder(model, backbone)
     logging.info(
         "made %s: %d layers, %d-d features, patches of %d px, positions for %d px",
@@ -30,4 +34,8 @@ def run(*, given: Path, backbone: Path) -> None:
 if __name__ == "__main__":
     job = snakemake  # noqa: F821
     with log_to(job.log[0]):
-        run(given=Path(job.input.given), backbone=Path(job.output.weights).parent)
+        run(
+            given=Path(job.input.given),
+            backbone=Path(job.output.weights).parent,
+            image_px=job.params.image_px,
+        )

@@ -8,6 +8,7 @@ import re
 from pathlib import Path
 
 import torch
+from torch import nn
 from transformers import Dinov2Config, Dinov2Model
 
 from workflow_scripts.lib.errors import InputError
@@ -110,6 +111,23 @@ def dinov2_from_original(state: dict[str, torch.Tensor], where: Path | str) -> D
     }
     model.to_empty(device="cpu").load_state_dict(renamed, strict=True)
     return model.eval()
+
+
+def resize_positions(model: Dinov2Model, image_px: int) -> None:
+    """Make the position embeddings of a square of M x M patches those of pictures of `image_px`.
+
+    The original does it whenever it sees one, with a scale that is a little too large, and transformers without that.
+    Source: interpolate_pos_encoding of the original's vision_transformer.py.
+    """
+    config, positions = model.config, model.embeddings.position_embeddings.detach()  # [1, 1 + M * M, D]
+    side, wanted = config.image_size // config.patch_size, image_px // config.patch_size
+    if wanted == side:
+        return
+    patches = positions[:, 1:].transpose(1, 2).unflatten(2, (side, side))  # [1, D, M, M]
+    resized = nn.functional.interpolate(patches, scale_factor=(wanted + 0.1) / side, mode="bicubic")
+    resized = torch.cat([positions[:, :1], resized.flatten(2).transpose(1, 2)], dim=1)
+    model.embeddings.position_embeddings = nn.Parameter(resized)
+    config.image_size = wanted * config.patch_size
 
 
 def _names(num_layers: int, *, is_swiglu: bool) -> dict[str, tuple[str, ...]]:
