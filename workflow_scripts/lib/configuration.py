@@ -55,7 +55,7 @@ def _sentence(error: ValidationError) -> str:
         return f"{place}: {error.instance!r} is not {error.schema['description']}."
     if error.validator == "enum":
         known = list(map(str, error.validator_value))
-        meant = _ALSO_CALLED.get(error.instance, str(error.instance))
+        meant = _ALSO_CALLED.get(str(error.instance), str(error.instance))
         close = difflib.get_close_matches(meant, known, n=1)
         hint = f"; did you mean {close[0]!r}?" if close else "."
         return f"{place}: {error.instance!r} is not one of {', '.join(known)}{hint}"
