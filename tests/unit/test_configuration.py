@@ -86,7 +86,7 @@ def test_values_out_of_range_are_named(config):
             {"fusion": {"training": {"lr": "1e-3"}}},
             "fusion.training.lr: '1e-3' is not a number; write 0.001 (YAML takes 1e-3 for text, and",
         ),
-        ({"compute": {"device": ["cuda"]}}, r"\['cuda'\] is not one of auto, cpu, cuda"),
+        ({"compute": {"device": ["cuda"]}}, "['cuda'] is not one of auto, cpu, cuda"),
         ({"compute": {"device": "gpu"}}, "'gpu' is not one of auto, cpu, cuda; did you mean 'cuda'"),
         ({"fusion": {"head": "gates"}}, "fusion.head: 'gates' is not one of gate, linear, mlp,"),
         ({"fusion": {"head": "gates"}}, "visual, audio; did you mean 'gate'?"),
