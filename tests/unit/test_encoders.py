@@ -5,6 +5,7 @@ import pytest
 import torch
 from PIL import Image
 
+from workflow_scripts.lib.encoders.dinov2_inference import ClassTokenBlock, GeluLinear, shorten
 from workflow_scripts.lib.encoders.loading import (
     load_encoder,
     load_feature_extractor,
@@ -17,6 +18,7 @@ from workflow_scripts.lib.encoders.preprocessing import (
     UNREADABLE,
     centre_crop,
     decode,
+    decode_crop,
     to_input,
 )
 from workflow_scripts.lib.encoders.speech import (
@@ -27,7 +29,6 @@ from workflow_scripts.lib.encoders.speech import (
     window_means,
 )
 from workflow_scripts.lib.encoders.visual import (
-    ClassTokenBlock,
     VisualEncoder,
     add_by_row,
 )
@@ -178,6 +179,7 @@ def _jpeg(seed, side=32):
 
 
 DEEPER = VISUAL | {"hidden_size": 32, "num_hidden_layers": 3, "num_attention_heads": 4, "initializer_range": 0.2}
+LARGER = DEEPER | {"image_size": 70}  # positions of 5 x 5 patches, of which the crops have 2 x 2
 VIT = {
     "model_type": "vit",
     "hidden_size": 32,
@@ -189,20 +191,29 @@ VIT = {
 }
 
 
+def _network(architecture):
+    """As transformers has it, with layer scales that are not all 1 as in random weights."""
+    network = random_encoder(architecture, seed=0).eval()
+    generator = torch.Generator().manual_seed(1)
+    for name, tensor in network.state_dict().items():
+        if name.endswith("lambda1"):
+            tensor.uniform_(-0.8, 1.2, generator=generator)
+    return network
+
+
 def _visual(architecture, dtype=torch.float32):
-    encoder = random_encoder(architecture, seed=0).eval()
-    return VisualEncoder(encoder=encoder, image_px=28, device="cpu", dtype=dtype)
+    return VisualEncoder(encoder=_network(architecture), image_px=28, device="cpu", dtype=dtype)
 
 
 def _slowly(architecture, jpegs):
     """The class token of each crop alone, from the network as transformers has it."""
-    encoder = random_encoder(architecture, seed=0).eval()
+    encoder = _network(architecture)
     with torch.inference_mode():
         crops = [to_input(torch.tensor(decode(jpeg))[None], 28) for jpeg in jpegs]
         return np.concatenate([encoder(pixel_values=crop).last_hidden_state[:, 0].numpy() for crop in crops])
 
 
-@pytest.mark.parametrize("architecture", [DEEPER, DEEPER | {"use_swiglu_ffn": True}, VIT])
+@pytest.mark.parametrize("architecture", [DEEPER, LARGER, DEEPER | {"use_swiglu_ffn": True}, VIT])
 @pytest.mark.parametrize("sizes", [[1] * 7, [3, 4], [7], [2, 5]])
 def test_class_tokens_are_the_plain_networks_whatever_the_batches(architecture, sizes):
     jpegs = [_jpeg(seed) for seed in range(7)]
@@ -213,10 +224,11 @@ def test_class_tokens_are_the_plain_networks_whatever_the_batches(architecture, 
     assert np.abs(np.concatenate(found) - _slowly(architecture, jpegs)).max() < 1e-5
 
 
-@pytest.mark.parametrize("architecture", [DEEPER, VIT])
-def test_class_tokens_in_half_precision_point_where_the_plain_networks_do(architecture):
+@pytest.mark.parametrize("architecture", [DEEPER, LARGER, VIT])
+@pytest.mark.parametrize("dtype", [torch.bfloat16, torch.float16])
+def test_class_tokens_in_half_precision_point_where_the_plain_networks_do(architecture, dtype):
     jpegs = [_jpeg(seed) for seed in range(5)]
-    (found,) = _visual(architecture, torch.bfloat16).embed([jpegs], 1)
+    (found,) = _visual(architecture, dtype).embed([jpegs], 1)
     slowly = _slowly(architecture, jpegs)
     lengths = np.linalg.norm(found, axis=1) * np.linalg.norm(slowly, axis=1)
     assert ((found * slowly).sum(axis=1) / lengths).min() > 0.999
@@ -227,6 +239,29 @@ def test_the_number_of_threads_changes_no_bit():
     batches = [[_jpeg(seed), _jpeg(seed + 1)] for seed in range(6)]
     alone, together = (np.concatenate(list(_visual(DEEPER).embed(batches, threads))) for threads in (1, 4))
     assert np.array_equal(alone, together)
+
+
+def test_what_a_gpu_would_run_points_where_the_plain_network_does():
+    encoder = _network(LARGER)
+    shorten(encoder, 28, torch.device("cuda"), torch.bfloat16)
+    assert sum(isinstance(module, GeluLinear) for module in encoder.modules()) == LARGER["num_hidden_layers"]
+    jpegs = [_jpeg(seed) for seed in range(5)]
+    crops = to_input(torch.tensor(np.stack([decode(jpeg) for jpeg in jpegs])), 28)
+    with torch.inference_mode():
+        found = encoder.to(torch.bfloat16)(pixel_values=crops.to(torch.bfloat16)).last_hidden_state[:, 0].float()
+    assert torch.cosine_similarity(found, torch.from_numpy(_slowly(LARGER, jpegs))).min() > 0.999
+
+
+def test_scales_stay_apart_where_their_products_with_weights_would_not_be_normal_numbers():
+    scales = [name for name, _ in _visual(DEEPER, torch.float16).encoder.named_parameters() if "lambda1" in name]
+    assert len(scales) == 2 * DEEPER["num_hidden_layers"]
+
+
+def test_crops_are_decoded_to_the_same_pixels_as_images():
+    crops = [_jpeg(seed, side) for seed, side in enumerate((28, 33, 224, 256))]
+    assert all(np.array_equal(decode_crop(jpeg), decode(jpeg)) for jpeg in crops)
+    with pytest.raises(InputError, match=r"^a crop is no readable JPEG; delete the file of crops"):
+        decode_crop(b"no picture")
 
 
 def test_only_dinov2_is_shortened():

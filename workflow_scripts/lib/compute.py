@@ -13,6 +13,7 @@ from workflow_scripts.lib.errors import InputError
 DTYPES = {"float32": torch.float32, "bfloat16": torch.bfloat16, "float16": torch.float16}
 
 _Item, _Result = TypeVar("_Item"), TypeVar("_Result")
+_Tensors = tuple[torch.Tensor, ...]
 
 
 def start_torch(device: str, num_threads: int) -> str:
@@ -51,3 +52,27 @@ def map_in_threads(function: Callable[[_Item], _Result], items: Iterable[_Item],
                 yield under_way.popleft().result()
     finally:
         torch.set_num_threads(usual)  # what was set above also holds for threads to come
+
+
+def on_own_stream(
+    batches: Iterator[tuple[torch.Tensor, ...]], device: torch.device
+) -> Iterator[tuple[torch.Tensor, ...]]:
+    """The batches as they are; before a GPU each is made while the GPU works with the one before it.
+
+    Making one waits for the GPU at copies and masks: on a stream of its own not for the work on the batch before, and
+    its small kernels go first, or each would wait for a large one.
+    """
+    if device.type != "cuda":
+        yield from batches
+        return
+    beside = torch.cuda.Stream(device, priority=-1)
+    while True:
+        with torch.cuda.stream(beside):
+            batch = next(batches, None)
+        if batch is None:
+            return
+        usual = torch.cuda.current_stream(device)
+        usual.wait_stream(beside)
+        for tensor in batch:
+            tensor.record_stream(usual)
+        yield batch

@@ -16,6 +16,7 @@ from torch.utils.data import DataLoader, Dataset
 
 from workflow_scripts.lib.artifacts import replacing
 from workflow_scripts.lib.challenge.scores import macro_f1
+from workflow_scripts.lib.compute import on_own_stream
 from workflow_scripts.lib.encoders.class_token import check_class_token
 from workflow_scripts.lib.encoders.preprocessing import UNREADABLE, decode, to_input, to_unit
 from workflow_scripts.lib.errors import InputError
@@ -143,7 +144,7 @@ def train(
         layer_decay=layer_decay,
         weight_decay=weight_decay,
     )
-    optimizer = torch.optim.AdamW(groups)
+    optimizer = torch.optim.AdamW(groups, fused=accelerator.device.type == "cuda")
     shuffler = torch.Generator()
     loader = DataLoader(
         train_set,
@@ -177,10 +178,17 @@ def train(
         rng = np.random.default_rng([seed, epoch])
         wrapped.train()
         losses = []
-        for images, expression in progress(_batches(loader), len(loader), f"epoch {epoch} of {epochs}", "batches"):
-            inputs = augmentation(to_unit(images), generator)
-            targets = soft_targets(expression, num_classes, label_smoothing)
-            inputs, targets = mixup(inputs, targets, mixup_alpha, rng)
+        batches = (
+            mixup(
+                augmentation(to_unit(images), generator),
+                soft_targets(expression, num_classes, label_smoothing),
+                mixup_alpha,
+                rng,
+            )
+            for images, expression in _batches(loader)
+        )
+        batches = on_own_stream(batches, accelerator.device)
+        for inputs, targets in progress(batches, len(loader), f"epoch {epoch} of {epochs}", "batches"):
             logits, auxiliary = wrapped(inputs)
             loss = soft_cross_entropy(logits, targets, weights) + auxiliary
             accelerator.backward(loss)
