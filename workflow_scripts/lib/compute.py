@@ -59,13 +59,12 @@ def on_own_stream(
 ) -> Iterator[tuple[torch.Tensor, ...]]:
     """The batches as they are; before a GPU each is made while the GPU works with the one before it.
 
-    Making one waits for the GPU at copies and masks: on a stream of its own not for the work on the batch before, and
-    its small kernels go first, or each would wait for a large one.
+    Making one waits for the GPU at copies and masks: on a stream of its own not for the work on the batch before.
     """
     if device.type != "cuda":
         yield from batches
         return
-    beside = torch.cuda.Stream(device, priority=-1)
+    beside = torch.cuda.Stream(device)
     while True:
         with torch.cuda.stream(beside):
             batch = next(batches, None)
