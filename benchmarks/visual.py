@@ -16,7 +16,7 @@ from transformers import pipeline
 from benchmarks.crops import SCALES, SEEN_PX, STORED_PX, Shard, pictures, write_shard_of_crops
 from benchmarks.measuring import Row, compared, limited, on_cores, seconds_in_turns, show
 from workflow_scripts import dump_visual_features
-from workflow_scripts.lib.compute import start_torch
+from workflow_scripts.lib.compute import computes_in, start_torch
 from workflow_scripts.lib.encoders.loading import load_encoder, random_encoder, save_encoder
 from workflow_scripts.lib.encoders.preprocessing import IMAGENET_MEAN, IMAGENET_STD
 from workflow_scripts.lib.encoders.visual import VisualEncoder
@@ -35,6 +35,7 @@ FRAMES = [5, 21, 3, 13]
 """Of each track of the shard: batches end at none of them."""
 
 BATCH_SIZE = 8
+DTYPE = "bfloat16" if computes_in("bfloat16", "cpu") else "float32"
 PART = 24
 """Crops that the sides get which do nothing but repeat themselves from batch to batch."""
 
@@ -51,7 +52,7 @@ def rows() -> list[Row]:
     in_memory = _fastest_in_memory()
     seconds = seconds_in_turns(
         {
-            "ours": (partial(_ours, shard, "bfloat16"), shard.num_crops),
+            "ours": (partial(_ours, shard, DTYPE), shard.num_crops),
             "peer": (partial(extractor, files, pool=True), PART),
             "bound": (in_memory, PART),
         }
@@ -63,7 +64,7 @@ def rows() -> list[Row]:
     stored = np.load(FOLDER / "features.npy")[:num_frames].astype(np.float32)
     of_frames = plain[: num_frames * len(SCALES)].reshape(num_frames, len(SCALES), -1).mean(axis=1)
     return [
-        compared("2 visual features", seconds, "crop", times_peer=2, of_bound=0.95),
+        compared(f"2 visual features, {DTYPE}", seconds, "crop", times_peer=2, of_bound=0.95),
         limited("2 fp32 difference from the pipeline", float(np.abs(exact - plain).max()), "", at_most=1e-4),
         limited("2 bf16 cosine with the pipeline", _least_cosine(half, plain), "", at_least=0.999),
         limited("2 bf16 cosine of the stored frames", _least_cosine(stored, of_frames), "", at_least=0.999),
@@ -73,7 +74,7 @@ def rows() -> list[Row]:
 def growth_work(scale: int) -> Callable[[], object]:
     """A shard of one track that is `scale` times as long."""
     on_cores(NUM_THREADS)
-    return partial(_ours, _shard([32 * scale]), "bfloat16")
+    return partial(_ours, _shard([32 * scale]), DTYPE)
 
 
 def _ours(shard: Shard, dtype: str) -> None:

@@ -38,7 +38,7 @@ def run(
 
     normalise: prepare the waveform as the checkpoint's feature extractor asks, rather than take it as it is.
     """
-    device = start_torch(device, num_threads)
+    device = start_torch(device, num_threads, dtype)
     network = load_encoder(encoder)
     speech = SpeechEncoder(
         encoder=network,

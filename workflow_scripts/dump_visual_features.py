@@ -41,7 +41,7 @@ def run(
     scales: those of the stored crops whose features are averaged; the others are left alone. A batch goes on from one
     track into the next.
     """
-    device = start_torch(device, num_threads)
+    device = start_torch(device, num_threads, dtype)
     network = load_encoder(encoder)
     visual = VisualEncoder(encoder=network, image_px=image_px, device=device, dtype=DTYPES[dtype])
     wanted = pa.array(scales, pa.float32())

@@ -48,7 +48,7 @@ def run(
     folds: the table of parts, for a fold of a cross-validation. visual, audio: the shards' (npy, index) pairs.
     curves: where event files go, see `curves`.
     """
-    device = start_torch(device, num_threads)
+    device = start_torch(device, num_threads, training["dtype"])
     shards = {"visual": FeatureShards(visual, DESCRIBED), "audio": FeatureShards(audio)}
     parts = read_parts(folds) if folds else None
     roles = make_fold(fold, {row["track"]: row["split"] for row in tracks}, parts)

@@ -29,6 +29,9 @@ from workflow_scripts.lib.stage1.padaug import PadAug
 from workflow_scripts.lib.stage1.processes import run_in_processes
 from workflow_scripts.lib.stage1.training import Classifier, ImageDataset, train
 
+_DTYPES = {"no": "float32", "bf16": "bfloat16", "fp16": "float16"}
+"""What accelerate's names of precisions stand for."""
+
 
 def run(
     *,
@@ -121,7 +124,7 @@ def _fit(
     num_threads: int,
 ) -> None:
     """One process's part of the training; the first one writes."""
-    device = start_torch(device, num_threads)
+    device = start_torch(device, num_threads, _DTYPES[settings["training"]["precision"]])
     if device == "cuda" and torch.cuda.device_count() < settings["num_processes"]:
         raise InputError(
             f"stage1.num_processes is {settings['num_processes']} but this machine has "

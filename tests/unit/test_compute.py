@@ -4,7 +4,7 @@ from itertools import count
 import pytest
 import torch
 
-from workflow_scripts.lib.compute import map_in_threads, start_torch
+from workflow_scripts.lib.compute import computes_in, map_in_threads, start_torch
 from workflow_scripts.lib.errors import InputError
 
 
@@ -56,3 +56,22 @@ def test_a_gpu_that_is_not_there_is_named_with_its_key(monkeypatch):
     with pytest.raises(InputError, match=r"compute\.device is cuda, but torch .*; set compute\.device to auto or cpu"):
         start_torch("cuda", torch.get_num_threads())
     assert start_torch("auto", torch.get_num_threads()) == "cpu"
+
+
+@pytest.mark.parametrize(
+    ("capabilities", "slow"),
+    [
+        ({"avx2": True, "avx512_bf16": False, "amx_bf16": False, "amx_fp16": False}, {"bfloat16", "float16"}),
+        ({"avx512_bf16": True, "amx_bf16": False, "avx512_fp16": False}, {"float16"}),
+        ({"bf16": True, "fp16": True, "architecture": "aarch64"}, set()),
+    ],
+)
+def test_a_precision_that_the_processor_only_imitates_is_warned_of(monkeypatch, caplog, capabilities, slow):
+    monkeypatch.setattr(torch.cpu, "get_capabilities", lambda: capabilities)
+    for dtype in ("float32", "bfloat16", "float16"):
+        caplog.clear()
+        start_torch("cpu", torch.get_num_threads(), dtype)
+        warned = [record.getMessage() for record in caplog.records if record.levelname == "WARNING"]
+        assert bool(warned) == (dtype in slow)
+        assert all(f"no arithmetic in {dtype}, " in message for message in warned)
+        assert computes_in(dtype, "cuda")
