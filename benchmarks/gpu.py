@@ -9,6 +9,7 @@ what a job costs at any length (loading the network, hashing it) falls out of it
 """
 
 import argparse
+import importlib.util
 import os
 import shutil
 import sys
@@ -20,6 +21,11 @@ from pathlib import Path
 
 ROOT = Path(__file__).resolve().parents[1]
 sys.path.insert(0, str(ROOT))
+
+if importlib.util.find_spec("httpx2") is None and importlib.util.find_spec("httpx"):
+    import httpx  # what huggingface_hub 1 brings, which transformers 5 takes as well
+
+    sys.modules["httpx2"] = httpx
 
 try:
     import numpy as np
@@ -33,8 +39,8 @@ try:
     from workflow_scripts import dump_visual_features
     from workflow_scripts.lib.compute import start_torch
     from workflow_scripts.lib.encoders.loading import load_encoder, random_encoder, save_encoder
-    from workflow_scripts.lib.encoders.preprocessing import centre_crop, decode, decode_crop, normalise, to_input
-    from workflow_scripts.lib.encoders.visual import VisualEncoder
+    from workflow_scripts.lib.encoders.preprocessing import centre_crop, decode, normalise, to_input
+    from workflow_scripts.lib.encoders.visual import VisualEncoder, decode_crop
     from workflow_scripts.lib.stage1.heads import make_head
     from workflow_scripts.lib.stage1.layer_decay import freeze, parameter_groups
     from workflow_scripts.lib.targets import soft_cross_entropy, soft_targets

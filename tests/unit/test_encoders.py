@@ -18,7 +18,6 @@ from workflow_scripts.lib.encoders.preprocessing import (
     UNREADABLE,
     centre_crop,
     decode,
-    decode_crop,
     to_input,
 )
 from workflow_scripts.lib.encoders.speech import (
@@ -31,6 +30,7 @@ from workflow_scripts.lib.encoders.speech import (
 from workflow_scripts.lib.encoders.visual import (
     VisualEncoder,
     add_by_row,
+    decode_crop,
 )
 from workflow_scripts.lib.errors import InputError
 

@@ -3,6 +3,7 @@
 import json
 from pathlib import Path
 
+import httpx2
 import huggingface_hub
 import torch
 import transformers
@@ -11,11 +12,6 @@ from transformers import AutoConfig, AutoFeatureExtractor, AutoModel, PreTrained
 
 from workflow_scripts.lib.artifacts import filling
 from workflow_scripts.lib.errors import InputError
-
-try:
-    import httpx2 as httpx  # what huggingface_hub 2 speaks through
-except ModuleNotFoundError:
-    import httpx  # huggingface_hub 1, which transformers 5 takes as well
 
 transformers.utils.logging.disable_progress_bar()  # loading takes seconds and the logs are read by people
 
@@ -88,7 +84,7 @@ def hub_answers() -> bool:
         return False
     try:
         huggingface_hub.get_session().head(huggingface_hub.constants.ENDPOINT, timeout=10)
-    except httpx.TransportError:
+    except httpx2.TransportError:
         return False
     return True
 

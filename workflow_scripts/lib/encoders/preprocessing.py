@@ -7,13 +7,11 @@ import io
 import struct
 from pathlib import Path
 
-import cv2
 import numpy as np
 import torch
 from PIL import Image, ImageOps
 
 from workflow_scripts.lib.encoders.preprocessor import IMAGENET_MEAN, IMAGENET_STD
-from workflow_scripts.lib.errors import InputError
 
 FORMATS = ("JPEG", "PNG", "BMP", "WEBP", "TIFF", "GIF")
 """Formats of images; Pillow knows others, one of which starts a program to be read (EPS)."""
@@ -33,18 +31,6 @@ def decode(image: bytes | Path) -> np.ndarray:
         if opened.mode.startswith("I;16"):  # grey of 16 bits, which Pillow would cut off at 255
             return np.repeat((np.asarray(opened) >> 8).astype(np.uint8)[..., None], 3, axis=2)
         return np.asarray(opened if opened.mode == "RGB" else opened.convert("RGB"))  # converting would copy
-
-
-def decode_crop(jpeg: bytes) -> np.ndarray:
-    """Decode a JPEG that the workflow made to uint8 [H, W, 3], RGB: the pixels of `decode`.
-
-    OpenCV lets other threads run all the while, and Pillow does not: before a GPU, many decode at once. Raises
-    InputError for damaged bytes.
-    """
-    rgb = cv2.imdecode(np.frombuffer(jpeg, np.uint8), cv2.IMREAD_COLOR_RGB)
-    if rgb is None:
-        raise InputError("a crop is no readable JPEG; delete the file of crops and run again.")
-    return rgb
 
 
 def to_input(images: torch.Tensor, image_px: int) -> torch.Tensor:

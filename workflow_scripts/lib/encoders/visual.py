@@ -5,6 +5,7 @@ Shapes: B crops, P input side, D features.
 
 from collections.abc import Callable, Iterable, Iterator
 
+import cv2
 import numpy as np
 import torch
 from torch import nn
@@ -13,7 +14,7 @@ from transformers import Dinov2Model
 from workflow_scripts.lib.compute import map_in_threads
 from workflow_scripts.lib.encoders.class_token import check_class_token
 from workflow_scripts.lib.encoders.dinov2_inference import shorten
-from workflow_scripts.lib.encoders.preprocessing import centre_crop, decode_crop, to_input
+from workflow_scripts.lib.encoders.preprocessing import centre_crop, to_input
 from workflow_scripts.lib.errors import InputError
 
 
@@ -84,6 +85,18 @@ class VisualEncoder:
             return host.numpy()
 
         return finish
+
+
+def decode_crop(jpeg: bytes) -> np.ndarray:
+    """Decode a JPEG that the workflow made to uint8 [H, W, 3], RGB: the pixels of `preprocessing.decode`.
+
+    OpenCV lets other threads run all the while, and Pillow does not: before a GPU, many decode at once. Raises
+    InputError for damaged bytes.
+    """
+    rgb = cv2.imdecode(np.frombuffer(jpeg, np.uint8), cv2.IMREAD_COLOR_RGB)
+    if rgb is None:
+        raise InputError("a crop is no readable JPEG; delete the file of crops and run again.")
+    return rgb
 
 
 def add_by_row(totals: np.ndarray, features: np.ndarray, rows: np.ndarray) -> None:
