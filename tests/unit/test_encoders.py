@@ -192,12 +192,14 @@ VIT = {
 
 
 def _network(architecture):
-    """As transformers has it, with layer scales that are not all 1 as in random weights."""
+    """As transformers has it, with layer scales that are not all 1 and biases not all 0, as in random weights."""
     network = random_encoder(architecture, seed=0).eval()
     generator = torch.Generator().manual_seed(1)
     for name, tensor in network.state_dict().items():
         if name.endswith("lambda1"):
             tensor.uniform_(-0.8, 1.2, generator=generator)
+        elif name.endswith("bias"):
+            tensor.normal_(0.0, 0.2, generator=generator)
     return network
 
 
