@@ -24,7 +24,7 @@ from workflow_scripts.lib.code_digest import digest_of
 from workflow_scripts.lib.configuration import check_ablation, check_config, check_keys
 from workflow_scripts.lib.corpora.corpus import read_corpus
 from workflow_scripts.lib.encoders.preprocessor import preprocessor_config
-from workflow_scripts.lib.errors import InputError
+from workflow_scripts.lib.runtime.errors import InputError
 from workflow_scripts.lib.exported_model import ExportedModel, settings_of
 from workflow_scripts.lib.given_files import (
     adapted_encoder,

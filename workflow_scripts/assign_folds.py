@@ -11,7 +11,7 @@ from workflow_scripts.lib.challenge.annotations import read_annotation
 from workflow_scripts.lib.challenge.expressions import EXPRESSIONS, NUM_CLASSES
 from workflow_scripts.lib.corpora.folds import divide
 from workflow_scripts.lib.corpora.labels import frame_labels
-from workflow_scripts.lib.job import log_to
+from workflow_scripts.lib.runtime.job import log_to
 
 
 def run(*, tracks: list[dict], timelines: dict[str, Path], num_folds: int, folds: Path) -> None:

@@ -14,10 +14,10 @@ from workflow_scripts.lib.corpora.corpus import scan_corpus
 from workflow_scripts.lib.corpora.image_sets import read_image_sets
 from workflow_scripts.lib.corpora.inventory import count_rows, describe, look_at_labels, look_at_videos
 from workflow_scripts.lib.corpora.problems import ERROR, Problem, collecting, problem_of
-from workflow_scripts.lib.errors import InputError
 from workflow_scripts.lib.given_files import image_set_files, missing_given_files
-from workflow_scripts.lib.job import log_to, say
 from workflow_scripts.lib.media.limits import Limits
+from workflow_scripts.lib.runtime.errors import InputError
+from workflow_scripts.lib.runtime.job import log_to, say
 
 MOST_SHOWN = 100
 

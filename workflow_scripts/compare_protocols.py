@@ -7,7 +7,7 @@ import pandas as pd
 
 from workflow_scripts.lib.artifacts import read_json, write_text
 from workflow_scripts.lib.challenge.expressions import EXPRESSIONS
-from workflow_scripts.lib.job import log_to, say
+from workflow_scripts.lib.runtime.job import log_to, say
 
 NOTES = """
 official: the corpus's own split; nested, paper: cross-validation by video. Epoch and smoothing are chosen on the

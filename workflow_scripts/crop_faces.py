@@ -13,10 +13,10 @@ import pyarrow as pa
 from workflow_scripts.lib.artifacts import made_by
 from workflow_scripts.lib.faces.crops import square_crop
 from workflow_scripts.lib.faces.table import read_boxes
-from workflow_scripts.lib.job import log_to, progress
 from workflow_scripts.lib.media.jpeg import encode_jpeg
 from workflow_scripts.lib.media.rows import write_rows
 from workflow_scripts.lib.media.video import Frame, read_frames
+from workflow_scripts.lib.runtime.job import log_to, progress
 
 CROPS_SCHEMA = pa.schema(
     [("frame", pa.int32()), ("scale", pa.float32()), ("jpeg", pa.binary()), ("padded_share", pa.float32())]

@@ -7,10 +7,10 @@ from pathlib import Path
 from workflow_scripts.lib.artifacts import made_by
 from workflow_scripts.lib.faces.detectors import CascadeDetector, Detector, InsightFaceDetector
 from workflow_scripts.lib.faces.table import FACES_SCHEMA, face_rows
-from workflow_scripts.lib.job import log_to, progress
 from workflow_scripts.lib.media.rows import write_rows
 from workflow_scripts.lib.media.timeline import check_unchanged, read_times
 from workflow_scripts.lib.media.video import Frame, read_frames
+from workflow_scripts.lib.runtime.job import log_to, progress
 
 
 def run(

@@ -11,12 +11,12 @@ from PIL import Image
 
 from workflow_scripts.lib.artifacts import made_by, read_made_by, read_parquet, replacing, write_json
 from workflow_scripts.lib.contact_sheet import NOBODY, Cell, Strip, draw_sheet
-from workflow_scripts.lib.errors import InputError
 from workflow_scripts.lib.faces.doubt import Doubt, are_rivals, doubt_of, evenly_spaced, side_px
 from workflow_scripts.lib.faces.table import read_boxes
-from workflow_scripts.lib.job import log_to
 from workflow_scripts.lib.media.jpeg import encode_jpeg
 from workflow_scripts.lib.media.video import read_frames
+from workflow_scripts.lib.runtime.errors import InputError
+from workflow_scripts.lib.runtime.job import log_to
 
 
 def run(

@@ -12,13 +12,13 @@ from PIL import Image, ImageColor, ImageDraw, ImageFont
 from workflow_scripts.lib.artifacts import read_made_by, read_parquet
 from workflow_scripts.lib.challenge.expressions import EXPRESSIONS
 from workflow_scripts.lib.faces.subject import ABSENT
-from workflow_scripts.lib.job import log_to, progress
 from workflow_scripts.lib.media.audio import open_audio
 from workflow_scripts.lib.media.encode import write_film
 from workflow_scripts.lib.media.timeline import duration_s, read_times
 from workflow_scripts.lib.media.video import read_frames
 from workflow_scripts.lib.overlay import Overlay, Shown
 from workflow_scripts.lib.palette import COLOURS
+from workflow_scripts.lib.runtime.job import log_to, progress
 
 NOTICE_S, NOTICE_PX = 2.0, (640, 360)
 

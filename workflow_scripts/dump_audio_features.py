@@ -14,8 +14,8 @@ from workflow_scripts.lib.corpora.batches import files_of
 from workflow_scripts.lib.encoders.loading import load_encoder, load_feature_extractor
 from workflow_scripts.lib.encoders.speech import Piece, SpeechEncoder, chunks, single_windows, window_means
 from workflow_scripts.lib.feature_shards import write_shard
-from workflow_scripts.lib.job import log_to, progress
 from workflow_scripts.lib.media.audio import SAMPLE_RATE, read_audio
+from workflow_scripts.lib.runtime.job import log_to, progress
 
 
 def run(

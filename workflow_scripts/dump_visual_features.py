@@ -16,7 +16,7 @@ from workflow_scripts.lib.corpora.batches import files_of
 from workflow_scripts.lib.encoders.loading import load_encoder
 from workflow_scripts.lib.encoders.visual import VisualEncoder, add_by_row
 from workflow_scripts.lib.feature_shards import write_shard
-from workflow_scripts.lib.job import log_to, progress
+from workflow_scripts.lib.runtime.job import log_to, progress
 
 _READ_ROWS = 256  # of a crop file at a time
 

@@ -14,8 +14,8 @@ from workflow_scripts.lib.artifacts import made_by, write_json, write_parquet
 from workflow_scripts.lib.challenge.expressions import EXPRESSIONS, UNLABELLED
 from workflow_scripts.lib.challenge.scores import bootstrap_interval, f1_of_confusion, group_confusions, macro_f1
 from workflow_scripts.lib.figures import write_png
-from workflow_scripts.lib.job import log_to
 from workflow_scripts.lib.logits import join_labelled, read_labelled_logits
+from workflow_scripts.lib.runtime.job import log_to
 from workflow_scripts.lib.smoothing import NO_SMOOTHING, Smoothing, smooth_tracks
 
 

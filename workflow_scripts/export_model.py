@@ -9,8 +9,8 @@ from workflow_scripts.lib.artifacts import read_json, replacing, sha256_of, writ
 from workflow_scripts.lib.challenge.expressions import EXPRESSIONS
 from workflow_scripts.lib.encoders.preprocessor import image_processor
 from workflow_scripts.lib.exported_model import MODEL_TYPE
-from workflow_scripts.lib.job import log_to
 from workflow_scripts.lib.model_card import model_card
+from workflow_scripts.lib.runtime.job import log_to
 
 ENCODER_FILES = ("config.json", "model.safetensors", "preprocessor_config.json")
 PACKAGES = ("torch", "transformers", "safetensors", "numpy")

@@ -9,8 +9,6 @@ from pathlib import Path
 import pyarrow as pa
 
 from workflow_scripts.lib.artifacts import made_by, write_parquet
-from workflow_scripts.lib.errors import MediaError
-from workflow_scripts.lib.job import log_to, progress
 from workflow_scripts.lib.media.child_process import decoded_apart
 from workflow_scripts.lib.media.jpeg import encode_jpeg
 from workflow_scripts.lib.media.limits import Limits
@@ -18,6 +16,8 @@ from workflow_scripts.lib.media.quarantine import SKIPPING, refusal_settings, re
 from workflow_scripts.lib.media.rows import write_rows
 from workflow_scripts.lib.media.timeline import SCHEMA, duration_s
 from workflow_scripts.lib.media.video import read_video
+from workflow_scripts.lib.runtime.errors import MediaError
+from workflow_scripts.lib.runtime.job import log_to, progress
 
 FRAMES_SCHEMA = pa.schema([("frame", pa.int32()), ("jpeg", pa.binary())])
 

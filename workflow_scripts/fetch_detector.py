@@ -6,8 +6,8 @@ import zipfile
 from pathlib import Path
 
 from workflow_scripts.lib.artifacts import flush, sha256_of, write_json
-from workflow_scripts.lib.errors import InputError
-from workflow_scripts.lib.job import log_to
+from workflow_scripts.lib.runtime.errors import InputError
+from workflow_scripts.lib.runtime.job import log_to
 
 
 def run(*, pack: str, root: Path, record: Path) -> None:

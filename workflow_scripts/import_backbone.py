@@ -5,8 +5,8 @@ from pathlib import Path
 
 from workflow_scripts.lib.encoders.dinov2_import import backbone_weights, dinov2_from_original, resize_positions
 from workflow_scripts.lib.encoders.loading import save_encoder
-from workflow_scripts.lib.job import log_to
 from workflow_scripts.lib.published_weights import read_state_dict
+from workflow_scripts.lib.runtime.job import log_to
 
 
 def run(*, given: Path, backbone: Path, image_px: int) -> None:

@@ -5,8 +5,8 @@ from pathlib import Path
 
 from workflow_scripts.lib.artifacts import made_by
 from workflow_scripts.lib.fusion.gate_import import gate_from_original
-from workflow_scripts.lib.job import log_to
 from workflow_scripts.lib.published_weights import read_state_dict, read_vector
+from workflow_scripts.lib.runtime.job import log_to
 
 
 def run(*, weights: Path, visual_mean: Path, visual_std: Path, audio_mean: Path, audio_std: Path, model: Path) -> None:

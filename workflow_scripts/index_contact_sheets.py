@@ -10,7 +10,7 @@ import pandas as pd
 from workflow_scripts.lib.artifacts import read_json, write_text
 from workflow_scripts.lib.faces.doubt import EXPLANATION
 from workflow_scripts.lib.faces.wanted import PERSONS
-from workflow_scripts.lib.job import log_to
+from workflow_scripts.lib.runtime.job import log_to
 
 COLUMNS = {
     "track": "track",

@@ -10,8 +10,8 @@ from workflow_scripts.lib.challenge.annotations import read_annotation
 from workflow_scripts.lib.challenge.expressions import EXPRESSIONS, NUM_CLASSES
 from workflow_scripts.lib.corpora.check import check_corpus
 from workflow_scripts.lib.corpora.tracks import SPLITS, Track, check_tracks, write_tracks
-from workflow_scripts.lib.errors import InputError
-from workflow_scripts.lib.job import log_to
+from workflow_scripts.lib.runtime.errors import InputError
+from workflow_scripts.lib.runtime.job import log_to
 
 
 def run(tracks: list[dict[str, str]], template: Path | None, on_bad_video: str, output: Path) -> None:

@@ -8,7 +8,7 @@ import pandas as pd
 from workflow_scripts.lib.artifacts import read_parquet, write_text
 from workflow_scripts.lib.challenge.expressions import EXPRESSIONS
 from workflow_scripts.lib.faces.subject import ABSENT
-from workflow_scripts.lib.job import log_to, say
+from workflow_scripts.lib.runtime.job import log_to, say
 
 
 def run(*, tables: dict[str, Path], paths: dict[str, str], videos: Path) -> None:

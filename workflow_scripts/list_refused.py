@@ -5,9 +5,9 @@ from pathlib import Path
 
 from workflow_scripts.lib.artifacts import read_made_by
 from workflow_scripts.lib.corpora.batches import files_of
-from workflow_scripts.lib.job import log_to
 from workflow_scripts.lib.media.audio import read_audio_made_by
 from workflow_scripts.lib.media.quarantine import Refusal, check_still_refused, refusal_from, write_refusals
+from workflow_scripts.lib.runtime.job import log_to
 
 
 def run(*, files: list[str], timelines: list[Path], audio: list[Path], config: dict, quarantine: Path) -> None:

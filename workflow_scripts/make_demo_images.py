@@ -7,7 +7,7 @@ from functools import partial
 from pathlib import Path
 
 from workflow_scripts.lib.demo import image_sets
-from workflow_scripts.lib.job import log_to, progress
+from workflow_scripts.lib.runtime.job import log_to, progress
 
 
 def run(

@@ -13,7 +13,7 @@ from workflow_scripts.lib.challenge.expressions import EXPRESSIONS
 from workflow_scripts.lib.demo import plan
 from workflow_scripts.lib.demo.encode import write_video
 from workflow_scripts.lib.demo.film import Film, annotation_rows, draw_frames, draw_sound, plan_films, truth_of
-from workflow_scripts.lib.job import log_to, progress
+from workflow_scripts.lib.runtime.job import log_to, progress
 
 
 def run(

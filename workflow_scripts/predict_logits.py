@@ -10,8 +10,8 @@ from workflow_scripts.lib.corpora.labels import frame_labels
 from workflow_scripts.lib.feature_shards import FeatureShards
 from workflow_scripts.lib.fusion.model import FusionModel
 from workflow_scripts.lib.fusion.prediction import DESCRIBED, describe_frames, track_logits
-from workflow_scripts.lib.job import log_to
 from workflow_scripts.lib.logits import write_logits
+from workflow_scripts.lib.runtime.job import log_to
 
 
 def run(

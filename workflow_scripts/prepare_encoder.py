@@ -12,8 +12,8 @@ from workflow_scripts.lib.encoders.loading import (
     random_encoder,
     save_encoder,
 )
-from workflow_scripts.lib.errors import InputError
-from workflow_scripts.lib.job import log_to
+from workflow_scripts.lib.runtime.errors import InputError
+from workflow_scripts.lib.runtime.job import log_to
 
 
 def run(

@@ -7,8 +7,6 @@ from pathlib import Path
 import numpy as np
 
 from workflow_scripts.lib.artifacts import made_by
-from workflow_scripts.lib.errors import MediaError
-from workflow_scripts.lib.job import log_to
 from workflow_scripts.lib.media.audio import (
     NO_AUDIO,
     SAMPLE_RATE,
@@ -22,6 +20,8 @@ from workflow_scripts.lib.media.limits import Limits
 from workflow_scripts.lib.media.quarantine import SKIPPING, refusal_settings, refusals_go_to, stopping
 from workflow_scripts.lib.media.timeline import check_unchanged, duration_s, read_times
 from workflow_scripts.lib.media.video import start_time_s
+from workflow_scripts.lib.runtime.errors import MediaError
+from workflow_scripts.lib.runtime.job import log_to
 
 
 def run(*, video: Path, timeline: Path, audio: Path, on_bad_video: str, limits: dict) -> None:

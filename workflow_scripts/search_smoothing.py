@@ -11,8 +11,8 @@ from matplotlib.figure import Figure
 
 from workflow_scripts.lib.artifacts import made_by, write_json, write_parquet
 from workflow_scripts.lib.figures import write_png
-from workflow_scripts.lib.job import log_to, progress
 from workflow_scripts.lib.logits import join_labelled, read_labelled_logits
+from workflow_scripts.lib.runtime.job import log_to, progress
 from workflow_scripts.lib.smoothing import Smoothing, best_smoothing, search, smoothing_candidates
 
 

@@ -8,13 +8,13 @@ import numpy as np
 import pyarrow as pa
 
 from workflow_scripts.lib.artifacts import made_by, write_parquet
-from workflow_scripts.lib.errors import InputError
 from workflow_scripts.lib.faces.linking import link
 from workflow_scripts.lib.faces.persons import Persons
 from workflow_scripts.lib.faces.subject import ABSENT, choose, fill
 from workflow_scripts.lib.faces.table import SUBJECT_SCHEMA, read_faces
-from workflow_scripts.lib.job import log_to
 from workflow_scripts.lib.media.timeline import read_times
+from workflow_scripts.lib.runtime.errors import InputError
+from workflow_scripts.lib.runtime.job import log_to
 
 
 def run(

@@ -13,8 +13,8 @@ from workflow_scripts.lib.artifacts import made_by, write_parquet, write_text
 from workflow_scripts.lib.challenge.expressions import UNLABELLED
 from workflow_scripts.lib.challenge.scores import bootstrap_interval, group_confusions, macro_f1
 from workflow_scripts.lib.figures import write_png
-from workflow_scripts.lib.job import log_to, progress, say
 from workflow_scripts.lib.logits import join_labelled, read_labelled_logits
+from workflow_scripts.lib.runtime.job import log_to, progress, say
 from workflow_scripts.lib.smoothing import Smoothing, best_smoothing, search, smooth_tracks, smoothing_candidates
 
 NOTES = """

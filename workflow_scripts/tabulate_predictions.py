@@ -12,14 +12,14 @@ from matplotlib.figure import Figure
 from workflow_scripts.lib.artifacts import made_by, write_parquet, write_text
 from workflow_scripts.lib.challenge.expressions import EXPRESSIONS
 from workflow_scripts.lib.corpora.batches import files_of
-from workflow_scripts.lib.errors import InputError
 from workflow_scripts.lib.faces.subject import ABSENT
 from workflow_scripts.lib.figures import write_png
-from workflow_scripts.lib.job import log_to
 from workflow_scripts.lib.logits import mean_logits
 from workflow_scripts.lib.media.timeline import read_times
 from workflow_scripts.lib.palette import COLOURS
 from workflow_scripts.lib.predictions import PROBABILITIES, Prediction, predictions_table
+from workflow_scripts.lib.runtime.errors import InputError
+from workflow_scripts.lib.runtime.job import log_to
 from workflow_scripts.lib.smoothing import Smoothing
 
 

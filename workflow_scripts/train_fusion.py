@@ -15,13 +15,13 @@ from workflow_scripts.lib.challenge.scores import validation_scores
 from workflow_scripts.lib.compute import start_torch
 from workflow_scripts.lib.corpora.folds import make_fold, read_parts
 from workflow_scripts.lib.corpora.labels import frame_labels
-from workflow_scripts.lib.curves import Curves, curves_of
 from workflow_scripts.lib.feature_shards import FeatureShards
 from workflow_scripts.lib.fusion.model import FusionModel
 from workflow_scripts.lib.fusion.prediction import DESCRIBED, describe_frames, track_logits
 from workflow_scripts.lib.fusion.training import Frames, train
-from workflow_scripts.lib.job import log_to
 from workflow_scripts.lib.logits import read_labelled_logits, write_logits
+from workflow_scripts.lib.runtime.curves import Curves, curves_of
+from workflow_scripts.lib.runtime.job import log_to
 
 
 def run(

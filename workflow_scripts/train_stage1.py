@@ -17,11 +17,11 @@ from workflow_scripts.lib.challenge.expressions import NUM_CLASSES
 from workflow_scripts.lib.challenge.scores import validation_scores
 from workflow_scripts.lib.compute import start_torch
 from workflow_scripts.lib.corpora.image_sets import ImageSet, read_image_sets
-from workflow_scripts.lib.curves import Curves, curves_of
 from workflow_scripts.lib.encoders.loading import load_encoder, save_encoder
 from workflow_scripts.lib.encoders.preprocessing import IMAGENET_MEAN, IMAGENET_STD
-from workflow_scripts.lib.errors import InputError
-from workflow_scripts.lib.job import log_to
+from workflow_scripts.lib.runtime.curves import Curves, curves_of
+from workflow_scripts.lib.runtime.errors import InputError
+from workflow_scripts.lib.runtime.job import log_to
 from workflow_scripts.lib.stage1.augmentation import Augmentation
 from workflow_scripts.lib.stage1.heads import make_head
 from workflow_scripts.lib.stage1.layer_decay import freeze

@@ -7,10 +7,10 @@ import numpy as np
 import pyarrow as pa
 
 from workflow_scripts.lib.artifacts import made_by, write_parquet
-from workflow_scripts.lib.job import log_to
 from workflow_scripts.lib.media.audio import SAMPLE_RATE, SOUND, read_audio
 from workflow_scripts.lib.media.audio_windows import windows as windows_about
 from workflow_scripts.lib.media.timeline import read_times
+from workflow_scripts.lib.runtime.job import log_to
 
 WINDOWS_SCHEMA = pa.schema(
     [

@@ -8,7 +8,6 @@ from workflow_scripts.lib.compute import start_torch
 from workflow_scripts.lib.corpora.batches import files_of
 from workflow_scripts.lib.corpora.tracks import read_tracks
 from workflow_scripts.lib.figures import write_png
-from workflow_scripts.lib.job import log_to
 from workflow_scripts.lib.report.corpus import corpus_section, doubt_section
 from workflow_scripts.lib.report.evaluation import read_heldout, scores_section, timelines_section
 from workflow_scripts.lib.report.learning import (
@@ -22,6 +21,7 @@ from workflow_scripts.lib.report.learning import (
 from workflow_scripts.lib.report.machine import run_times_section, settings_section
 from workflow_scripts.lib.report.outcome import outcome_section
 from workflow_scripts.lib.report.page import page_of
+from workflow_scripts.lib.runtime.job import log_to
 
 TITLE = "Frame-level facial expressions: report"
 INTRODUCTION = (

@@ -12,10 +12,10 @@ from workflow_scripts.lib.challenge.submission import check_predictions, write_p
 from workflow_scripts.lib.challenge.templates import image_location, read_template
 from workflow_scripts.lib.corpora.batches import files_of
 from workflow_scripts.lib.corpora.tracks import read_tracks
-from workflow_scripts.lib.errors import InputError
-from workflow_scripts.lib.job import log_to
 from workflow_scripts.lib.logits import mean_logits
 from workflow_scripts.lib.media.timeline import read_times
+from workflow_scripts.lib.runtime.errors import InputError
+from workflow_scripts.lib.runtime.job import log_to
 from workflow_scripts.lib.smoothing import Smoothing
 
 

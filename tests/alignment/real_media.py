@@ -8,8 +8,8 @@ from pathlib import Path
 from tests.media import LIMITS
 from workflow_scripts import extract_frames, resample_audio
 from workflow_scripts.lib.artifacts import read_parquet
-from workflow_scripts.lib.errors import InputError
 from workflow_scripts.lib.media.audio import read_audio
+from workflow_scripts.lib.runtime.errors import InputError
 
 STATES = {"none": "no_audio", "audible": "sound", "digital_silence": "silent", "": ""}
 

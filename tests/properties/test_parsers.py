@@ -19,10 +19,10 @@ from workflow_scripts.lib.corpora.image_sets import read_image_set
 from workflow_scripts.lib.corpora.overrides import ABSENT, read_overrides
 from workflow_scripts.lib.corpora.table import scan_table
 from workflow_scripts.lib.corpora.tracks import Track, check_tracks, read_tracks, write_tracks
-from workflow_scripts.lib.errors import InputError
 from workflow_scripts.lib.exported_model import MODEL_TYPE, ExportedModel
 from workflow_scripts.lib.faces.wanted import parse_wanted
 from workflow_scripts.lib.published_weights import read_state_dict, read_vector
+from workflow_scripts.lib.runtime.errors import InputError
 
 NAMES = ",".join(EXPRESSIONS)
 A_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]*")

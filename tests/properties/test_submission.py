@@ -9,7 +9,7 @@ from workflow_scripts.lib.challenge.alignment import labels_for_frames, rows_fro
 from workflow_scripts.lib.challenge.annotations import read_annotation
 from workflow_scripts.lib.challenge.submission import check_predictions, write_predictions, write_track_files
 from workflow_scripts.lib.challenge.templates import image_location, read_template, template_tracks
-from workflow_scripts.lib.errors import InputError
+from workflow_scripts.lib.runtime.errors import InputError
 
 names = st.from_regex(r"[A-Za-z0-9][A-Za-z0-9._-]{0,8}", fullmatch=True)
 lengths = st.dictionaries(names, st.integers(1, 6), min_size=1, max_size=4)

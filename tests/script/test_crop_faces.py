@@ -10,8 +10,8 @@ from PIL import Image
 from tests.media import make_video
 from workflow_scripts.crop_faces import run
 from workflow_scripts.lib.artifacts import made_by, read_made_by, read_parquet, write_parquet
-from workflow_scripts.lib.errors import InputError
 from workflow_scripts.lib.faces.table import SUBJECT_SCHEMA
+from workflow_scripts.lib.runtime.errors import InputError
 
 
 def crop(tmp_path, video, boxes, num_threads=1, **settings):

@@ -9,8 +9,8 @@ from tests.media import LIMITS, make_video
 from workflow_scripts import extract_frames
 from workflow_scripts.detect_faces import run
 from workflow_scripts.lib.artifacts import read_made_by, read_parquet
-from workflow_scripts.lib.errors import InputError
 from workflow_scripts.lib.faces.table import read_faces
+from workflow_scripts.lib.runtime.errors import InputError
 
 SCRFD = {"input_px": 320, "min_score": 0.5, "device": "cpu"}
 

@@ -13,10 +13,10 @@ from workflow_scripts.crop_faces import CROPS_SCHEMA
 from workflow_scripts.draw_contact_sheet import run
 from workflow_scripts.extract_frames import FRAMES_SCHEMA
 from workflow_scripts.lib.artifacts import made_by, write_parquet
-from workflow_scripts.lib.errors import InputError
 from workflow_scripts.lib.faces.table import FACES_SCHEMA, SUBJECT_SCHEMA
 from workflow_scripts.lib.media.rows import write_rows
 from workflow_scripts.lib.media.timeline import SCHEMA
+from workflow_scripts.lib.runtime.errors import InputError
 
 BOX, OTHER = [10.0, 10.0, 30.0, 30.0], [40.0, 10.0, 60.0, 30.0]
 SETTINGS = {"person": "auto", "overrides": []}

@@ -10,8 +10,8 @@ import pytest
 from workflow_scripts import assign_folds, compare_protocols, evaluate, tabulate_ablation
 from workflow_scripts.lib.artifacts import made_by, read_parquet, sha256_of, write_parquet
 from workflow_scripts.lib.challenge.scores import macro_f1
-from workflow_scripts.lib.errors import InputError
 from workflow_scripts.lib.logits import write_logits
+from workflow_scripts.lib.runtime.errors import InputError
 from workflow_scripts.lib.smoothing import smooth_logits
 
 LENGTH = 80

@@ -9,7 +9,7 @@ from PIL import Image
 from tests.media import LIMITS, make_video
 from workflow_scripts.extract_frames import run
 from workflow_scripts.lib.artifacts import read_made_by, read_parquet
-from workflow_scripts.lib.errors import InputError
+from workflow_scripts.lib.runtime.errors import InputError
 
 
 def extract(tmp_path, video, **settings):

@@ -7,9 +7,9 @@ import pytest
 
 from workflow_scripts import predict_logits, search_smoothing, train_fusion
 from workflow_scripts.lib.artifacts import read_parquet, sha256_of
-from workflow_scripts.lib.errors import InputError
 from workflow_scripts.lib.fusion import training
 from workflow_scripts.lib.logits import ROLES, read_labelled_logits, read_logits
+from workflow_scripts.lib.runtime.errors import InputError
 
 HEAD = {"num_fused": 16, "visual_dropout": 0.2, "audio_dropout": 0.25, "dropout": 0.2}
 TRAINING = {

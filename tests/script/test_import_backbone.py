@@ -8,7 +8,7 @@ from tests.original_weights import GRID, IMAGE_PX, PATCH_PX, dinov2_cls, dinov2_
 from workflow_scripts.import_backbone import run
 from workflow_scripts.lib.artifacts import sha256_of
 from workflow_scripts.lib.encoders.loading import load_encoder
-from workflow_scripts.lib.errors import InputError
+from workflow_scripts.lib.runtime.errors import InputError
 
 
 def test_a_training_checkpoint_becomes_a_backbone(tmp_path, caplog):

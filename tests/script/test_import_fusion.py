@@ -5,9 +5,9 @@ import torch
 from tests.original_weights import gate_logits, gate_state
 from workflow_scripts.import_fusion import run
 from workflow_scripts.lib.artifacts import sha256_of
-from workflow_scripts.lib.errors import InputError
 from workflow_scripts.lib.fusion.model import FusionModel
 from workflow_scripts.lib.fusion.prediction import predict_logits
+from workflow_scripts.lib.runtime.errors import InputError
 
 
 @pytest.fixture

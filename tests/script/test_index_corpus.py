@@ -7,7 +7,7 @@ import pytest
 
 from workflow_scripts.index_corpus import run
 from workflow_scripts.lib.corpora.tracks import Track, read_tracks
-from workflow_scripts.lib.errors import InputError
+from workflow_scripts.lib.runtime.errors import InputError
 
 HEADER = "Neutral,Anger,Disgust,Fear,Happiness,Sadness,Surprise,Other\n"
 

@@ -4,9 +4,9 @@ import pytest
 
 from tests.media import H264, LIMITS, make_flash_and_beep, make_video
 from workflow_scripts import extract_frames, resample_audio
-from workflow_scripts.lib.errors import InputError, MediaError
 from workflow_scripts.lib.media.audio import read_audio
 from workflow_scripts.lib.media.quarantine import Refusal, read_refusals, refusals_go_to, write_refusals
+from workflow_scripts.lib.runtime.errors import InputError, MediaError
 from workflow_scripts.list_refused import run
 
 IMAGES = {"images": "none", "thumbnail_px": 0, "jpeg_quality": 0}

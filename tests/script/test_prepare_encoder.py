@@ -7,7 +7,7 @@ from tests.script.conftest import DINOV2
 from workflow_scripts.lib.artifacts import sha256_of
 from workflow_scripts.lib.encoders import loading
 from workflow_scripts.lib.encoders.loading import fetch_preprocessor, load_encoder, load_feature_extractor
-from workflow_scripts.lib.errors import InputError
+from workflow_scripts.lib.runtime.errors import InputError
 from workflow_scripts.prepare_encoder import run
 
 SETTINGS = {

@@ -6,8 +6,8 @@ import pytest
 from workflow_scripts import search_smoothing
 from workflow_scripts.lib.artifacts import made_by, read_parquet
 from workflow_scripts.lib.challenge.scores import macro_f1
-from workflow_scripts.lib.errors import InputError
 from workflow_scripts.lib.logits import write_logits
+from workflow_scripts.lib.runtime.errors import InputError
 from workflow_scripts.lib.smoothing import Smoothing, smooth_logits
 
 

@@ -5,9 +5,9 @@ import pyarrow as pa
 import pytest
 
 from workflow_scripts.lib.artifacts import made_by, read_made_by, read_parquet, write_parquet
-from workflow_scripts.lib.errors import InputError
 from workflow_scripts.lib.faces.table import FACES_SCHEMA, read_boxes
 from workflow_scripts.lib.media.timeline import SCHEMA
+from workflow_scripts.lib.runtime.errors import InputError
 from workflow_scripts.select_subject import run
 
 BOX = [10.0, 20.0, 40.0, 50.0]

@@ -12,7 +12,7 @@ from safetensors import safe_open
 from tests.unit.test_stage1_training import SETTINGS
 from workflow_scripts.lib.artifacts import read_made_by, read_parquet, sha256_of
 from workflow_scripts.lib.encoders.loading import load_encoder
-from workflow_scripts.lib.errors import InputError
+from workflow_scripts.lib.runtime.errors import InputError
 from workflow_scripts.lib.stage1 import training
 from workflow_scripts.train_stage1 import run
 

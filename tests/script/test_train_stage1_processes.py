@@ -15,7 +15,7 @@ from tests.unit.test_stage1_training import _train
 from workflow_scripts import train_stage1
 from workflow_scripts.lib.artifacts import read_parquet
 from workflow_scripts.lib.encoders.loading import random_encoder, save_encoder
-from workflow_scripts.lib.errors import InputError
+from workflow_scripts.lib.runtime.errors import InputError
 from workflow_scripts.lib.stage1 import training
 
 # Nothing random but the order of the images.

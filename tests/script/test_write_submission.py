@@ -9,7 +9,7 @@ import pyarrow as pa
 import pytest
 
 from workflow_scripts.lib.artifacts import made_by, write_json, write_parquet
-from workflow_scripts.lib.errors import InputError
+from workflow_scripts.lib.runtime.errors import InputError
 from workflow_scripts.write_submission import run
 
 HEADER = "image_location,Neutral,Anger,Disgust,Fear,Happiness,Sadness,Surprise,Other\n"

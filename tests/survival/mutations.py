@@ -40,9 +40,9 @@ from tests.media import H264, LIMITS
 from tests.survival.record import record
 from workflow_scripts import crop_faces, detect_faces, extract_frames, resample_audio, select_subject, window_audio
 from workflow_scripts.lib.artifacts import read_made_by, read_parquet
-from workflow_scripts.lib.errors import InputError
 from workflow_scripts.lib.media.audio import SAMPLE_RATE, read_audio
 from workflow_scripts.lib.media.timeline import duration_s
+from workflow_scripts.lib.runtime.errors import InputError
 
 RESULT = Path("results/survival.json")
 KEPT = Path("results/survival")

@@ -19,10 +19,10 @@ from tests.survival.mutations import survive
 from tests.survival.test_broken_media import boxes
 from workflow_scripts import extract_frames, resample_audio
 from workflow_scripts.lib.artifacts import read_made_by, read_parquet
-from workflow_scripts.lib.errors import MediaError
 from workflow_scripts.lib.media import audio
 from workflow_scripts.lib.media.container import open_media
 from workflow_scripts.lib.media.limits import Limits
+from workflow_scripts.lib.runtime.errors import MediaError
 
 
 class Traps:

@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 
 from workflow_scripts.lib.corpora.affwild2 import find_template, index_affwild2, scan_affwild2
-from workflow_scripts.lib.errors import InputError
+from workflow_scripts.lib.runtime.errors import InputError
 
 ANNOTATIONS = "10th ABAW Annotations/EXPR_Recognition_Challenge"
 TEMPLATE = "test_set_examples/ABAW_Expr_test_set_example.txt"

@@ -7,7 +7,7 @@ import pytest
 
 from workflow_scripts.lib.challenge.alignment import labels_for_frames, rows_from_frames
 from workflow_scripts.lib.challenge.scores import class_f1, macro_f1, validation_scores
-from workflow_scripts.lib.errors import InputError
+from workflow_scripts.lib.runtime.errors import InputError
 
 
 def test_labels_are_cut_or_filled_with_unlabelled():

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from workflow_scripts.lib.challenge.annotations import read_annotation
-from workflow_scripts.lib.errors import InputError
+from workflow_scripts.lib.runtime.errors import InputError
 
 HEADER = "Neutral,Anger,Disgust,Fear,Happiness,Sadness,Surprise,Other"
 

@@ -15,7 +15,7 @@ from workflow_scripts.lib.artifacts import (
     write_parquet,
     write_text,
 )
-from workflow_scripts.lib.errors import InputError
+from workflow_scripts.lib.runtime.errors import InputError
 
 
 def test_a_failure_leaves_the_old_file_and_nothing_else(tmp_path):

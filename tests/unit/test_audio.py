@@ -7,7 +7,6 @@ import pytest
 import soundfile
 
 from tests.media import BEEP_S, H264, LIMITS, make_flash_and_beep
-from workflow_scripts.lib.errors import InputError
 from workflow_scripts.lib.media.audio import (
     SAMPLE_RATE,
     SILENT,
@@ -19,6 +18,7 @@ from workflow_scripts.lib.media.audio import (
 )
 from workflow_scripts.lib.media.limits import Limits
 from workflow_scripts.lib.media.video import read_video, start_time_s
+from workflow_scripts.lib.runtime.errors import InputError
 
 
 def decoded(path, num_samples, tmp_path):

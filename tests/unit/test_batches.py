@@ -3,7 +3,7 @@
 import pytest
 
 from workflow_scripts.lib.corpora.batches import divide_into_batches, files_of, shard_of
-from workflow_scripts.lib.errors import InputError
+from workflow_scripts.lib.runtime.errors import InputError
 
 TRAIN = {f"video{number:03d}": {"train"} for number in range(400)}
 

@@ -15,9 +15,9 @@ import pytest
 
 from tests.conftest import ROOT
 from tests.media import LIMITS
-from workflow_scripts.lib.errors import InputError, MediaError
 from workflow_scripts.lib.media.child_process import decoded_apart, run_limited
 from workflow_scripts.lib.media.limits import Limits
+from workflow_scripts.lib.runtime.errors import InputError, MediaError
 
 CLEAN = multiprocessing.get_context("spawn")  # a fork would have the threads of earlier tests without their work
 TIGHT = Limits(**LIMITS | {"picture_s": 2, "memory_mb": 100})

@@ -1,5 +1,9 @@
+import ast
+import shutil
+
 import pytest
 
+from tests.conftest import ROOT
 from workflow_scripts.lib import code_digest
 
 FILES = {
@@ -10,6 +14,9 @@ FILES = {
     "lib/faces/crops.py": "def crop(a):\n    from workflow_scripts.lib import deep\n\n    return deep.f(a)\n",
     "lib/deep.py": "def f(a):\n    return a + 1\n",
     "lib/other.py": "x = 1\n",
+    "lib/runtime/__init__.py": "",
+    "lib/runtime/job.py": "def f(a):\n    return a\n",
+    "lib/runtime/errors.py": "",
 }
 
 
@@ -43,7 +50,109 @@ def test_a_module_that_is_not_imported_does_not_count(digest):
 
 
 def test_every_script_of_the_project_has_a_digest_that_covers_its_imports():
-    closure = code_digest._closure(code_digest.ROOT / "workflow_scripts" / "train_fusion.py", code_digest.ROOT)
-    names = {path.name for path in closure}
+    names = {path.name for path in code_digest.imported_files(ROOT / "workflow_scripts/train_fusion.py")}
     assert {"train_fusion.py", "heads.py", "annotations.py", "artifacts.py", "expressions.py"} <= names
     assert "padaug.py" not in names
+
+
+MESSAGES = """
+import logging
+
+from workflow_scripts.lib.runtime.errors import InputError
+from workflow_scripts.lib.runtime.job import progress
+
+
+def f(a):
+    logging.info("one %s", a)
+    if a < 0:
+        raise InputError(f"{a} is negative", "choose another")
+    error = InputError("never", "mind") if a else None
+    for _ in progress(range(a), len("shapes"), "counting"):
+        a = {"key": a}["key"]
+    return a
+"""
+
+
+@pytest.mark.parametrize(
+    ("old", "new"),
+    [
+        ('"one %s"', '"two %s"'),
+        ('f"{a} is negative"', '"below 0"'),
+        ('"choose another"', 'f"not {a}"'),
+        ('"never"', '"always"'),
+        ('"counting"', 'f"counting {a}"'),
+    ],
+)
+def test_the_text_of_a_message_does_not_count(digest, old, new):
+    assert old in MESSAGES
+    assert digest(deep=MESSAGES.replace(old, new)) == digest(deep=MESSAGES)
+
+
+@pytest.mark.parametrize(("old", "new"), [('"key"', '"other"'), ('len("shapes")', 'len("shape")'), ("a < 0", "a < 1")])
+def test_text_that_is_no_message_counts(digest, old, new):
+    assert old in MESSAGES
+    assert digest(deep=MESSAGES.replace(old, new)) != digest(deep=MESSAGES)
+
+
+def test_what_runtime_does_not_say_does_not_count(digest):
+    """A job's way to speak and to fail shapes no byte of an artifact."""
+    uses = "from workflow_scripts.lib.runtime.job import f\n"
+    assert digest(deep=uses, job="def f(a):\n    return a\n") == digest(deep=uses, job="def f(a):\n    return -a\n")
+
+
+class _Reword(ast.NodeTransformer):
+    """Gives every string of a message other words, and other values in it."""
+
+    def __init__(self):
+        self.count = 0
+
+    def visit_Raise(self, node):
+        return self._reword(node)
+
+    def visit_Call(self, node):
+        name = ast.unparse(node.func)
+        is_message = name.startswith("logging.") or name in ("InputError", "MediaError")
+        return self._reword(node) if is_message else self.generic_visit(node)
+
+    def _reword(self, node):
+        other = self
+
+        class Strings(ast.NodeTransformer):
+            def visit_Constant(self, constant):
+                if not isinstance(constant.value, str):
+                    return constant
+                other.count += 1
+                return ast.Constant(f"other words {other.count}")
+
+            def visit_JoinedStr(self, joined):
+                return self.visit_Constant(ast.Constant(""))
+
+        return Strings().visit(node)
+
+
+@pytest.fixture
+def copied(tmp_path):
+    """A copy of all the code that a digest can cover."""
+    for package in code_digest.PACKAGES:
+        shutil.copytree(ROOT / package, tmp_path / package, ignore=shutil.ignore_patterns("__pycache__"))
+    return tmp_path
+
+
+SCRIPTS = sorted(path.stem for path in (ROOT / "workflow_scripts").glob("*.py") if path.stem != "__init__")
+
+
+def test_rewording_every_message_of_the_project_changes_no_digest(copied):
+    reword = _Reword()
+    for path in copied.rglob("*.py"):
+        path.write_text(ast.unparse(reword.visit(ast.parse(path.read_text()))))
+    assert reword.count > 300
+    assert [name for name in SCRIPTS if code_digest.digest_of(name, copied) != code_digest.digest_of(name)] == []
+
+
+def test_one_computing_line_changes_the_digests_of_the_rules_that_use_it(copied):
+    [module] = copied.rglob("padaug.py")
+    old = "max(round(self.max_shift * min(height, width)), 1), 10)"
+    assert old in module.read_text()
+    module.write_text(module.read_text().replace(old, old.replace("10", "11")))
+    changed = [name for name in SCRIPTS if code_digest.digest_of(name, copied) != code_digest.digest_of(name)]
+    assert changed == ["train_stage1", "write_report"]

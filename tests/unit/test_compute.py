@@ -5,7 +5,7 @@ import pytest
 import torch
 
 from workflow_scripts.lib.compute import computes_in, map_in_threads, start_torch
-from workflow_scripts.lib.errors import InputError
+from workflow_scripts.lib.runtime.errors import InputError
 
 
 def test_results_come_in_order_though_later_ones_are_ready_first():

@@ -7,9 +7,9 @@ import yaml
 
 from tests.conftest import ROOT
 from workflow_scripts.lib.configuration import CROSS_ATTENTION_HEADS, check_ablation, check_config, check_keys
-from workflow_scripts.lib.errors import InputError
 from workflow_scripts.lib.fusion.heads import CrossAttentionFusion
 from workflow_scripts.lib.given_files import image_set_files, missing_given_files
+from workflow_scripts.lib.runtime.errors import InputError
 
 SCHEMA = ROOT / "config.schema.yaml"
 

@@ -7,8 +7,8 @@ from tests.conftest import ROOT
 from workflow_scripts.lib.corpora.corpus import DEMO_ROOT, Corpus, demo_files, read_corpus
 from workflow_scripts.lib.corpora.tracks import Track
 from workflow_scripts.lib.demo.plan import RECORD, TEMPLATE
-from workflow_scripts.lib.errors import InputError
 from workflow_scripts.lib.given_files import detector_files, encoder_files, image_set_files
+from workflow_scripts.lib.runtime.errors import InputError
 
 
 @pytest.fixture

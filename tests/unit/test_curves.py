@@ -2,7 +2,7 @@ import struct
 
 from tensorboardX.proto.event_pb2 import Event
 
-from workflow_scripts.lib.curves import Curves, curves_of
+from workflow_scripts.lib.runtime.curves import Curves, curves_of
 
 
 def _scalars(folder):

@@ -24,12 +24,12 @@ from workflow_scripts.lib.encoders.loading import (
     random_encoder,
     save_encoder,
 )
-from workflow_scripts.lib.errors import InputError
 from workflow_scripts.lib.exported_model import ExportedModel
 from workflow_scripts.lib.feature_shards import FeatureShards, write_shard
 from workflow_scripts.lib.fusion.model import FusionModel
 from workflow_scripts.lib.media.audio import SOUND, read_audio, write_audio
 from workflow_scripts.lib.media.encode import write_film
+from workflow_scripts.lib.runtime.errors import InputError
 from workflow_scripts.lib.smoothing import Smoothing
 from workflow_scripts.lib.stage1.training import _resume
 

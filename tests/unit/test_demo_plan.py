@@ -13,7 +13,7 @@ from workflow_scripts.lib.demo.plan import (
     planned_paths,
     video_paths,
 )
-from workflow_scripts.lib.errors import InputError
+from workflow_scripts.lib.runtime.errors import InputError
 
 SIZES = {"train_tracks": 12, "validation_tracks": 6, "test_tracks": 6, "clip_s": 9, "height_px": 320, "edge_every": 5}
 

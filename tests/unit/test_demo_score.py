@@ -6,7 +6,7 @@ import pytest
 from workflow_scripts.lib.artifacts import write_parquet
 from workflow_scripts.lib.demo import score as module
 from workflow_scripts.lib.demo.score import reachable, read_predictions, score
-from workflow_scripts.lib.errors import InputError
+from workflow_scripts.lib.runtime.errors import InputError
 
 
 @pytest.fixture

@@ -8,7 +8,6 @@ import onnx.helper
 import pytest
 import skimage.data
 
-from workflow_scripts.lib.errors import InputError
 from workflow_scripts.lib.faces.detectors import (
     CascadeDetector,
     Faces,
@@ -17,6 +16,7 @@ from workflow_scripts.lib.faces.detectors import (
 )
 from workflow_scripts.lib.faces.linking import iou
 from workflow_scripts.lib.media.video import read_video
+from workflow_scripts.lib.runtime.errors import InputError
 
 ASTRONAUT_FACE = np.array([[175, 70, 275, 175]])  # x1, y1, x2, y2, read off the picture
 

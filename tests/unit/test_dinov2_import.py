@@ -7,7 +7,7 @@ import torch.nn.functional as F
 from tests.original_weights import GRID, IMAGE_PX, PATCH_PX, dinov2_cls, dinov2_state
 from workflow_scripts.lib.encoders.dinov2_import import backbone_weights, dinov2_from_original
 from workflow_scripts.lib.encoders.loading import load_encoder, save_encoder
-from workflow_scripts.lib.errors import InputError
+from workflow_scripts.lib.runtime.errors import InputError
 
 
 def _images(side=IMAGE_PX):

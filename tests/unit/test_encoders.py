@@ -32,7 +32,7 @@ from workflow_scripts.lib.encoders.visual import (
     add_by_row,
     decode_crop,
 )
-from workflow_scripts.lib.errors import InputError
+from workflow_scripts.lib.runtime.errors import InputError
 
 VISUAL = {
     "model_type": "dinov2",

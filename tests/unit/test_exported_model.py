@@ -4,9 +4,9 @@ import pytest
 import yaml
 
 from tests.conftest import ROOT
-from workflow_scripts.lib.errors import InputError
 from workflow_scripts.lib.exported_model import MODEL_TYPE, ExportedModel, settings_of
 from workflow_scripts.lib.given_files import adapted_encoder, encoder_files
+from workflow_scripts.lib.runtime.errors import InputError
 
 
 @pytest.fixture

@@ -3,8 +3,8 @@ import pyarrow as pa
 import pytest
 
 from workflow_scripts.lib.artifacts import made_by
-from workflow_scripts.lib.errors import InputError
 from workflow_scripts.lib.feature_shards import FeatureShards, write_shard
+from workflow_scripts.lib.runtime.errors import InputError
 
 
 def _write(folder, name, features, tracks, present):

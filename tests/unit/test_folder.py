@@ -6,7 +6,7 @@ import pytest
 from workflow_scripts.lib.corpora.corpus import Corpus
 from workflow_scripts.lib.corpora.folder import MOST_PERSONS, folder_name, scan_folder
 from workflow_scripts.lib.corpora.tracks import check_tracks
-from workflow_scripts.lib.errors import InputError
+from workflow_scripts.lib.runtime.errors import InputError
 
 
 def _folder(root, *names):

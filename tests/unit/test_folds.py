@@ -3,7 +3,7 @@ import pandas as pd
 import pytest
 
 from workflow_scripts.lib.corpora.folds import Fold, divide, fold_names, make_fold, read_parts, submitted_folds
-from workflow_scripts.lib.errors import InputError
+from workflow_scripts.lib.runtime.errors import InputError
 
 SPLITS = {"a": "train", "b": "validation", "c": "train", "d": "validation"}
 PARTS = {"a": 0, "b": 1, "c": 2, "d": 1}

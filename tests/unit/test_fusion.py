@@ -3,11 +3,11 @@ import pytest
 import torch
 
 from workflow_scripts.lib.challenge.scores import macro_f1
-from workflow_scripts.lib.errors import InputError
 from workflow_scripts.lib.fusion.heads import HEADS
 from workflow_scripts.lib.fusion.model import FusionModel, Normalisation
 from workflow_scripts.lib.fusion.prediction import from_nearest, predict_logits
 from workflow_scripts.lib.fusion.training import Frames, train
+from workflow_scripts.lib.runtime.errors import InputError
 
 HEAD = {"num_fused": 6, "visual_dropout": 0.2, "audio_dropout": 0.25, "dropout": 0.2}
 TRAINING = {

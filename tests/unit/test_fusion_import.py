@@ -5,9 +5,9 @@ import pytest
 import torch
 
 from tests.original_weights import gate_logits, gate_state
-from workflow_scripts.lib.errors import InputError
 from workflow_scripts.lib.fusion.gate_import import gate_from_original
 from workflow_scripts.lib.fusion.model import FusionModel
+from workflow_scripts.lib.runtime.errors import InputError
 
 THERE = torch.ones(5, dtype=torch.bool)
 

@@ -9,13 +9,13 @@ import torch
 import torch.nn.functional as F
 
 from workflow_scripts.lib.challenge.scores import macro_f1
-from workflow_scripts.lib.errors import InputError
 from workflow_scripts.lib.fusion import training
 from workflow_scripts.lib.fusion.dropout import Dropout
 from workflow_scripts.lib.fusion.heads import HEADS
 from workflow_scripts.lib.fusion.model import FusionModel, Normalisation
 from workflow_scripts.lib.fusion.prediction import predict_logits
 from workflow_scripts.lib.fusion.training import Frames, ShuffledBatches, in_buffers, train
+from workflow_scripts.lib.runtime.errors import InputError
 from workflow_scripts.lib.targets import class_weights
 
 HEAD = {"num_fused": 16, "visual_dropout": 0.2, "audio_dropout": 0.25, "dropout": 0.2}

@@ -7,8 +7,8 @@ import imageio_ffmpeg
 import pytest
 
 from tests.media import make_flash_and_beep, make_video
-from workflow_scripts.lib.errors import InputError
 from workflow_scripts.lib.media.headers import Header, count_packets, read_header
+from workflow_scripts.lib.runtime.errors import InputError
 
 FRAMES = list(range(0, 80, 4))  # 20 pictures
 

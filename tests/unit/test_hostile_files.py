@@ -14,9 +14,9 @@ from tests.payload import RunsCode
 from workflow_scripts.lib.artifacts import made_by
 from workflow_scripts.lib.corpora.image_sets import read_image_set
 from workflow_scripts.lib.encoders.loading import load_encoder, load_feature_extractor, random_encoder, save_encoder
-from workflow_scripts.lib.errors import InputError
 from workflow_scripts.lib.feature_shards import FeatureShards, write_shard
 from workflow_scripts.lib.published_weights import read_checkpoint, read_state_dict, read_vector
+from workflow_scripts.lib.runtime.errors import InputError
 
 ARCHITECTURE = {
     "model_type": "dinov2",

@@ -13,7 +13,7 @@ from workflow_scripts.lib.corpora.image_sets import (
     read_image_set,
     read_image_sets,
 )
-from workflow_scripts.lib.errors import InputError
+from workflow_scripts.lib.runtime.errors import InputError
 
 AFFECTNET_HEADER = (
     "subDirectory_filePath,face_x,face_y,face_width,face_height,facial_landmarks,expression,valence,arousal"

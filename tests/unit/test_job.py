@@ -5,8 +5,8 @@ import pytest
 
 SCRIPT = """
 import os, subprocess, sys
-from workflow_scripts.lib.errors import InputError
-from workflow_scripts.lib.job import log_to, progress
+from workflow_scripts.lib.runtime.errors import InputError
+from workflow_scripts.lib.runtime.job import log_to, progress
 with log_to(sys.argv[1]{settings}):
     print("from print")
     subprocess.run(["sh", "-c", "echo from a child >&2"])

@@ -2,7 +2,7 @@ import pytest
 from torch import nn
 
 from workflow_scripts.lib.encoders.loading import random_encoder
-from workflow_scripts.lib.errors import InputError
+from workflow_scripts.lib.runtime.errors import InputError
 from workflow_scripts.lib.stage1.layer_decay import freeze, parameter_groups
 
 ARCHITECTURE = {

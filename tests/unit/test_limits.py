@@ -35,7 +35,7 @@ JOB = """
 import sys
 from pathlib import Path
 import numpy as np
-from workflow_scripts.lib.job import log_to
+from workflow_scripts.lib.runtime.job import log_to
 folder = Path(sys.argv[1])
 with log_to(sys.argv[2], on_little_memory="lower a.batch_size"):
     noise = np.random.default_rng(0).integers(0, 255, 600_000, np.uint8)

@@ -2,8 +2,8 @@ import numpy as np
 import pytest
 
 from workflow_scripts.lib.artifacts import made_by
-from workflow_scripts.lib.errors import InputError
 from workflow_scripts.lib.logits import join_labelled, mean_logits, read_labelled_logits, read_logits, write_logits
+from workflow_scripts.lib.runtime.errors import InputError
 
 
 def _logits(seed, **lengths):

@@ -1,8 +1,8 @@
 import pytest
 
 from workflow_scripts.lib.corpora.overrides import read_overrides
-from workflow_scripts.lib.errors import InputError
 from workflow_scripts.lib.faces.wanted import parse_wanted
+from workflow_scripts.lib.runtime.errors import InputError
 
 TRACKS = ["a", "b_left"]
 

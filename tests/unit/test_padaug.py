@@ -1,7 +1,7 @@
 import pytest
 import torch
 
-from workflow_scripts.lib.errors import InputError
+from workflow_scripts.lib.runtime.errors import InputError
 from workflow_scripts.lib.stage1.padaug import PATTERNS, PadAug
 
 

@@ -4,7 +4,7 @@ import pytest
 
 from workflow_scripts.lib.corpora.problems import Problem, collecting, problem_of, raise_first, without_clashes
 from workflow_scripts.lib.corpora.tracks import Track
-from workflow_scripts.lib.errors import InputError
+from workflow_scripts.lib.runtime.errors import InputError
 
 SENTENCE = "The file a.txt (b; c) cannot be read; fetch it again."
 

@@ -8,8 +8,8 @@ import torch
 from safetensors.torch import save_file
 
 from tests.payload import RunsCode
-from workflow_scripts.lib.errors import InputError
 from workflow_scripts.lib.published_weights import check_names, check_tensors, read_state_dict, read_vector
+from workflow_scripts.lib.runtime.errors import InputError
 
 STATE = {"a.weight": torch.arange(6.0).view(2, 3), "a.bias": torch.tensor([1.0, -1.0])}
 

@@ -15,7 +15,6 @@ from workflow_scripts.lib.artifacts import read_parquet, sha256_of
 from workflow_scripts.lib.challenge.expressions import EXPRESSIONS
 from workflow_scripts.lib.challenge.scores import macro_f1
 from workflow_scripts.lib.corpora.tracks import read_tracks
-from workflow_scripts.lib.errors import InputError
 from workflow_scripts.lib.report.corpus import corpus_section, doubt_section
 from workflow_scripts.lib.report.evaluation import read_heldout, scores_section, timelines_section
 from workflow_scripts.lib.report.learning import (
@@ -29,6 +28,7 @@ from workflow_scripts.lib.report.learning import (
 from workflow_scripts.lib.report.machine import run_times_section
 from workflow_scripts.lib.report.outcome import outcome_section
 from workflow_scripts.lib.report.page import Numbers, Picture, Pictures, Table, Text, page_of
+from workflow_scripts.lib.runtime.errors import InputError
 from workflow_scripts.write_report import run
 
 HOSTILE = '<b>&"x'

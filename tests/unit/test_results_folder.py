@@ -3,8 +3,8 @@ import os
 import pytest
 
 from workflow_scripts.lib.corpora.tracks import Track, write_tracks
-from workflow_scripts.lib.errors import InputError
 from workflow_scripts.lib.results_folder import check_results
+from workflow_scripts.lib.runtime.errors import InputError
 
 
 @pytest.fixture

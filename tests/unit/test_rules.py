@@ -8,7 +8,7 @@ import pytest
 import yaml
 
 from tests.conftest import ROOT
-from workflow_scripts.lib.code_digest import _closure
+from workflow_scripts.lib.code_digest import imported_files
 
 NO_FILES = ["check_corpus"]  # with an output or a benchmark it would not run a second time
 ORDER = ["output", "log", "benchmark", "conda", "threads", "resources", "params", "script"]
@@ -65,7 +65,7 @@ def test_a_rules_environment_holds_what_its_code_imports(name):
     packages = next(part["pip"] for part in listed if isinstance(part, dict))
     pins = {entry.split("==")[0].removesuffix("-headless") for entry in packages}
     imported = set()
-    for path in _closure(ROOT / "workflow_scripts" / f"{name}.py", ROOT):
+    for path in imported_files(ROOT / "workflow_scripts" / f"{name}.py"):
         for node in ast.walk(ast.parse(path.read_text())):
             if isinstance(node, ast.Import):
                 imported.update(alias.name for alias in node.names)

@@ -4,8 +4,8 @@ from scipy import ndimage
 
 from workflow_scripts.lib import track_smoother
 from workflow_scripts.lib.challenge.scores import macro_f1
-from workflow_scripts.lib.errors import InputError
 from workflow_scripts.lib.logits import LabelledLogits
+from workflow_scripts.lib.runtime.errors import InputError
 from workflow_scripts.lib.smoothing import (
     NO_SMOOTHING,
     Smoothing,

@@ -5,7 +5,7 @@ from PIL import Image
 
 from workflow_scripts.lib.encoders.loading import random_encoder
 from workflow_scripts.lib.encoders.preprocessing import IMAGENET_MEAN, IMAGENET_STD
-from workflow_scripts.lib.errors import InputError
+from workflow_scripts.lib.runtime.errors import InputError
 from workflow_scripts.lib.stage1 import training
 from workflow_scripts.lib.stage1.augmentation import Augmentation
 from workflow_scripts.lib.stage1.moe import MoEHead

@@ -7,10 +7,10 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from workflow_scripts.lib.errors import InputError
 from workflow_scripts.lib.faces.persons import Persons
 from workflow_scripts.lib.faces.subject import choose, fill
 from workflow_scripts.lib.faces.wanted import PERSONS
+from workflow_scripts.lib.runtime.errors import InputError
 
 RATE = 10
 

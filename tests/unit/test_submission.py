@@ -7,7 +7,7 @@ from workflow_scripts.lib.challenge import submission
 from workflow_scripts.lib.challenge.annotations import read_annotation
 from workflow_scripts.lib.challenge.submission import check_predictions, write_predictions, write_track_files
 from workflow_scripts.lib.challenge.templates import read_template
-from workflow_scripts.lib.errors import InputError
+from workflow_scripts.lib.runtime.errors import InputError
 
 HEADER = "image_location,Neutral,Anger,Disgust,Fear,Happiness,Sadness,Surprise,Other\n"
 GOOD = HEADER + "b/00001.jpg,0\nb/00002.jpg,7\na/00001.jpg,0\n"

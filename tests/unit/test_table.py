@@ -4,7 +4,7 @@ import pytest
 
 from workflow_scripts.lib.corpora.table import index_table, scan_table
 from workflow_scripts.lib.corpora.tracks import Track
-from workflow_scripts.lib.errors import InputError
+from workflow_scripts.lib.runtime.errors import InputError
 
 
 def table(folder, text):

@@ -3,7 +3,7 @@
 import pytest
 
 from workflow_scripts.lib.challenge.templates import image_location, read_template, template_tracks
-from workflow_scripts.lib.errors import InputError
+from workflow_scripts.lib.runtime.errors import InputError
 
 HEADER = "image_location,Neutral,Anger,Disgust,Fear,Happiness,Sadness,Surprise,Other\n"
 

@@ -5,8 +5,8 @@ import dataclasses
 import pytest
 
 from workflow_scripts.lib.corpora.tracks import Track, check_tracks, read_tracks, write_tracks
-from workflow_scripts.lib.errors import InputError
 from workflow_scripts.lib.names import LONGEST_NAME
+from workflow_scripts.lib.runtime.errors import InputError
 
 
 def a_track(name: str, **changes: str) -> Track:

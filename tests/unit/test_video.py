@@ -9,9 +9,9 @@ import numpy as np
 import pytest
 
 from tests.media import make_flash_and_beep, make_video
-from workflow_scripts.lib.errors import InputError
 from workflow_scripts.lib.media.timeline import duration_s
 from workflow_scripts.lib.media.video import read_frames, read_video, rising_time, start_time_s, upright
+from workflow_scripts.lib.runtime.errors import InputError
 
 
 def brightness(frames):

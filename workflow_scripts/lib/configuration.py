@@ -8,9 +8,9 @@ import yaml
 from jsonschema import Draft202012Validator
 from jsonschema.exceptions import ValidationError, best_match
 
-from workflow_scripts.lib.errors import InputError
 from workflow_scripts.lib.given_files import missing_given_files
 from workflow_scripts.lib.names import path_fault
+from workflow_scripts.lib.runtime.errors import InputError
 
 CROSS_ATTENTION_HEADS = 8
 """Those of `fusion.heads`, which brings torch and is not for every reading of the Snakefile."""

@@ -14,7 +14,7 @@ import re
 from dataclasses import dataclass
 from pathlib import Path
 
-from workflow_scripts.lib.errors import InputError
+from workflow_scripts.lib.runtime.errors import InputError
 
 MODEL_TYPE = "two_stage_dual_modality_expression"
 _ENCODERS = ("visual", "speech")

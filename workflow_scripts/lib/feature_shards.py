@@ -12,7 +12,7 @@ import numpy as np
 import pyarrow as pa
 
 from workflow_scripts.lib.artifacts import read_parquet, replacing, track_rows, unreadable, write_parquet
-from workflow_scripts.lib.errors import InputError
+from workflow_scripts.lib.runtime.errors import InputError
 
 
 def write_shard(

@@ -12,7 +12,7 @@ import pyarrow as pa
 
 from workflow_scripts.lib.artifacts import parquet_writer, read_parquet, track_rows
 from workflow_scripts.lib.challenge.expressions import NUM_CLASSES
-from workflow_scripts.lib.errors import InputError
+from workflow_scripts.lib.runtime.errors import InputError
 
 
 @dataclass(frozen=True)

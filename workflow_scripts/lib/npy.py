@@ -5,7 +5,7 @@ from pathlib import Path
 
 import numpy as np
 
-from workflow_scripts.lib.errors import InputError
+from workflow_scripts.lib.runtime.errors import InputError
 
 # What NumPy raises for a header or content that is not what it should be.
 _DAMAGED = (ValueError, TypeError, SyntaxError, EOFError, OSError, OverflowError, MemoryError, tokenize.TokenError)

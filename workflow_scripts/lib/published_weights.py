@@ -11,8 +11,8 @@ import torch
 from safetensors import SafetensorError
 from safetensors.torch import load_file
 
-from workflow_scripts.lib.errors import InputError
 from workflow_scripts.lib.npy import read_npy
+from workflow_scripts.lib.runtime.errors import InputError
 
 WRAPPINGS = ("model", "state_dict", "teacher")
 """Entries of a training checkpoint under which the weights lie, beside the optimizer's state and the like."""

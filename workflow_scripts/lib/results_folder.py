@@ -8,7 +8,7 @@ from collections.abc import Iterable
 from pathlib import Path
 
 from workflow_scripts.lib.corpora.tracks import read_tracks
-from workflow_scripts.lib.errors import InputError
+from workflow_scripts.lib.runtime.errors import InputError
 
 
 def check_results(results: Path, videos: Iterable[str]) -> None:

@@ -9,7 +9,7 @@ import logging
 import numpy as np
 
 from workflow_scripts.lib.challenge.expressions import UNLABELLED
-from workflow_scripts.lib.errors import InputError
+from workflow_scripts.lib.runtime.errors import InputError
 
 USUAL_ROWS = 3
 LARGEST_SHARE = 0.05

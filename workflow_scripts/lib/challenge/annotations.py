@@ -5,7 +5,7 @@ from pathlib import Path
 import numpy as np
 
 from workflow_scripts.lib.challenge.expressions import EXPRESSIONS, NUM_CLASSES, UNLABELLED
-from workflow_scripts.lib.errors import InputError
+from workflow_scripts.lib.runtime.errors import InputError
 
 _HEADER = [name.lower() for name in EXPRESSIONS]
 _VALUES = {str(value): value for value in range(UNLABELLED, NUM_CLASSES)}

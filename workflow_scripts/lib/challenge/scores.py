@@ -6,7 +6,7 @@ Shapes: N frames, G groups, C classes.
 import numpy as np
 
 from workflow_scripts.lib.challenge.expressions import EXPRESSIONS, NUM_CLASSES
-from workflow_scripts.lib.errors import InputError
+from workflow_scripts.lib.runtime.errors import InputError
 
 
 def class_f1(expression: np.ndarray, predicted: np.ndarray) -> np.ndarray:

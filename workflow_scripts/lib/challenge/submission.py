@@ -15,8 +15,8 @@ import numpy as np
 from workflow_scripts.lib.artifacts import write_text
 from workflow_scripts.lib.challenge.expressions import EXPRESSIONS
 from workflow_scripts.lib.challenge.templates import image_location
-from workflow_scripts.lib.errors import InputError
 from workflow_scripts.lib.names import is_name
+from workflow_scripts.lib.runtime.errors import InputError
 
 HEADER = ",".join(("image_location", *EXPRESSIONS))
 _CLASSES = {str(number): name for number, name in enumerate(EXPRESSIONS)}

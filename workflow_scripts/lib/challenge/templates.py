@@ -11,8 +11,8 @@ from collections import Counter
 from pathlib import Path
 
 from workflow_scripts.lib.challenge.annotations import read_annotation
-from workflow_scripts.lib.errors import InputError
 from workflow_scripts.lib.names import is_name
+from workflow_scripts.lib.runtime.errors import InputError
 
 _ROW = re.compile(
     r"^([A-Za-z0-9][A-Za-z0-9._-]*)/([0-9]{5}|[1-9][0-9]{5,8})\.jpg *(?:,.*)?$", re.MULTILINE

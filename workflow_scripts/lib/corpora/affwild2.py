@@ -16,7 +16,7 @@ from workflow_scripts.lib.challenge.templates import template_tracks
 from workflow_scripts.lib.corpora.problems import ERROR, Problem, collecting, raise_first, without_clashes
 from workflow_scripts.lib.corpora.tracks import SPLITS, Track, person_by_suffix
 from workflow_scripts.lib.corpora.walking import files_below
-from workflow_scripts.lib.errors import InputError
+from workflow_scripts.lib.runtime.errors import InputError
 
 VIDEO_SUFFIXES = (".mp4", ".avi", ".mov", ".mkv", ".webm", ".flv")
 # Names of folders and lists are compared in lower case and without what is neither letter nor digit.

@@ -25,7 +25,7 @@ from workflow_scripts.lib.demo.plan import (
     planned_paths,
     recorded_paths,
 )
-from workflow_scripts.lib.errors import InputError
+from workflow_scripts.lib.runtime.errors import InputError
 
 DEMO_ROOT = Path("results/demo/affwild2")
 

@@ -8,8 +8,8 @@ from pathlib import Path
 from workflow_scripts.lib.corpora.affwild2 import VIDEO_SUFFIXES
 from workflow_scripts.lib.corpora.tracks import Track, check_tracks
 from workflow_scripts.lib.corpora.walking import files_below
-from workflow_scripts.lib.errors import InputError
 from workflow_scripts.lib.names import name_hash, plain_name
+from workflow_scripts.lib.runtime.errors import InputError
 
 SUFFIXES = (*VIDEO_SUFFIXES, ".m4v", ".mpg", ".mpeg", ".wmv", ".ts", ".mts", ".3gp", ".ogv")
 RESULTS = Path("results")

@@ -19,7 +19,7 @@ from pathlib import Path
 
 import numpy as np
 
-from workflow_scripts.lib.errors import InputError
+from workflow_scripts.lib.runtime.errors import InputError
 
 _PART = re.compile(r"(cv|paper)([0-9]+)")
 PROTOCOLS = {"nested": "cv", "paper": "paper"}

@@ -19,8 +19,8 @@ from sklearn.model_selection import StratifiedGroupKFold, train_test_split
 
 from workflow_scripts.lib.challenge.expressions import EXPRESSIONS, expression_number
 from workflow_scripts.lib.corpora.inside import Inside
-from workflow_scripts.lib.errors import InputError
 from workflow_scripts.lib.npy import read_npy
+from workflow_scripts.lib.runtime.errors import InputError
 
 # AffectNet: 0 Neutral, 1 Happy, 2 Sad, 3 Surprise, 4 Fear, 5 Disgust, 6 Anger, 7 Contempt (our Other).
 AFFECTNET_TO_CHALLENGE = {0: 0, 1: 4, 2: 5, 3: 6, 4: 3, 5: 2, 6: 1, 7: 7}

@@ -17,12 +17,12 @@ from workflow_scripts.lib.challenge.expressions import EXPRESSIONS, NUM_CLASSES
 from workflow_scripts.lib.challenge.templates import read_template
 from workflow_scripts.lib.corpora.problems import ERROR, WARNING, Problem, collecting, problem_of
 from workflow_scripts.lib.corpora.tracks import SPLITS, Track
-from workflow_scripts.lib.errors import InputError
-from workflow_scripts.lib.job import progress
 from workflow_scripts.lib.media.child_process import decoded_apart
 from workflow_scripts.lib.media.headers import Header, count_packets, read_header
 from workflow_scripts.lib.media.limits import Limits
 from workflow_scripts.lib.media.video import read_video
+from workflow_scripts.lib.runtime.errors import InputError
+from workflow_scripts.lib.runtime.job import progress
 
 CLASSES = list(EXPRESSIONS)
 FEW_VIDEOS_SHARE = 0.5

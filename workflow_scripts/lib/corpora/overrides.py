@@ -10,8 +10,8 @@ import re
 from collections.abc import Collection
 from pathlib import Path
 
-from workflow_scripts.lib.errors import InputError
 from workflow_scripts.lib.faces.wanted import parse_box, parse_wanted
+from workflow_scripts.lib.runtime.errors import InputError
 
 REQUIRED = ("track", "from_frame", "to_frame", "person")
 OPTIONAL = ("box",)

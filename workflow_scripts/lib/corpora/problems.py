@@ -8,7 +8,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 
 from workflow_scripts.lib.corpora.tracks import Track, check_tracks
-from workflow_scripts.lib.errors import InputError
+from workflow_scripts.lib.runtime.errors import InputError
 
 ERROR = "error"
 """Severity of what keeps `submission` from running to its end."""

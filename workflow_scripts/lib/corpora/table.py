@@ -13,9 +13,9 @@ from workflow_scripts.lib.challenge.expressions import EXPRESSIONS, expression_n
 from workflow_scripts.lib.corpora.inside import Inside
 from workflow_scripts.lib.corpora.problems import Problem, collecting, raise_first, without_clashes
 from workflow_scripts.lib.corpora.tracks import SPLITS, Track, person_by_suffix
-from workflow_scripts.lib.errors import InputError
 from workflow_scripts.lib.faces.wanted import parse_wanted
 from workflow_scripts.lib.names import path_fault
+from workflow_scripts.lib.runtime.errors import InputError
 
 AUTO = "auto"
 REQUIRED = ("track", "path", "split")

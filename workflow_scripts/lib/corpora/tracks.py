@@ -9,8 +9,8 @@ from collections.abc import Iterable
 from dataclasses import astuple, dataclass, fields
 from pathlib import Path
 
-from workflow_scripts.lib.errors import InputError
 from workflow_scripts.lib.names import LONGEST_NAME, is_name, path_fault
+from workflow_scripts.lib.runtime.errors import InputError
 
 SPLITS = ("train", "validation", "test")
 

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from fractions import Fraction
 from pathlib import Path
 
-from workflow_scripts.lib.errors import InputError
+from workflow_scripts.lib.runtime.errors import InputError
 
 ANNOTATIONS = "10th ABAW Annotations/EXPR_Recognition_Challenge"
 TEMPLATE = "test_set_examples/ABAW_Expr_test_set_example.txt"

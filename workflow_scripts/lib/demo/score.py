@@ -17,7 +17,7 @@ import pandas as pd
 
 from workflow_scripts.lib.artifacts import read_parquet
 from workflow_scripts.lib.challenge.scores import macro_f1
-from workflow_scripts.lib.errors import InputError
+from workflow_scripts.lib.runtime.errors import InputError
 
 
 def read_predictions(path: Path) -> pd.DataFrame:

@@ -2,7 +2,7 @@
 
 from torch import nn
 
-from workflow_scripts.lib.errors import InputError
+from workflow_scripts.lib.runtime.errors import InputError
 
 
 def check_class_token(encoder: nn.Module) -> None:

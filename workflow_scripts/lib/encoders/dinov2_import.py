@@ -11,8 +11,8 @@ import torch
 from torch import nn
 from transformers import Dinov2Config, Dinov2Model
 
-from workflow_scripts.lib.errors import InputError
 from workflow_scripts.lib.published_weights import check_names, check_tensors
+from workflow_scripts.lib.runtime.errors import InputError
 
 HEAD_FEATURES = 64
 """Features per attention head in every published DINOv2; shapes do not tell."""

@@ -11,7 +11,7 @@ from safetensors import SafetensorError
 from transformers import AutoConfig, AutoFeatureExtractor, AutoModel, PreTrainedModel
 
 from workflow_scripts.lib.artifacts import filling
-from workflow_scripts.lib.errors import InputError
+from workflow_scripts.lib.runtime.errors import InputError
 
 transformers.utils.logging.disable_progress_bar()  # loading takes seconds and the logs are read by people
 

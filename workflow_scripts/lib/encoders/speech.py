@@ -11,7 +11,7 @@ import torch
 from torch import nn
 
 from workflow_scripts.lib.compute import map_in_threads
-from workflow_scripts.lib.errors import InputError
+from workflow_scripts.lib.runtime.errors import InputError
 
 
 def layer_indices(layers: str, num_layers: int) -> list[int]:

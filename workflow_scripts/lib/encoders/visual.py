@@ -15,7 +15,7 @@ from workflow_scripts.lib.compute import map_in_threads
 from workflow_scripts.lib.encoders.class_token import check_class_token
 from workflow_scripts.lib.encoders.dinov2_inference import shorten
 from workflow_scripts.lib.encoders.preprocessing import centre_crop, to_input
-from workflow_scripts.lib.errors import InputError
+from workflow_scripts.lib.runtime.errors import InputError
 
 
 class VisualEncoder:

@@ -9,7 +9,7 @@ from typing import Protocol
 
 import numpy as np
 
-from workflow_scripts.lib.errors import InputError
+from workflow_scripts.lib.runtime.errors import InputError
 
 SAME_FACE_OVERLAP = 0.5
 MARGIN_SHARE = 0.1

@@ -10,10 +10,10 @@ from itertools import pairwise
 
 import numpy as np
 
-from workflow_scripts.lib.errors import InputError
 from workflow_scripts.lib.faces.linking import iou
 from workflow_scripts.lib.faces.persons import Persons
 from workflow_scripts.lib.faces.wanted import Identity, Place, parse_wanted
+from workflow_scripts.lib.runtime.errors import InputError
 
 DETECTED, INTERPOLATED, ABSENT = "detected", "interpolated", "absent"
 LEAST_IOU = 0.3  # of a face with the box that an identity's reference names

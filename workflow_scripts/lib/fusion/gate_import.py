@@ -6,9 +6,9 @@ import numpy as np
 import torch
 
 from workflow_scripts.lib.challenge.expressions import NUM_CLASSES
-from workflow_scripts.lib.errors import InputError
 from workflow_scripts.lib.fusion.model import FusionModel
 from workflow_scripts.lib.published_weights import check_names, check_tensors
+from workflow_scripts.lib.runtime.errors import InputError
 
 STATISTICS = {
     "visual_mean": "visual_normalisation.mean",

@@ -13,10 +13,10 @@ from safetensors.torch import save_file
 from torch import nn
 
 from workflow_scripts.lib.artifacts import replacing, unreadable
-from workflow_scripts.lib.errors import InputError
 from workflow_scripts.lib.feature_shards import FeatureRows
 from workflow_scripts.lib.fusion.dropout import Dropout
 from workflow_scripts.lib.fusion.heads import HEADS
+from workflow_scripts.lib.runtime.errors import InputError
 
 METADATA = "fusion_model"
 """Name of the metadata entry that holds a saved model's settings and provenance, as JSON."""

@@ -15,10 +15,10 @@ import torch.nn.functional as F
 from workflow_scripts.lib.challenge.expressions import UNLABELLED
 from workflow_scripts.lib.challenge.scores import macro_f1
 from workflow_scripts.lib.compute import DTYPES
-from workflow_scripts.lib.errors import InputError
 from workflow_scripts.lib.feature_shards import FeatureRows
 from workflow_scripts.lib.fusion.model import FusionModel
 from workflow_scripts.lib.fusion.prediction import predict_logits
+from workflow_scripts.lib.runtime.errors import InputError
 from workflow_scripts.lib.targets import class_weights
 
 BUFFER_BYTES = 256 * 2**20

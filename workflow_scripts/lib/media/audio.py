@@ -18,11 +18,11 @@ import numpy as np
 import soundfile
 
 from workflow_scripts.lib.artifacts import replacing, unreadable
-from workflow_scripts.lib.errors import InputError, MediaError
 from workflow_scripts.lib.media.avi import sound_delay_s
 from workflow_scripts.lib.media.child_process import run_limited
 from workflow_scripts.lib.media.container import ONLY_THIS_FILE, REMEDY, media_url, open_media
 from workflow_scripts.lib.media.limits import Limits
+from workflow_scripts.lib.runtime.errors import InputError, MediaError
 
 SAMPLE_RATE = 16000
 SOUND, SILENT, NO_AUDIO = "sound", "silent", "no_audio"

@@ -18,9 +18,9 @@ from multiprocessing.connection import Connection
 from pathlib import Path
 from typing import BinaryIO, TypeVar
 
-from workflow_scripts.lib.errors import InputError, MediaError
 from workflow_scripts.lib.media.container import REMEDY
-from workflow_scripts.lib.media.limits import Limits, beyond
+from workflow_scripts.lib.media.limits import MEMORY_MB, PICTURE_S, Limits, beyond
+from workflow_scripts.lib.runtime.errors import InputError, MediaError
 
 Item = TypeVar("Item")
 MB = 1_000_000
@@ -48,14 +48,14 @@ def decoded_apart(items: Callable[[], Iterator[Item]], path: Path, limits: Limit
     try:
         while True:
             if not receiver.poll(limits.picture_s):
-                raise beyond(path, "gave its decoder no picture for so long", "picture_s", limits.picture_s)
+                raise beyond(path, "gave its decoder no picture for so long", PICTURE_S, limits.picture_s)
             try:
                 error, items_left, item = receiver.recv()
             except EOFError:
                 child.join()
                 raise _crash(path, child.exitcode) from None
             if isinstance(error, MemoryError):
-                raise _too_large(path, limits) from error
+                raise beyond(path, "takes more memory to decode", MEMORY_MB, limits.memory_mb) from error
             if error is not None:
                 raise error
             if not items_left:
@@ -85,7 +85,7 @@ def run_limited(
             preexec_fn=partial(_bind, os.getpid(), limits.memory_mb * MB),
         )
     except subprocess.TimeoutExpired as error:
-        raise beyond(path, f"kept ffmpeg busy for {error.timeout:.3g} s", "picture_s", limits.picture_s) from error
+        raise beyond(path, f"kept ffmpeg busy for {error.timeout:.3g} s", PICTURE_S, limits.picture_s) from error
     if done.returncode < 0:
         raise _crash(path, done.returncode)
     return done
@@ -130,7 +130,3 @@ def _crash(path: Path, exit_code: int) -> Exception:
         return MemoryError(f"the system ended the process that decoded {path}")
     name = signal.Signals(-exit_code).name if exit_code < 0 else f"exit status {exit_code}"
     return MediaError(f"{path} made its decoder crash ({name}); {REMEDY}.")
-
-
-def _too_large(path: Path, limits: Limits) -> MediaError:
-    return beyond(path, "takes more memory to decode", "memory_mb", limits.memory_mb)

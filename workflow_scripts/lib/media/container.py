@@ -8,7 +8,7 @@ import av
 import av.container
 import av.error
 
-from workflow_scripts.lib.errors import MediaError
+from workflow_scripts.lib.runtime.errors import MediaError
 
 # Playlists, concat scripts and image patterns would open further files: only plain containers are allowed.
 DEMUXERS = "mov,matroska,avi,flv,mpeg,mpegts,mpegvideo,asf,ogg,m4v,h263,h264,hevc,obu,ivf,mxf,dv,rm,nut,wtv,mjpeg,gif"

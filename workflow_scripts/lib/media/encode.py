@@ -8,8 +8,8 @@ import av
 import numpy as np
 
 from workflow_scripts.lib.artifacts import replacing
-from workflow_scripts.lib.errors import InputError
 from workflow_scripts.lib.media.audio import open_audio
+from workflow_scripts.lib.runtime.errors import InputError
 
 TICKS_PER_S = 90_000
 SOUND_BLOCK = 1024  # samples of an AAC frame

@@ -9,8 +9,8 @@ from av.container import InputContainer
 from av.stream import Disposition
 from av.video.stream import VideoStream
 
-from workflow_scripts.lib.errors import InputError
 from workflow_scripts.lib.media.container import REMEDY, open_media
+from workflow_scripts.lib.runtime.errors import InputError
 
 
 @dataclass(frozen=True)

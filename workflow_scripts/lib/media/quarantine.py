@@ -17,7 +17,7 @@ from operator import getitem
 from pathlib import Path
 
 from workflow_scripts.lib.artifacts import write_text
-from workflow_scripts.lib.errors import InputError, MediaError
+from workflow_scripts.lib.runtime.errors import InputError, MediaError
 
 
 @dataclass(frozen=True)

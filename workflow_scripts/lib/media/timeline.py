@@ -6,7 +6,7 @@ import numpy as np
 import pyarrow as pa
 
 from workflow_scripts.lib.artifacts import read_made_by, read_parquet
-from workflow_scripts.lib.errors import InputError
+from workflow_scripts.lib.runtime.errors import InputError
 
 SCHEMA = pa.schema(
     [

@@ -16,10 +16,10 @@ from av.stream import Disposition
 from av.video.reformatter import Interpolation
 from av.video.stream import VideoStream
 
-from workflow_scripts.lib.errors import InputError, MediaError
 from workflow_scripts.lib.media.avi import first_picture_hold_s
 from workflow_scripts.lib.media.container import REMEDY, open_media
 from workflow_scripts.lib.media.limits import Limits
+from workflow_scripts.lib.runtime.errors import InputError, MediaError
 
 FALLBACK_STEP_S = Fraction(1, 25)  # between pictures of a stream that states neither times nor a rate
 WIDEST_PIXEL = 8  # pixel aspect ratios beyond 8:1 come from damaged headers

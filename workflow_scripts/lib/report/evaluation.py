@@ -14,7 +14,6 @@ from workflow_scripts.lib.artifacts import read_parquet
 from workflow_scripts.lib.challenge.class_intervals import class_intervals
 from workflow_scripts.lib.challenge.expressions import EXPRESSIONS
 from workflow_scripts.lib.challenge.scores import group_confusions
-from workflow_scripts.lib.errors import InputError
 from workflow_scripts.lib.faces.subject import ABSENT
 from workflow_scripts.lib.logits import read_labelled_logits
 from workflow_scripts.lib.media.timeline import duration_s
@@ -22,6 +21,7 @@ from workflow_scripts.lib.palette import COLOURS
 from workflow_scripts.lib.report.page import Folded, Legend, Picture, Pictures, Section, Table, Text
 from workflow_scripts.lib.report.pictures import figure_picture
 from workflow_scripts.lib.report.plots import draw_confusion, draw_f1, draw_timeline
+from workflow_scripts.lib.runtime.errors import InputError
 from workflow_scripts.lib.smoothing import NO_SMOOTHING, Smoothing
 
 NUM_MOVING, NUM_TIMELINES = 3, 2

@@ -4,7 +4,7 @@ import re
 
 from torch import nn
 
-from workflow_scripts.lib.errors import InputError
+from workflow_scripts.lib.runtime.errors import InputError
 
 # transformers' names: DINOv2, DINOv3, CLIP and SigLIP, and ViT, DeiT and BEiT without a prefix. From the beginning,
 # since a block may hold layers of its own, and since those of a stage are counted anew in each.

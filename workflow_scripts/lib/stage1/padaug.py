@@ -6,7 +6,7 @@ Shapes: B images, C channels, H x W pixels. Source: the method's Stage I (PadAug
 import torch
 from torch import nn
 
-from workflow_scripts.lib.errors import InputError
+from workflow_scripts.lib.runtime.errors import InputError
 
 PATTERNS = (
     ("left",),

@@ -14,7 +14,7 @@ import torch
 import torch.distributed
 from torch.multiprocessing.spawn import ProcessException
 
-from workflow_scripts.lib.errors import InputError
+from workflow_scripts.lib.runtime.errors import InputError
 
 
 def run_in_processes(function: Callable, num_processes: int, num_threads: int, settings: dict) -> None:

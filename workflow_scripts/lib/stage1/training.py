@@ -19,10 +19,10 @@ from workflow_scripts.lib.challenge.scores import macro_f1
 from workflow_scripts.lib.compute import on_own_stream
 from workflow_scripts.lib.encoders.class_token import check_class_token
 from workflow_scripts.lib.encoders.preprocessing import UNREADABLE, decode, to_input, to_unit
-from workflow_scripts.lib.errors import InputError
 from workflow_scripts.lib.faces.resizing import resize
-from workflow_scripts.lib.job import progress
 from workflow_scripts.lib.published_weights import read_checkpoint
+from workflow_scripts.lib.runtime.errors import InputError
+from workflow_scripts.lib.runtime.job import progress
 from workflow_scripts.lib.stage1.layer_decay import parameter_groups
 from workflow_scripts.lib.targets import class_weights, mixup, soft_cross_entropy, soft_targets
 

@@ -13,7 +13,7 @@ from pathlib import Path
 
 from tqdm import tqdm
 
-from workflow_scripts.lib.errors import InputError
+from workflow_scripts.lib.runtime.errors import InputError
 
 _LINE = "{desc}: {n_fmt} of {total_fmt}{unit}, {rate_fmt}, {remaining} left"
 # A full disk in the words of libraries that keep the system's to themselves: NumPy, PyTorch twice, libsndfile.
