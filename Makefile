@@ -20,7 +20,7 @@ ablation: $(INSTALLED)
 	@$(MAKE) --no-print-directory score-demo
 
 score-demo: $(INSTALLED)
-	@$(RUN) python -m workflow_scripts.lib.demo.score \
+	@$(RUN) python -m frame_expressions.demo.score \
 	  --predictions results/submission/predictions.txt --truth results/demo/truth.parquet
 
 test: $(INSTALLED) lint

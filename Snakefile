@@ -20,22 +20,16 @@ os.environ.setdefault("GOMP_SPINCOUNT", "1000")
 # The library that resizes crops starts a thread for every core, however many the job was given.
 os.environ.setdefault("RAYON_NUM_THREADS", "1")
 
-from workflow_scripts.lib.code_digest import digest_of
-from workflow_scripts.lib.configuration import check_ablation, check_config, check_keys
-from workflow_scripts.lib.corpora.corpus import read_corpus
-from workflow_scripts.lib.encoders.preprocessor import preprocessor_config
-from workflow_scripts.lib.runtime.errors import InputError
-from workflow_scripts.lib.exported_model import ExportedModel, settings_of
-from workflow_scripts.lib.given_files import (
-    adapted_encoder,
-    detector_files,
-    encoder_files,
-    image_set_files,
-    network_files,
-)
-from workflow_scripts.lib.resources import rising, steady
-from workflow_scripts.lib.results_folder import check_results
-from workflow_scripts.lib.storage import local_if_given
+from frame_expressions.workflow.code_digest import digest_of
+from frame_expressions.workflow.configuration import (check_ablation, check_config, check_keys)
+from frame_expressions.workflow.corpus import read_corpus
+from frame_expressions.encoders.processor_config import preprocessor_config
+from frame_expressions.runtime.errors import InputError
+from frame_expressions.prediction.exported_model import ExportedModel, settings_of
+from frame_expressions.workflow.input_files import (adapted_encoder, detector_files, encoder_files, image_set_files, network_files)
+from frame_expressions.workflow.resources import rising, steady
+from frame_expressions.workflow.results_folder import check_results
+from frame_expressions.workflow.storage import local_if_given
 
 
 configfile: os.path.join(workflow.basedir, "config.yaml")
@@ -80,7 +74,7 @@ else:
         track="[A-Za-z0-9][A-Za-z0-9._-]*",
         shard="(train|validation|test|predict-[A-Za-z0-9._-]+)-[0-9]+",
         fold="official|imported|(cv|paper)[0-9]+",
-        modality="visual|speech",
+        modality="visual|audio",
 
     include: "rules/models.smk"
     include: "rules/quarantine.smk"

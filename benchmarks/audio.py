@@ -17,13 +17,15 @@ from scipy.signal import lfilter
 from transformers import AutoFeatureExtractor, AutoModel
 
 from benchmarks.measuring import Row, compared, limited, on_cores, seconds_in_turns, show
+from frame_expressions.artifacts.parquet import write_parquet
+from frame_expressions.artifacts.provenance import provenance_of
+from frame_expressions.artifacts.text import write_json
+from frame_expressions.encoders.audio import AudioEncoder, chunks, window_means
+from frame_expressions.encoders.loading import load_encoder, load_feature_extractor, random_encoder, save_encoder
+from frame_expressions.media.audio import SAMPLE_RATE, SOUND, read_audio, write_audio
+from frame_expressions.media.audio_windows import windows as windows_about
+from frame_expressions.networks.device import start_torch
 from workflow_scripts import dump_audio_features
-from workflow_scripts.lib.artifacts import made_by, write_json, write_parquet
-from workflow_scripts.lib.compute import start_torch
-from workflow_scripts.lib.encoders.loading import load_encoder, load_feature_extractor, random_encoder, save_encoder
-from workflow_scripts.lib.encoders.speech import SpeechEncoder, chunks, window_means
-from workflow_scripts.lib.media.audio import SAMPLE_RATE, SOUND, read_audio, write_audio
-from workflow_scripts.lib.media.audio_windows import windows as windows_about
 
 FOLDER = Path("results/bench/audio")
 NUM_THREADS = 2
@@ -91,7 +93,7 @@ def _ours(recording: Path) -> None:
 
 def _embedded(samples: np.ndarray) -> np.ndarray:
     """What `_ours` does, before it is stored in float16: [T, D]."""
-    speech = SpeechEncoder(
+    audio_encoder = AudioEncoder(
         encoder=load_encoder(_encoder()),
         feature_extractor=load_feature_extractor(_encoder()),
         layers="last4",
@@ -100,7 +102,7 @@ def _embedded(samples: np.ndarray) -> np.ndarray:
     )
     bounds = _bounds(samples)
     pieces = chunks(samples, bounds, np.arange(len(bounds)), CHUNK_S * SAMPLE_RATE)
-    return window_means(speech, pieces, len(bounds), NUM_THREADS)
+    return window_means(audio_encoder, pieces, len(bounds), NUM_THREADS)
 
 
 @torch.inference_mode()
@@ -157,7 +159,7 @@ def _recording(seconds: int) -> Path:
         noise = lfilter([0.2], [1, -0.8], rng.normal(size=seconds * SAMPLE_RATE))
         loudness = 1 + np.sin(np.arange(len(noise)) / SAMPLE_RATE * 2 * np.pi * 3)
         samples = (2000 * loudness * noise).clip(-32768, 32767).astype(np.int16)
-        write_audio(samples, SOUND, path, made_by({}))
+        write_audio(samples, SOUND, path, provenance_of({}))
         bounds = _bounds(samples)
         columns = {
             "frame": pa.array(np.arange(1, len(bounds) + 1), pa.int32()),
@@ -165,7 +167,7 @@ def _recording(seconds: int) -> Path:
             "end_sample": bounds[:, 1],
             "has_sound": np.ones(len(bounds), bool),
         }
-        write_parquet(pa.table(columns), path.with_suffix(".parquet"), made_by({}))
+        write_parquet(pa.table(columns), path.with_suffix(".parquet"), provenance_of({}))
     return path
 
 

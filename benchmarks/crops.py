@@ -9,9 +9,9 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 from PIL import Image
 
-from workflow_scripts.lib.artifacts import made_by, write_parquet
-from workflow_scripts.lib.media.jpeg import encode_jpeg
-from workflow_scripts.lib.media.rows import write_rows
+from frame_expressions.artifacts.parquet import write_parquet, write_rows
+from frame_expressions.artifacts.provenance import provenance_of
+from frame_expressions.media.jpeg import encode_jpeg
 
 SCALES = [0.9, 1.2, 1.5]
 STORED_PX, SEEN_PX = 256, 224
@@ -57,7 +57,7 @@ def write_shard_of_crops(frames_of_tracks: Sequence[int], jpegs: Sequence[bytes]
             continue
         frames = np.arange(1, num_frames + 1, dtype=np.int32)
         times = {"frame": frames, "time_s": frames / 30, "status": ["detected"] * num_frames}
-        write_parquet(pa.table(times), subject, made_by({}))
+        write_parquet(pa.table(times), subject, provenance_of({}))
         rows = (
             {
                 "frame": frame,
@@ -68,7 +68,7 @@ def write_shard_of_crops(frames_of_tracks: Sequence[int], jpegs: Sequence[bytes]
             for frame in frames.tolist()
             for which, scale in enumerate(SCALES)
         )
-        write_rows(rows, crops, _SCHEMA, made_by({}))
+        write_rows(rows, crops, _SCHEMA, provenance_of({}))
     return shard
 
 

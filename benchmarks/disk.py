@@ -12,9 +12,9 @@ import yaml
 
 from benchmarks import faces
 from benchmarks.measuring import Row, limited, show
+from frame_expressions.artifacts.feature_shards import write_shard
+from frame_expressions.artifacts.parquet import read_parquet
 from workflow_scripts import resample_audio, window_audio
-from workflow_scripts.lib.artifacts import read_parquet
-from workflow_scripts.lib.feature_shards import write_shard
 
 FOLDER = Path("results/bench/disk")
 CROP_PX, NUM_FEATURES = 224, 1024

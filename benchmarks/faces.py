@@ -16,13 +16,13 @@ import numpy as np
 import yaml
 
 from benchmarks.measuring import Row, compared, limited, on_cores, seconds_in_turns, show
+from frame_expressions.artifacts.parquet import read_parquet
+from frame_expressions.demo.clip_writer import write_video
+from frame_expressions.demo.film import draw_frames, draw_sound, plan_films
+from frame_expressions.demo.plan import plan_videos
+from frame_expressions.faces.boxes import iou
+from frame_expressions.faces.detectors import filled
 from workflow_scripts import crop_faces, detect_faces, extract_frames, select_subject
-from workflow_scripts.lib.artifacts import read_parquet
-from workflow_scripts.lib.demo.encode import write_video
-from workflow_scripts.lib.demo.film import draw_frames, draw_sound, plan_films
-from workflow_scripts.lib.demo.plan import plan_videos
-from workflow_scripts.lib.faces.detectors import filled
-from workflow_scripts.lib.faces.linking import iou
 
 FOLDER = Path("results/bench/faces")
 INPUT_PX, MIN_SCORE = 640, 0.5

@@ -19,15 +19,15 @@ from torch import nn
 from torch.utils.data import DataLoader, TensorDataset
 
 from benchmarks.measuring import Row, added_mib, compared, limited, on_cores, seconds_in_turns, show
+from frame_expressions.artifacts.feature_shards import FeatureShards, write_shard
+from frame_expressions.artifacts.provenance import provenance_of
+from frame_expressions.artifacts.vocabulary import EXPRESSIONS, NUM_CLASSES
+from frame_expressions.fusion import training
+from frame_expressions.fusion.heads import GatedFusion
+from frame_expressions.fusion.model import FusionModel
+from frame_expressions.fusion.training import Frames, ShuffledBatches, train, train_epoch
+from frame_expressions.networks.device import computes_in
 from workflow_scripts import train_fusion
-from workflow_scripts.lib.artifacts import made_by
-from workflow_scripts.lib.challenge.expressions import EXPRESSIONS, NUM_CLASSES
-from workflow_scripts.lib.compute import computes_in
-from workflow_scripts.lib.feature_shards import FeatureShards, write_shard
-from workflow_scripts.lib.fusion import training
-from workflow_scripts.lib.fusion.heads import GatedFusion
-from workflow_scripts.lib.fusion.model import FusionModel
-from workflow_scripts.lib.fusion.training import Frames, ShuffledBatches, train, train_epoch
 
 FOLDER = Path("results/bench")
 CORES = 2
@@ -77,7 +77,7 @@ def growth_work(scale: int) -> Callable[[], object]:
 def _speeds(stored: Frames) -> tuple[dict[str, float], int]:
     """Seconds a step, and how many values of the first batches differ from those of the same frames in memory."""
     everything = np.arange(len(stored))
-    in_memory = Frames(*stored.features(), stored.expression)
+    in_memory = Frames(*stored.features(), stored.labels)
 
     batches, same_batches = (
         ShuffledBatches(frames, everything, BATCH, np.random.default_rng(0), "cpu") for frames in (stored, in_memory)
@@ -126,7 +126,7 @@ def _peer(frames: Frames, weights: torch.Tensor) -> Iterator[float]:
     12 GB of float32 beside them would not leave room on a machine of 24 GiB; the loader works in this process, which
     was faster than in another one."""
     dataset = TensorDataset(
-        *(torch.from_numpy(array) for array in frames.features()), torch.from_numpy(frames.expression.astype(np.int64))
+        *(torch.from_numpy(array) for array in frames.features()), torch.from_numpy(frames.labels.astype(np.int64))
     )
     loader = DataLoader(dataset, batch_size=BATCH, shuffle=True)
     model, optimizer, schedule = _made(_UsualModel(), fused=None)
@@ -164,15 +164,15 @@ def _lost_score() -> float:
 
 def _learnable(rng: np.random.Generator, prototypes: np.ndarray, num_tracks: int) -> Frames:
     """Tracks of 256 frames with one class for 64 frames at a time, features near a class's and the track's own."""
-    expression = np.repeat(rng.integers(0, NUM_CLASSES, num_tracks * 4), 64)
+    labels = np.repeat(rng.integers(0, NUM_CLASSES, num_tracks * 4), 64)
     track = np.repeat(np.arange(num_tracks), 256)
     features = [
-        (0.4 * prototypes[modality][expression] + rng.normal(size=(num_tracks, 128))[track]).astype(np.float32)
+        (0.4 * prototypes[modality][labels] + rng.normal(size=(num_tracks, 128))[track]).astype(np.float32)
         + 2 * rng.standard_normal((len(track), 128), dtype=np.float32)
         for modality in (0, 1)
     ]
     there = np.ones(len(track), bool)
-    return Frames(*(array.astype(np.float16) for array in features), there, there, expression.astype(np.int8))
+    return Frames(*(array.astype(np.float16) for array in features), there, there, labels.astype(np.int8))
 
 
 def _sizes() -> dict:
@@ -210,7 +210,7 @@ def _corpus(folder: Path, num_tracks: int, tracks_per_shard: int = 34) -> dict:
                 "detected": present,
                 "padded_share": np.zeros(count, np.float32),
             }
-            write_shard(npy, index, features, columns, made_by({}))
+            write_shard(npy, index, features, columns, provenance_of({}))
     rows = [
         {"track": name, "split": "train", "annotation": "", "label": EXPRESSIONS[number % NUM_CLASSES], "group": name}
         for number, name in enumerate(names)
@@ -225,8 +225,8 @@ def _training_frames(corpus: dict) -> Frames:
     names = [row["track"] for row in corpus["tracks"] if row["split"] == "train"]
     visual, visual_present = FeatureShards(corpus["visual"]).stacked(names)
     audio, audio_present = FeatureShards(corpus["audio"]).stacked(names)
-    expression = np.repeat(np.arange(len(names), dtype=np.int8) % NUM_CLASSES, TRACK_ROWS)
-    return Frames(visual, audio, visual_present, audio_present, expression)
+    labels = np.repeat(np.arange(len(names), dtype=np.int8) % NUM_CLASSES, TRACK_ROWS)
+    return Frames(visual, audio, visual_present, audio_present, labels)
 
 
 def _whole_pass(corpus: dict) -> None:

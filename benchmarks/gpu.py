@@ -36,14 +36,14 @@ try:
 
     from benchmarks.crops import SCALES, SEEN_PX, STORED_PX, Shard, pictures, write_shard_of_crops
     from benchmarks.measuring import Row, limited, seconds_in_turns, show
+    from frame_expressions.encoders.loading import load_encoder, random_encoder, save_encoder
+    from frame_expressions.encoders.preprocessing import centre_crop, decode, normalise, to_input
+    from frame_expressions.encoders.visual import VisualEncoder, decode_crop
+    from frame_expressions.networks.device import start_torch
+    from frame_expressions.networks.losses import soft_cross_entropy, soft_targets
+    from frame_expressions.stage1.heads import make_head
+    from frame_expressions.stage1.layer_decay import freeze, parameter_groups
     from workflow_scripts import dump_visual_features
-    from workflow_scripts.lib.compute import start_torch
-    from workflow_scripts.lib.encoders.loading import load_encoder, random_encoder, save_encoder
-    from workflow_scripts.lib.encoders.preprocessing import centre_crop, decode, normalise, to_input
-    from workflow_scripts.lib.encoders.visual import VisualEncoder, decode_crop
-    from workflow_scripts.lib.stage1.heads import make_head
-    from workflow_scripts.lib.stage1.layer_decay import freeze, parameter_groups
-    from workflow_scripts.lib.targets import soft_cross_entropy, soft_targets
 except ModuleNotFoundError as error:
     raise SystemExit(f"benchmarks/gpu.py needs the Python package {error.name}; install it.") from error
 
@@ -126,7 +126,7 @@ def visual_rows(
 def stage1_rows(device: str, encoder: Path, jpegs: list[bytes], num_threads: int, small: bool) -> list[Row]:
     """Images that Stage I trains on in a second, beside the bare step on one batch in the device's memory."""
     try:
-        from workflow_scripts.lib.stage1.training import Classifier, ImageDataset, train
+        from frame_expressions.stage1.training import Classifier, ImageDataset, train
     except ModuleNotFoundError as error:
         print(f"Stage I is left out: it needs the Python package {error.name}, which is not installed")
         return []
@@ -250,12 +250,12 @@ class _Clock(nn.Module):
 def _augmentation(settings: dict) -> Callable[[torch.Tensor, torch.Generator], torch.Tensor]:
     """Stage I's own, or the middle of each image where kornia is not installed."""
     try:
-        from workflow_scripts.lib.stage1.augmentation import Augmentation
+        from frame_expressions.stage1.augmentation import Augmentation
     except ModuleNotFoundError as error:
         print(f"Stage I runs without its augmentation: the Python package {error.name} is not installed")
         return lambda images, generator: normalise(centre_crop(images, SEEN_PX))
-    from workflow_scripts.lib.encoders.preprocessing import IMAGENET_MEAN, IMAGENET_STD
-    from workflow_scripts.lib.stage1.padaug import PadAug
+    from frame_expressions.encoders.preprocessing import IMAGENET_MEAN, IMAGENET_STD
+    from frame_expressions.stage1.padaug import PadAug
 
     return Augmentation(
         image_px=SEEN_PX,
@@ -276,8 +276,8 @@ def _bare_step(model: nn.Module, device: str, training: dict) -> Callable[[], No
     optimizer = torch.optim.AdamW(groups, fused=device == "cuda")
     parameters = [parameter for group in groups for parameter in group["params"]]
     inputs = torch.randn(training["batch_size"], 3, SEEN_PX, SEEN_PX, device=device)
-    expression = torch.arange(len(inputs), device=device) % NUM_CLASSES
-    targets = soft_targets(expression, NUM_CLASSES, training["label_smoothing"])
+    labels = torch.arange(len(inputs), device=device) % NUM_CLASSES
+    targets = soft_targets(labels, NUM_CLASSES, training["label_smoothing"])
     weights = torch.ones(NUM_CLASSES, device=device)
 
     def step() -> None:

@@ -14,10 +14,11 @@ from scipy.signal import lfilter
 from sklearn.metrics import f1_score
 
 from benchmarks.measuring import Row, added_mib, compared, limited, on_cores, seconds_in_turns, show
+from frame_expressions.artifacts.logits import LabelledLogits, read_labelled_logits, write_logits
+from frame_expressions.artifacts.provenance import provenance_of
+from frame_expressions.smoothing.search import search, smoothing_candidates
+from frame_expressions.smoothing.smoothing import Smoothing
 from workflow_scripts import search_smoothing
-from workflow_scripts.lib.artifacts import made_by
-from workflow_scripts.lib.logits import LabelledLogits, read_labelled_logits, write_logits
-from workflow_scripts.lib.smoothing import Smoothing, search, smoothing_candidates
 
 FOLDER = Path("results/bench/smoothing")
 KINDS = ["mean", "median", "gaussian", "vote"]
@@ -74,8 +75,8 @@ def _ours(frames: LabelledLogits) -> list[tuple[Smoothing, float]]:
 
 def _slow_scores(frames: LabelledLogits, candidates: Iterable[Smoothing]) -> list[tuple[Smoothing, float]]:
     """The peer: scipy on each track, kind and window; macro-F1 by scikit-learn."""
-    labelled = frames.expression >= 0
-    truth = frames.expression[labelled]
+    labelled = frames.labels >= 0
+    truth = frames.labels[labelled]
     scored = []
     for smoothing in candidates:
         kind, window = smoothing.kind, smoothing.window_frames
@@ -120,18 +121,18 @@ def _made_up(lengths: list[int], num_labelled: int) -> LabelledLogits:
     share = np.array(CLASS_FRAMES) / sum(CLASS_FRAMES)
     num_frames = sum(lengths)
     shown = np.cumsum(rng.random(num_frames) < 1 / 120)
-    expression = rng.choice(8, shown[-1] + 1, p=share)[shown].astype(np.int8)
+    labels = rng.choice(8, shown[-1] + 1, p=share)[shown].astype(np.int8)
     slow = lfilter([1 - 0.98], [1, -0.98], rng.normal(scale=12, size=(num_frames, 8)), axis=0)
     quick = rng.normal(scale=0.75, size=(num_frames, 8))
-    logits = (1.2 * np.eye(8)[expression] + 0.5 * np.log(share) + slow + quick).astype(np.float32)
+    logits = (1.2 * np.eye(8)[labels] + 0.5 * np.log(share) + slow + quick).astype(np.float32)
     attention = lfilter([1], [1, -0.999], rng.normal(size=num_frames))
-    expression[np.argsort(attention)[num_labelled:]] = -1
+    labels[np.argsort(attention)[num_labelled:]] = -1
     ends = np.cumsum(lengths)
     names = [f"track{number:04d}" for number in range(len(lengths))]
     return LabelledLogits(
         dict(zip(names, np.split(logits, ends[:-1]), strict=True)),
         {name: np.arange(length) / 30 for name, length in zip(names, lengths, strict=True)},
-        expression,
+        labels,
         np.ones(num_frames, bool),
         np.zeros(num_frames, np.float32),
     )
@@ -140,13 +141,13 @@ def _made_up(lengths: list[int], num_labelled: int) -> LabelledLogits:
 def _write(frames: LabelledLogits, path: Path) -> None:
     columns = {
         "time_s": np.concatenate(list(frames.time_s.values())),
-        "expression": frames.expression,
+        "label": frames.labels,
         "detected": frames.detected,
         "padded_share": frames.padded_share,
-        "selection": np.ones(len(frames.expression), bool),
-        "heldout": np.zeros(len(frames.expression), bool),
+        "selection": np.ones(len(frames.labels), bool),
+        "heldout": np.zeros(len(frames.labels), bool),
     }
-    write_logits(frames.logits, path, made_by({"seed": 3407}), columns)
+    write_logits(frames.logits, path, provenance_of({"seed": 3407}), columns)
 
 
 if __name__ == "__main__":

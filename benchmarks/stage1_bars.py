@@ -15,13 +15,13 @@ import yaml
 from safetensors.torch import load_file
 from snakemake.utils import update_config
 
-from workflow_scripts.lib.challenge.scores import macro_f1
-from workflow_scripts.lib.corpora.image_sets import read_image_set
-from workflow_scripts.lib.encoders.loading import load_encoder
-from workflow_scripts.lib.encoders.preprocessing import centre_crop, decode, normalise, to_unit
-from workflow_scripts.lib.faces.resizing import resize
-from workflow_scripts.lib.stage1.heads import make_head
-from workflow_scripts.lib.stage1.padaug import PadAug
+from frame_expressions.challenge.scores import macro_f1
+from frame_expressions.corpora.image_sets import read_image_set
+from frame_expressions.encoders.loading import load_encoder
+from frame_expressions.encoders.preprocessing import centre_crop, decode, normalise, to_unit
+from frame_expressions.faces.resizing import resize
+from frame_expressions.stage1.heads import make_head
+from frame_expressions.stage1.padaug import PadAug
 
 ROOT = Path(__file__).parents[1]
 TRAINED = {
@@ -34,14 +34,14 @@ BATCH = 120
 
 def validation_images(config: dict) -> tuple[torch.Tensor, np.ndarray]:
     """Images [B, 3, P, P] in [0, 1] and their classes [B]."""
-    images, expression = [], []
+    images, labels = [], []
     for entry in config["stage1"]["image_sets"]:
         found = read_image_set(entry["layout"], Path(entry["root"]))
         chosen = np.flatnonzero(found.split == "validation")
         images += [resize(decode(found.paths[row]), config["encoders"]["visual"]["resize_px"]) for row in chosen]
-        expression.append(found.expression[chosen])
+        labels.append(found.labels[chosen])
     pixels = to_unit(torch.from_numpy(np.stack(images)))
-    return centre_crop(pixels, config["encoders"]["visual"]["image_px"]), np.concatenate(expression)
+    return centre_crop(pixels, config["encoders"]["visual"]["image_px"]), np.concatenate(labels)
 
 
 @torch.inference_mode()
@@ -59,7 +59,7 @@ def main() -> None:
     """Print the table."""
     config = yaml.safe_load((ROOT / "config.yaml").read_text())
     update_config(config, yaml.safe_load((ROOT / "tests/configs/ablation.yaml").read_text()))
-    images, expression = validation_images(config)
+    images, labels = validation_images(config)
     padaug = config["stage1"]["padaug"] | {"probability": 1.0}
     barred = {
         "as they are": images,
@@ -69,7 +69,7 @@ def main() -> None:
         ),
     }
     rows = [
-        {"images": name, "Stage I": variant, "seed": seed, "macro-F1": macro_f1(expression, predicted)}
+        {"images": name, "Stage I": variant, "seed": seed, "macro-F1": macro_f1(labels, predicted)}
         for variant, folders in TRAINED.items()
         for seed, folder in enumerate(folders)
         for name, painted in barred.items()
@@ -77,7 +77,7 @@ def main() -> None:
     ]
     table = pd.DataFrame(rows).pivot_table(index=["images", "Stage I"], columns="seed", values="macro-F1", sort=False)
     table.insert(0, "mean", table.mean(axis=1))
-    print(f"{len(expression)} images")
+    print(f"{len(labels)} images")
     print(table.to_string(float_format="%.3f"))
 
 

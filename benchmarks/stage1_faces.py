@@ -19,11 +19,11 @@ import yaml
 from scipy.sparse.csgraph import connected_components
 from snakemake.utils import update_config
 
+from frame_expressions.artifacts.vocabulary import EXPRESSIONS
+from frame_expressions.encoders.loading import random_encoder, save_encoder
+from frame_expressions.encoders.preprocessing import decode
+from frame_expressions.faces.resizing import resize
 from workflow_scripts import train_stage1
-from workflow_scripts.lib.challenge.expressions import EXPRESSIONS
-from workflow_scripts.lib.encoders.loading import random_encoder, save_encoder
-from workflow_scripts.lib.encoders.preprocessing import decode
-from workflow_scripts.lib.faces.resizing import resize
 
 ROOT = Path(__file__).parents[1]
 MIN_IMAGES = 150

@@ -37,7 +37,7 @@ def rows(model: Path | None = None) -> list[Row]:
     """Seconds that each rule's script adds to a start, and the rules that import torch though they need none."""
     on_cores(1)
     detector = SCRFD.format(model=str(model)) if model else CASCADE
-    starts = STARTS | {"detect_faces": f"from workflow_scripts.lib.faces.detectors import *; {detector}"}
+    starts = STARTS | {"detect_faces": f"from frame_expressions.faces.detectors import *; {detector}"}
     programs = {
         name: f"{SNAKEMAKE}; import workflow_scripts.{name}, sys; {start or 'pass'}; sys.exit('torch' in sys.modules)"
         for name, start in starts.items()

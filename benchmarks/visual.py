@@ -15,11 +15,11 @@ from transformers import pipeline
 
 from benchmarks.crops import SCALES, SEEN_PX, STORED_PX, Shard, pictures, write_shard_of_crops
 from benchmarks.measuring import Row, compared, limited, on_cores, seconds_in_turns, show
+from frame_expressions.encoders.loading import load_encoder, random_encoder, save_encoder
+from frame_expressions.encoders.preprocessing import IMAGENET_MEAN, IMAGENET_STD
+from frame_expressions.encoders.visual import VisualEncoder
+from frame_expressions.networks.device import computes_in, start_torch
 from workflow_scripts import dump_visual_features
-from workflow_scripts.lib.compute import computes_in, start_torch
-from workflow_scripts.lib.encoders.loading import load_encoder, random_encoder, save_encoder
-from workflow_scripts.lib.encoders.preprocessing import IMAGENET_MEAN, IMAGENET_STD
-from workflow_scripts.lib.encoders.visual import VisualEncoder
 
 FOLDER = Path("results/bench/visual")
 NUM_THREADS = 2

@@ -15,7 +15,7 @@ from datetime import datetime
 from pathlib import Path
 
 from benchmarks.measuring import Row, limited, on_cores, show
-from workflow_scripts.lib.corpora.tracks import read_tracks
+from frame_expressions.corpora.tracks import read_tracks
 
 ROOT = Path(__file__).parents[1]
 FOLDER = ROOT / "results/bench/workflow"

@@ -5,10 +5,10 @@ Writes results/ablation/stage1/{stage1}-{run}/backbone/, metrics.json, ...
        results/ablation/table.parquet, table.txt, table.png
 
 The paper's comparisons, `snakemake ablation`: each configuration changes the method in one thing and takes the rest
-from it; workflow_scripts/lib/ablation.py lists them.
+from it; frame_expressions/workflow/ablation_plan.py lists them.
 """
 
-from workflow_scripts.lib.ablation import Ablation, METHOD
+from frame_expressions.workflow.ablation_plan import Ablation, METHOD
 
 plan = Ablation(config)
 
@@ -41,7 +41,7 @@ use rule train_stage1 as train_stage1_variant with:
     params:
         padaug=lambda wildcards: plan.padaug(wildcards.stage1),
         head_name=lambda wildcards: plan.stage1_head(wildcards.stage1),
-        training=lambda wildcards: plan.a_seed_more(STAGE1_TRAINING, wildcards.run),
+        training=lambda wildcards: plan.with_seed_offset(STAGE1_TRAINING, wildcards.run),
 
 
 use rule dump_visual_features as dump_visual_variant with:
@@ -93,7 +93,7 @@ use rule train_fusion as train_fusion_variant with:
         "results/benchmarks/train_fusion/{configuration}-{run}/{fold}.tsv"
     params:
         head=lambda wildcards: plan.configurations[wildcards.configuration].head,
-        training=lambda wildcards: plan.a_seed_more(
+        training=lambda wildcards: plan.with_seed_offset(
             config["fusion"]["training"], wildcards.run
         ),
 
@@ -107,7 +107,7 @@ rule tabulate_ablation:
         figure=report(
             "results/ablation/table.png",
             category="Ablation",
-            caption="../workflow_scripts/captions/ablation.rst",
+            caption="captions/ablation.rst",
         ),
     log:
         "results/logs/tabulate_ablation.log",

@@ -5,7 +5,7 @@ Writes results/corpus/check.tsv
 exit status says so too. It has neither output nor benchmark: so it always runs, and its table stays when it fails.
 """
 
-from workflow_scripts.lib.corpora.folds import submitted_folds
+from frame_expressions.corpora.folds import submitted_folds
 
 
 localrules:

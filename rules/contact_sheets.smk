@@ -43,7 +43,7 @@ rule draw_contact_sheet:
         source=lambda wildcards: corpus.track(wildcards.track).video,
         num_frames=config["contact_sheets"]["num_frames"],
         num_changes=config["contact_sheets"]["num_changes"],
-        picture_px=config["contact_sheets"]["picture_px"],
+        frame_width_px=config["contact_sheets"]["frame_width_px"],
         jpeg_quality=config["contact_sheets"]["jpeg_quality"],
         code=digest_of("draw_contact_sheet"),
     script:
@@ -65,7 +65,7 @@ rule index_contact_sheets:
         table=report(
             "results/contact_sheets/doubt.tsv",
             category="Contact sheets",
-            caption="../workflow_scripts/captions/contact_sheet.rst",
+            caption="captions/contact_sheet.rst",
         ),
     log:
         "results/logs/index_contact_sheets.log",

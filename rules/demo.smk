@@ -4,7 +4,7 @@ Writes results/demo/affwild2/: videos, annotations, test template, in the organi
        results/demo/affectnet/, results/demo/rafdb/: image sets for Stage I, in their layouts
 """
 
-from workflow_scripts.lib.corpora.corpus import DEMO_ROOT, demo_files
+from frame_expressions.workflow.corpus import DEMO_ROOT, demo_files
 
 
 rule make_demo_videos:

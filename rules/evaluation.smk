@@ -8,7 +8,7 @@ Writes results/corpus/folds.tsv
 own split), `nested` and `paper` (two ways to cross-validate).
 """
 
-from workflow_scripts.lib.corpora.folds import fold_names
+from frame_expressions.corpora.folds import fold_names
 
 NUM_FOLDS = config["cross_validation"]["num_folds"]
 
@@ -60,7 +60,7 @@ rule evaluate:
             "results/evaluation/{protocol}/confusion.png",
             category="Evaluation",
             labels={"protocol": "{protocol}"},
-            caption="../workflow_scripts/captions/confusion.rst",
+            caption="captions/confusion.rst",
         ),
     log:
         "results/logs/evaluate/{protocol}.log",

@@ -1,4 +1,4 @@
-"""Reads  results/stage1/backbone/ or results/imported/backbone/, results/models/speech/
+"""Reads  results/stage1/backbone/ or results/imported/backbone/, results/models/audio/
        results/fusion/{fold}/model.safetensors, results/smoothing/{fold}/best.json
        results/stage1/metrics.json, results/fusion/{fold}/metrics.json where they were trained here
 Writes results/model/
@@ -10,7 +10,7 @@ Writes results/model/
 rule export_model:
     input:
         visual=local_if_given(adapted_encoder(config)),
-        speech=local_if_given(encoder_files(config, "speech")),
+        audio=local_if_given(encoder_files(config, "audio")),
         fusion=expand("results/fusion/{fold}/model.safetensors", fold=SUBMITTED_FOLDS),
         best=SUBMITTED_SMOOTHING,
         stage1=[] if config["imported"]["backbone"] else "results/stage1/metrics.json",
@@ -30,7 +30,7 @@ rule export_model:
     resources:
         mem_mb=rising(1000),
         runtime=rising(20),
-        disk_mb=steady(100, visual=2, speech=2, fusion=2),
+        disk_mb=steady(100, visual=2, audio=2, fusion=2),
     params:
         settings=settings_of(config),
         code=digest_of("export_model"),

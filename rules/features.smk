@@ -1,6 +1,6 @@
 """Reads  results/crops/{batch}/{track}.parquet, results/subjects/{batch}/{track}.parquet
        results/stage1/backbone/ or results/imported/backbone/
-       results/audio/{batch}/{video}.flac, results/audio_windows/{batch}/{video}.parquet, results/models/speech/
+       results/audio/{batch}/{video}.flac, results/audio_windows/{batch}/{video}.parquet, results/models/audio/
 Writes results/features/visual/{shard}.npy, {shard}.parquet
        results/features/audio/{shard}.npy, {shard}.parquet
 
@@ -45,7 +45,7 @@ rule dump_visual_features:
 
 rule dump_audio_features:
     input:
-        encoder=local_if_given(encoder_files(config, "speech")),
+        encoder=local_if_given(encoder_files(config, "audio")),
         audio=lambda wildcards: corpus.folders("audio", corpus.shard(wildcards.shard)),
         windows=lambda wildcards: corpus.folders(
             "audio_windows", corpus.shard(wildcards.shard)

@@ -5,7 +5,7 @@ Writes results/fusion/{fold}/model.safetensors, val_logits.parquet, history.parq
 Fold `official` is the corpus's own split, `cv<k>` and `paper<k>` are those of a cross-validation.
 """
 
-from workflow_scripts.lib.corpora.folds import is_cross_validated
+from frame_expressions.corpora.folds import is_cross_validated
 
 
 rule train_fusion:

@@ -15,7 +15,7 @@ localrules:
 rule fetch_models:
     input:
         local_if_given(encoder_files(config, "visual")),
-        local_if_given(encoder_files(config, "speech")),
+        local_if_given(encoder_files(config, "audio")),
         local_if_given(detector_files(config)),
 
 

@@ -6,7 +6,7 @@ Writes results/predict/{folder}/{video}.parquet, {video}.csv, {video}.png, {vide
 Their batches and shards lie beside the corpus's, with names that begin with predict-{folder}.
 """
 
-from workflow_scripts.lib.corpora.corpus import predicted_split
+from frame_expressions.workflow.corpus import predicted_split
 
 PREDICTED_SPLIT = predicted_split(config)
 PREDICTED = f"results/predict/{PREDICTED_SPLIT.removeprefix('predict-')}"

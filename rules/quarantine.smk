@@ -4,7 +4,7 @@ Writes results/quarantine.tsv, or results/predict/{folder}/quarantine.tsv for vi
 A job that refuses a file and stops the run puts the file's row there itself: this rule then does not come to run.
 """
 
-from workflow_scripts.lib.corpora.corpus import predicted_split
+from frame_expressions.workflow.corpus import predicted_split
 
 QUARANTINE = "results/quarantine.tsv"
 if config["predict_videos"]:

@@ -54,12 +54,12 @@ rule write_report:
         page=report(
             "results/report.html",
             category="Report",
-            caption="../workflow_scripts/captions/report.rst",
+            caption="captions/report.rst",
         ),
         curves=report(
             "results/training_curves.png",
             category="Training",
-            caption="../workflow_scripts/captions/training.rst",
+            caption="captions/training.rst",
         ),
     log:
         "results/logs/write_report.log",

@@ -6,7 +6,7 @@ Kind and window of a fold are chosen on its selection tracks, those of the mean 
 tracks.
 """
 
-from workflow_scripts.lib.corpora.folds import fold_names
+from frame_expressions.corpora.folds import fold_names
 
 
 rule search_smoothing:
@@ -19,7 +19,7 @@ rule search_smoothing:
             "results/smoothing/{fold}/curve.png",
             category="Smoothing",
             labels={"fold": "{fold}"},
-            caption="../workflow_scripts/captions/smoothing.rst",
+            caption="captions/smoothing.rst",
         ),
     log:
         "results/logs/search_smoothing/{fold}.log",
@@ -58,7 +58,7 @@ use rule search_smoothing as search_smoothing_of_mean with:
             "results/smoothing/mean/curve.png",
             category="Smoothing",
             labels={"fold": "mean of fold models"},
-            caption="../workflow_scripts/captions/smoothing.rst",
+            caption="captions/smoothing.rst",
         ),
     log:
         "results/logs/search_smoothing/mean.log",

@@ -5,7 +5,7 @@
 Writes results/submission/predictions.txt, check.json
 """
 
-from workflow_scripts.lib.corpora.folds import submitted_folds
+from frame_expressions.corpora.folds import submitted_folds
 
 SUBMITTED_FOLDS = submitted_folds(config)
 SUBMITTED_SMOOTHING = "results/smoothing/{}/best.json".format(

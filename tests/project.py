@@ -9,10 +9,20 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+from frame_expressions.artifacts.provenance import sha256_of
 from tests.conftest import ROOT
-from workflow_scripts.lib.artifacts import sha256_of
 
-PARTS = ("Snakefile", "config.yaml", "config.schema.yaml", "rules", "workflow_scripts", "envs", "profiles", "tests")
+PARTS = (
+    "Snakefile",
+    "config.yaml",
+    "config.schema.yaml",
+    "rules",
+    "frame_expressions",
+    "workflow_scripts",
+    "envs",
+    "profiles",
+    "tests",
+)
 
 
 @dataclass(frozen=True)

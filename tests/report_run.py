@@ -9,12 +9,13 @@ import pandas as pd
 import pyarrow as pa
 from PIL import Image
 
+from frame_expressions.artifacts.logits import write_logits
+from frame_expressions.artifacts.parquet import write_parquet
+from frame_expressions.artifacts.provenance import provenance_of
+from frame_expressions.artifacts.vocabulary import EXPRESSIONS
+from frame_expressions.corpora.tracks import Track, write_tracks
+from frame_expressions.media.audio import write_audio
 from workflow_scripts import evaluate, search_smoothing
-from workflow_scripts.lib.artifacts import made_by, write_parquet
-from workflow_scripts.lib.challenge.expressions import EXPRESSIONS
-from workflow_scripts.lib.corpora.tracks import Track, write_tracks
-from workflow_scripts.lib.logits import write_logits
-from workflow_scripts.lib.media.audio import write_audio
 
 LENGTH, FPS = 80, 20
 SPLIT_OF = {"t": "train", "good": "validation", "fair": "validation", "bad": "validation", "test": "test"}
@@ -75,10 +76,10 @@ def _labels(folder: Path, name: str, split: str) -> tuple[str, str]:
 def _write_media(folder: Path, name: str, state: str) -> None:
     frame, time_s = np.arange(1, LENGTH + 1, dtype=np.int32), np.arange(LENGTH) / FPS
     timeline = pa.table({"frame": frame, "time_s": time_s})
-    write_parquet(timeline, folder / "timelines/batch" / f"{name}.parquet", made_by({}))
+    write_parquet(timeline, folder / "timelines/batch" / f"{name}.parquet", provenance_of({}))
     subject = pa.table({"frame": frame, "status": STATUS})
-    write_parquet(subject, folder / "subjects/batch" / f"{name}.parquet", made_by({}))
-    write_audio(np.zeros(16, np.int16), state, folder / "audio/batch" / f"{name}.flac", made_by({}))
+    write_parquet(subject, folder / "subjects/batch" / f"{name}.parquet", provenance_of({}))
+    write_audio(np.zeros(16, np.int16), state, folder / "audio/batch" / f"{name}.flac", provenance_of({}))
     sheet = folder / "sheets" / f"{name}.jpg"
     sheet.parent.mkdir(exist_ok=True)
     Image.new("RGB", (900, 60), "white").save(sheet)
@@ -97,7 +98,7 @@ def _write_scores(folder: Path, names: dict[str, str], group_of: dict[str, str])
     values = {names[name]: 2 * np.eye(8)[TRUTH] + rng.normal(scale=s, size=(LENGTH, 8)) for name, s in NOISE.items()}
     count = len(NOISE)
     frames = {
-        "expression": np.tile(TRUTH, count),
+        "label": np.tile(TRUTH, count),
         "time_s": np.tile(np.arange(LENGTH) / FPS, count),
         "detected": np.tile(STATUS == "detected", count),
         "padded_share": np.zeros(LENGTH * count),
@@ -105,7 +106,7 @@ def _write_scores(folder: Path, names: dict[str, str], group_of: dict[str, str])
         "heldout": np.ones(LENGTH * count, bool),
     }
     logits, best = folder / "fusion/official/val_logits.parquet", folder / "best.json"
-    write_logits({name: array.astype(np.float32) for name, array in values.items()}, logits, made_by({}), frames)
+    write_logits({name: array.astype(np.float32) for name, array in values.items()}, logits, provenance_of({}), frames)
     search_smoothing.run(
         logits=[logits],
         role="selection",
@@ -140,7 +141,7 @@ def _write_training(folder: Path) -> dict:
     history = pa.table({"epoch": [1, 2, 3], "train_loss": [2.0, 1.0, 0.5], "val_macro_f1": [0.1, 0.4321, 0.3]})
     paths = folder / "stage1/history.parquet", folder / "fusion/official/history.parquet"
     for path in paths:
-        write_parquet(history, path, made_by({}))
+        write_parquet(history, path, provenance_of({}))
     metrics = {"val_macro_f1": 0.43214, "num_val_images": 4321, "best_epoch": 2}
     return {
         "stage1_history": paths[0],
@@ -158,7 +159,7 @@ def _write_ablation(folder: Path) -> Path:
         for seed, score in enumerate(scores)
     ]
     table = pa.Table.from_pandas(pd.DataFrame(rows), preserve_index=False)
-    write_parquet(table, folder / "ablation.parquet", made_by({}))
+    write_parquet(table, folder / "ablation.parquet", provenance_of({}))
     return folder / "ablation.parquet"
 
 

@@ -6,12 +6,13 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
-from workflow_scripts.lib.artifacts import read_parquet, write_text
-from workflow_scripts.lib.challenge.annotations import read_annotation
-from workflow_scripts.lib.challenge.expressions import EXPRESSIONS, NUM_CLASSES
-from workflow_scripts.lib.corpora.folds import divide
-from workflow_scripts.lib.corpora.labels import frame_labels
-from workflow_scripts.lib.runtime.job import log_to
+from frame_expressions.artifacts.parquet import read_parquet
+from frame_expressions.artifacts.text import write_text
+from frame_expressions.artifacts.vocabulary import EXPRESSIONS, NUM_CLASSES
+from frame_expressions.challenge.annotations import read_annotation
+from frame_expressions.corpora.folds import divide
+from frame_expressions.corpora.labels import frame_labels
+from frame_expressions.runtime.job import log_to
 
 
 def run(*, tracks: list[dict], timelines: dict[str, Path], num_folds: int, folds: Path) -> None:

@@ -8,16 +8,16 @@ from pathlib import Path
 
 import pandas as pd
 
-from workflow_scripts.lib.artifacts import write_text
-from workflow_scripts.lib.corpora.check import problems_of_files
-from workflow_scripts.lib.corpora.corpus import scan_corpus
-from workflow_scripts.lib.corpora.image_sets import read_image_sets
-from workflow_scripts.lib.corpora.inventory import count_rows, describe, look_at_labels, look_at_videos
-from workflow_scripts.lib.corpora.problems import ERROR, Problem, collecting, problem_of
-from workflow_scripts.lib.given_files import image_set_files, missing_given_files
-from workflow_scripts.lib.media.limits import Limits
-from workflow_scripts.lib.runtime.errors import InputError
-from workflow_scripts.lib.runtime.job import log_to, say
+from frame_expressions.artifacts.text import write_text
+from frame_expressions.corpora.check_files import problems_of_files
+from frame_expressions.corpora.check_videos import count_rows, describe, look_at_labels, look_at_videos
+from frame_expressions.corpora.image_sets import read_image_sets
+from frame_expressions.corpora.problems import ERROR, Problem, collecting, problem_of
+from frame_expressions.media.limits import Limits
+from frame_expressions.runtime.errors import InputError
+from frame_expressions.runtime.job import log_to, print_result
+from frame_expressions.workflow.corpus import scan_corpus
+from frame_expressions.workflow.input_files import image_set_files, missing_given_files
 
 MOST_SHOWN = 100
 
@@ -62,10 +62,10 @@ def run(*, config: dict, folds: list[str], table: Path) -> None:
     ]
     # To the terminal only: Snakemake shows a failed rule's log as well.
     with contextlib.redirect_stdout(io.StringIO()):
-        say("\n".join(report))
+        print_result("\n".join(report))
     logging.info("Found %d tracks, %d errors, %d warnings", len(corpus.tracks), num["error"], num["warning"])
     if num["error"]:
-        raise InputError(f"{num['error']} errors keep submission from running; mend them as {table} says.")
+        raise InputError(f"{num['error']} errors keep submission from running", f"mend them as {table} says")
 
 
 def _problems_of_images(config: dict) -> list[Problem]:

@@ -5,9 +5,9 @@ from pathlib import Path
 
 import pandas as pd
 
-from workflow_scripts.lib.artifacts import read_json, write_text
-from workflow_scripts.lib.challenge.expressions import EXPRESSIONS
-from workflow_scripts.lib.runtime.job import log_to, say
+from frame_expressions.artifacts.text import read_json, write_text
+from frame_expressions.artifacts.vocabulary import EXPRESSIONS
+from frame_expressions.runtime.job import log_to, print_result
 
 NOTES = """
 official: the corpus's own split; nested, paper: cross-validation by video. Epoch and smoothing are chosen on the
@@ -33,7 +33,7 @@ def run(*, scores: dict[str, Path], table: Path) -> None:
         ]
     )
     write_text(text, table)
-    say(text)
+    print_result(text)
     logging.info("made %s", table)
 
 

@@ -4,13 +4,13 @@ import logging
 from collections.abc import Iterable, Iterator
 from pathlib import Path
 
-from workflow_scripts.lib.artifacts import made_by
-from workflow_scripts.lib.faces.detectors import CascadeDetector, Detector, InsightFaceDetector
-from workflow_scripts.lib.faces.table import FACES_SCHEMA, face_rows
-from workflow_scripts.lib.media.rows import write_rows
-from workflow_scripts.lib.media.timeline import check_unchanged, read_times
-from workflow_scripts.lib.media.video import Frame, read_frames
-from workflow_scripts.lib.runtime.job import log_to, progress
+from frame_expressions.artifacts.parquet import write_rows
+from frame_expressions.artifacts.provenance import provenance_of
+from frame_expressions.faces.boxes import FACES_SCHEMA, face_rows
+from frame_expressions.faces.detectors import CascadeDetector, Detector, InsightFaceDetector
+from frame_expressions.media.timeline import check_unchanged, read_times
+from frame_expressions.media.video import Frame, read_frames
+from frame_expressions.runtime.job import log_to, progress
 
 
 def run(
@@ -39,7 +39,7 @@ def run(
     for video, timeline, output in zip(videos, timelines, faces, strict=True):
         num_frames = len(read_times(timeline))
         logging.info("%s on the %d frames of %s: %s", detector, num_frames, video, settings)
-        provenance = made_by(
+        provenance = provenance_of(
             {"detector": detector, **settings}, [timeline, *finder.files, *([video] if num_frames else [])]
         )
         check_unchanged(video, timeline, provenance)

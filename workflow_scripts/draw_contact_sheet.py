@@ -9,14 +9,17 @@ from pathlib import Path
 import numpy as np
 from PIL import Image
 
-from workflow_scripts.lib.artifacts import made_by, read_made_by, read_parquet, replacing, write_json
-from workflow_scripts.lib.contact_sheet import NOBODY, Cell, Strip, draw_sheet
-from workflow_scripts.lib.faces.doubt import Doubt, are_rivals, doubt_of, evenly_spaced, side_px
-from workflow_scripts.lib.faces.table import read_boxes
-from workflow_scripts.lib.media.jpeg import encode_jpeg
-from workflow_scripts.lib.media.video import read_frames
-from workflow_scripts.lib.runtime.errors import InputError
-from workflow_scripts.lib.runtime.job import log_to
+from frame_expressions.artifacts.atomic import atomic_write
+from frame_expressions.artifacts.parquet import read_parquet, read_provenance
+from frame_expressions.artifacts.provenance import provenance_of
+from frame_expressions.artifacts.text import write_json
+from frame_expressions.faces.boxes import read_boxes
+from frame_expressions.faces.doubt import Doubt, are_rivals, doubt_of, evenly_spaced, side_px
+from frame_expressions.media.jpeg import encode_jpeg
+from frame_expressions.media.video import read_frames
+from frame_expressions.report.contact_sheet import NOBODY, Cell, Strip, draw_sheet
+from frame_expressions.runtime.errors import InputError
+from frame_expressions.runtime.job import log_to
 
 
 def run(
@@ -31,19 +34,19 @@ def run(
     figures: Path,
     num_frames: int,
     num_changes: int,
-    picture_px: int,
+    frame_width_px: int,
     jpeg_quality: int,
 ) -> None:
     """Write the contact sheet of a track, a JPEG, and its figures, for the index.
 
     num_frames: how many evenly spaced frames are shown. num_changes: how many switches to another person and jumps of
-    the box are shown besides, the first ones, each with the frame before and after it. picture_px: longest width of a
-    frame's picture. video: where the pictures come from when `frames` keeps none, otherwise None.
+    the box are shown besides, the first ones, each with the frame before and after it. frame_width_px: longest width of
+    a frame. video: where the pictures come from when `frames` keeps none, otherwise None.
     """
     settings = {
         "num_frames": num_frames,
         "num_changes": num_changes,
-        "picture_px": picture_px,
+        "frame_width_px": frame_width_px,
         "jpeg_quality": jpeg_quality,
     }
     logging.info("drawing %s from %s: %s", sheet, frames if video is None else video, settings)
@@ -82,12 +85,12 @@ def run(
             for side, index in zip(("before", "after"), ends, strict=True)
         ]
         rows.append((f"Switches to another person and jumps of the box: {len(pairs) // 2} of {len(changes)}", pairs))
-    asked = read_made_by(subject)["settings"]
+    asked = read_provenance(subject)["settings"]
     overrides = f", overrides: {len(asked['overrides'])}" if asked["overrides"] else ""
     title = f"{subject.stem}   (video {timeline.stem}, person: {asked['person']}{overrides})"
     strip = Strip(status=track.status, person=track.person, rival=doubt.rival, shown=np.array(shown))
-    drawn = draw_sheet(title, describe(doubt), strip, rows, picture_px)
-    with replacing(sheet) as temporary:
+    drawn = draw_sheet(title, describe(doubt), strip, rows, frame_width_px)
+    with atomic_write(sheet) as temporary:
         temporary.write_bytes(encode_jpeg(drawn, jpeg_quality))
     content = {
         "track": subject.stem,
@@ -105,7 +108,7 @@ def run(
         "other_frame": None if other is None else int(track.face_index[other]) + 1,
         "other_xyxy_px": None if other is None else np.round(track.face_xyxy_px[other].astype(float), 1).tolist(),
         "sheet_size_px": [drawn.shape[1], drawn.shape[0]],
-        "made_by": made_by(settings, [subject, faces]),
+        "provenance": provenance_of(settings, [subject, faces]),
     }
     write_json(content, figures)
     logging.info("made %s: %d frames shown, doubt %.3f", sheet, len(shown), doubt.doubt)
@@ -178,7 +181,7 @@ def _pictures(frames: Path, video: Path | None, numbers: Iterable[int], num_fram
     for number in numbers:
         jpegs = _jpegs(frames, number)
         if not jpegs:
-            raise InputError(f"{frames} lacks frame {number}; delete it and run the workflow again.")
+            raise InputError(f"{frames} lacks frame {number}", "delete it and run the workflow again")
         pictures[number] = _decode(jpegs[0])
     return pictures
 
@@ -208,6 +211,6 @@ if __name__ == "__main__":
             figures=Path(job.output.figures),
             num_frames=job.params.num_frames,
             num_changes=job.params.num_changes,
-            picture_px=job.params.picture_px,
+            frame_width_px=job.params.frame_width_px,
             jpeg_quality=job.params.jpeg_quality,
         )

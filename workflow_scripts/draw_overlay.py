@@ -9,16 +9,16 @@ import numpy as np
 import pyarrow as pa
 from PIL import Image, ImageColor, ImageDraw, ImageFont
 
-from workflow_scripts.lib.artifacts import read_made_by, read_parquet
-from workflow_scripts.lib.challenge.expressions import EXPRESSIONS
-from workflow_scripts.lib.faces.subject import ABSENT
-from workflow_scripts.lib.media.audio import open_audio
-from workflow_scripts.lib.media.encode import write_film
-from workflow_scripts.lib.media.timeline import duration_s, read_times
-from workflow_scripts.lib.media.video import read_frames
-from workflow_scripts.lib.overlay import Overlay, Shown
-from workflow_scripts.lib.palette import COLOURS
-from workflow_scripts.lib.runtime.job import log_to, progress
+from frame_expressions.artifacts.parquet import read_parquet, read_provenance
+from frame_expressions.artifacts.vocabulary import EXPRESSIONS
+from frame_expressions.faces.subject import ABSENT
+from frame_expressions.media.audio import open_audio
+from frame_expressions.media.film_writer import write_film
+from frame_expressions.media.timeline import duration_s, read_times
+from frame_expressions.media.video import read_frames
+from frame_expressions.prediction.overlay import Overlay, Shown
+from frame_expressions.report.palette import COLOURS
+from frame_expressions.runtime.job import log_to, progress
 
 NOTICE_S, NOTICE_PX = 2.0, (640, 360)
 
@@ -31,7 +31,7 @@ def run(*, video: Path, table: Path, timeline: Path, audio: Path, film: Path) ->
     time_s = read_times(timeline)
     logging.info("drawing %s: %d frames of %s", film, len(time_s), video)
     if len(time_s) == 0:
-        reason = read_made_by(timeline)["settings"].get("skipped", "it has no frames")
+        reason = read_provenance(timeline)["settings"].get("skipped", "it has no frames")
         write_film(film, [(0.0, NOTICE_S, _notice(f"{video.name} was skipped:\n{reason}"))], None)
         return
     shown = _by_frame(read_parquet(table))

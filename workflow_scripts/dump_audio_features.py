@@ -8,14 +8,15 @@ from pathlib import Path
 import numpy as np
 import pyarrow as pa
 
-from workflow_scripts.lib.artifacts import made_by, read_parquet
-from workflow_scripts.lib.compute import DTYPES, start_torch
-from workflow_scripts.lib.corpora.batches import files_of
-from workflow_scripts.lib.encoders.loading import load_encoder, load_feature_extractor
-from workflow_scripts.lib.encoders.speech import Piece, SpeechEncoder, chunks, single_windows, window_means
-from workflow_scripts.lib.feature_shards import write_shard
-from workflow_scripts.lib.media.audio import SAMPLE_RATE, read_audio
-from workflow_scripts.lib.runtime.job import log_to, progress
+from frame_expressions.artifacts.batch_folders import files_of
+from frame_expressions.artifacts.feature_shards import write_shard
+from frame_expressions.artifacts.parquet import read_parquet
+from frame_expressions.artifacts.provenance import provenance_of
+from frame_expressions.encoders.audio import AudioEncoder, Piece, chunks, single_windows, window_means
+from frame_expressions.encoders.loading import load_encoder, load_feature_extractor
+from frame_expressions.media.audio import SAMPLE_RATE, read_audio
+from frame_expressions.networks.device import DTYPES, start_torch
+from frame_expressions.runtime.job import log_to, progress
 
 
 def run(
@@ -40,7 +41,7 @@ def run(
     """
     device = start_torch(device, num_threads, dtype)
     network = load_encoder(encoder)
-    speech = SpeechEncoder(
+    audio_encoder = AudioEncoder(
         encoder=network,
         feature_extractor=load_feature_extractor(encoder) if normalise else None,
         layers=layers,
@@ -65,7 +66,7 @@ def run(
                 else:
                     yield from single_windows(samples, bounds[rows], rows)
 
-    values = window_means(speech, pieces(), len(described), num_threads)
+    values = window_means(audio_encoder, pieces(), len(described), num_threads)
     write_shard(
         features,
         index,
@@ -75,7 +76,7 @@ def run(
             "frame": described["frame"],
             "present": described["has_sound"],
         },
-        made_by(
+        provenance_of(
             {
                 "layers": layers,
                 "normalise": normalise,

@@ -10,13 +10,14 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from workflow_scripts.lib.artifacts import made_by, parquet_batches, read_parquet
-from workflow_scripts.lib.compute import DTYPES, start_torch
-from workflow_scripts.lib.corpora.batches import files_of
-from workflow_scripts.lib.encoders.loading import load_encoder
-from workflow_scripts.lib.encoders.visual import VisualEncoder, add_by_row
-from workflow_scripts.lib.feature_shards import write_shard
-from workflow_scripts.lib.runtime.job import log_to, progress
+from frame_expressions.artifacts.batch_folders import files_of
+from frame_expressions.artifacts.feature_shards import write_shard
+from frame_expressions.artifacts.parquet import parquet_batches, read_parquet
+from frame_expressions.artifacts.provenance import provenance_of
+from frame_expressions.encoders.loading import load_encoder
+from frame_expressions.encoders.visual import VisualEncoder, add_by_row
+from frame_expressions.networks.device import DTYPES, start_torch
+from frame_expressions.runtime.job import log_to, progress
 
 _READ_ROWS = 256  # of a crop file at a time
 
@@ -58,7 +59,7 @@ def run(
     values = np.zeros((len(described), network.config.hidden_size), np.float32)
     with ThreadPoolExecutor(1) as beside:  # hashing the inputs takes as long as reading them
         settings = {"image_px": image_px, "dtype": dtype, "scales": scales, "tracks": tracks}
-        provenance = beside.submit(made_by, settings, [encoder / "model.safetensors", *crops])
+        provenance = beside.submit(provenance_of, settings, [encoder / "model.safetensors", *crops])
         num_batches = -(-len(rows) // batch_size)
         done = 0
         for tokens in progress(visual.embed(batches, num_threads), num_batches, "embedding crops", "batches"):

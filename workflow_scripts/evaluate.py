@@ -10,13 +10,15 @@ import pyarrow as pa
 from matplotlib.figure import Figure
 from sklearn.metrics import ConfusionMatrixDisplay
 
-from workflow_scripts.lib.artifacts import made_by, write_json, write_parquet
-from workflow_scripts.lib.challenge.expressions import EXPRESSIONS, UNLABELLED
-from workflow_scripts.lib.challenge.scores import bootstrap_interval, f1_of_confusion, group_confusions, macro_f1
-from workflow_scripts.lib.figures import write_png
-from workflow_scripts.lib.logits import join_labelled, read_labelled_logits
-from workflow_scripts.lib.runtime.job import log_to
-from workflow_scripts.lib.smoothing import NO_SMOOTHING, Smoothing, smooth_tracks
+from frame_expressions.artifacts.logits import join_labelled, read_labelled_logits
+from frame_expressions.artifacts.parquet import write_parquet
+from frame_expressions.artifacts.provenance import provenance_of
+from frame_expressions.artifacts.text import write_json
+from frame_expressions.artifacts.vocabulary import EXPRESSIONS, UNLABELLED
+from frame_expressions.challenge.scores import bootstrap_interval, f1_of_confusion, group_confusions, macro_f1
+from frame_expressions.report.figures import write_png
+from frame_expressions.runtime.job import log_to
+from frame_expressions.smoothing.smoothing import NO_SMOOTHING, Smoothing, smooth_tracks
 
 
 def run(
@@ -42,54 +44,52 @@ def run(
     plain = [smooth_tracks(fold, NO_SMOOTHING) for fold in folds]
     together = join_labelled(folds)
     predicted, unsmoothed = np.concatenate(smoothed), np.concatenate(plain)
-    expression, detected = together.expression, together.detected
+    labels, detected = together.labels, together.detected
 
     lengths = [len(array) for array in together.logits.values()]
     track = np.repeat(list(together.logits), lengths)
     group = np.repeat([group_of[name] for name in together.logits], lengths)
-    low, high = bootstrap_interval(group_confusions(expression, predicted, group), num_resamples, seed)
-    counts = group_confusions(expression, predicted, np.zeros(len(expression)))[0]
+    low, high = bootstrap_interval(group_confusions(labels, predicted, group), num_resamples, seed)
+    counts = group_confusions(labels, predicted, np.zeros(len(labels)))[0]
     by_fold = [
         {
-            "macro_f1": macro_f1(fold.expression, classes),
-            "macro_f1_unsmoothed": macro_f1(fold.expression, raw),
+            "macro_f1": macro_f1(fold.labels, classes),
+            "macro_f1_unsmoothed": macro_f1(fold.labels, raw),
             **asdict(choice),
         }
         for fold, classes, raw, choice in zip(folds, smoothed, plain, choices, strict=True)
     ]
-    on_faces = np.where(detected, expression, UNLABELLED)
+    on_faces = np.where(detected, labels, UNLABELLED)
     figures = np.array([row["macro_f1"] for row in by_fold])
-    provenance = made_by({"num_resamples": num_resamples, "seed": seed}, [*logits, *best])
+    provenance = provenance_of({"num_resamples": num_resamples, "seed": seed}, [*logits, *best])
     write_json(
         {
             "folds": by_fold,
             "macro_f1_mean": float(figures.mean()),
             # The sample's standard deviation; a single fold has none.
             "macro_f1_std": float(figures.std(ddof=1)) if len(figures) > 1 else None,
-            "macro_f1": macro_f1(expression, predicted),
+            "macro_f1": macro_f1(labels, predicted),
             "macro_f1_interval_95": [low, high],
-            "macro_f1_unsmoothed": macro_f1(expression, unsmoothed),
+            "macro_f1_unsmoothed": macro_f1(labels, unsmoothed),
             "macro_f1_detected": macro_f1(on_faces, predicted) if (on_faces != UNLABELLED).any() else None,
             "f1": dict(zip(EXPRESSIONS, f1_of_confusion(counts).tolist(), strict=True)),
             "confusion": counts.tolist(),
-            "num_labelled": int((expression != UNLABELLED).sum()),
-            "num_labelled_detected": int(((expression != UNLABELLED) & detected).sum()),
+            "num_labelled": int((labels != UNLABELLED).sum()),
+            "num_labelled_detected": int(((labels != UNLABELLED) & detected).sum()),
             "num_videos": len(set(group)),
-            "made_by": provenance,
+            "provenance": provenance,
         },
         scores,
     )
-    table = _by_track(track, expression, predicted)
+    table = _by_track(track, labels, predicted)
     write_parquet(pa.Table.from_pandas(table, preserve_index=False), tracks, provenance)
     _draw(counts, confusion)
-    logging.info(
-        "made %s: macro-F1 %.4f, 95 %% interval %.4f to %.4f", scores, macro_f1(expression, predicted), low, high
-    )
+    logging.info("made %s: macro-F1 %.4f, 95 %% interval %.4f to %.4f", scores, macro_f1(labels, predicted), low, high)
 
 
-def _by_track(track: np.ndarray, expression: np.ndarray, predicted: np.ndarray) -> pd.DataFrame:
+def _by_track(track: np.ndarray, labels: np.ndarray, predicted: np.ndarray) -> pd.DataFrame:
     """Each track's labelled frames, share of hits, and the macro-F1 of all the others: what it does to the score."""
-    counts = group_confusions(expression, predicted, track)
+    counts = group_confusions(labels, predicted, track)
     labelled = counts.sum(axis=(1, 2))
     hits = np.diagonal(counts, axis1=1, axis2=2).sum(axis=1)
     return pd.DataFrame(

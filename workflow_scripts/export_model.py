@@ -5,12 +5,14 @@ import logging
 import shutil
 from pathlib import Path
 
-from workflow_scripts.lib.artifacts import read_json, replacing, sha256_of, write_json, write_text
-from workflow_scripts.lib.challenge.expressions import EXPRESSIONS
-from workflow_scripts.lib.encoders.preprocessor import image_processor
-from workflow_scripts.lib.exported_model import MODEL_TYPE
-from workflow_scripts.lib.model_card import model_card
-from workflow_scripts.lib.runtime.job import log_to
+from frame_expressions.artifacts.atomic import atomic_write
+from frame_expressions.artifacts.provenance import sha256_of
+from frame_expressions.artifacts.text import read_json, write_json, write_text
+from frame_expressions.artifacts.vocabulary import EXPRESSIONS
+from frame_expressions.encoders.processor_config import image_processor
+from frame_expressions.prediction.exported_model import MODEL_TYPE
+from frame_expressions.prediction.model_card import model_card
+from frame_expressions.runtime.job import log_to
 
 ENCODER_FILES = ("config.json", "model.safetensors", "preprocessor_config.json")
 PACKAGES = ("torch", "transformers", "safetensors", "numpy")
@@ -19,7 +21,7 @@ PACKAGES = ("torch", "transformers", "safetensors", "numpy")
 def run(
     *,
     visual: Path,
-    speech: Path,
+    audio: Path,
     fusion: dict[str, Path],
     best: Path,
     stage1: Path | None,
@@ -29,12 +31,12 @@ def run(
 ) -> None:
     """Write the folder `model`; see `exported_model`.
 
-    visual, speech: folders in Hugging Face layout. fusion: models by fold. best: the smoothing, as its search wrote it.
+    visual, audio: folders in Hugging Face layout. fusion: models by fold. best: the smoothing, as its search wrote it.
     stage1, scores: what training reported, the latter by fold; nothing for weights from elsewhere. settings: see
     `exported_model.settings_of`.
     """
-    logging.info("exporting %s, %s and %d fusion models to %s", visual, speech, len(fusion), model)
-    for modality, folder in (("visual", visual), ("speech", speech)):
+    logging.info("exporting %s, %s and %d fusion models to %s", visual, audio, len(fusion), model)
+    for modality, folder in (("visual", visual), ("audio", audio)):
         for name in ENCODER_FILES:
             if (folder / name).exists():
                 _copy(folder / name, model / modality / name)
@@ -66,7 +68,7 @@ def run(
 
 
 def _copy(source: Path, target: Path) -> None:
-    with replacing(target) as temporary:
+    with atomic_write(target) as temporary:
         shutil.copyfile(source, temporary)
 
 
@@ -75,7 +77,7 @@ def _report(metrics: Path | None) -> dict | None:
     if metrics is None:
         return None
     found = read_json(metrics)
-    settings = found.pop("made_by")["settings"]
+    settings = found.pop("provenance")["settings"]
     settings.pop("tracks", None)
     return {"settings": settings, **found}
 
@@ -85,7 +87,7 @@ if __name__ == "__main__":
     with log_to(job.log[0]):
         run(
             visual=Path(job.input.visual[0]).parent,
-            speech=Path(job.input.speech[0]).parent,
+            audio=Path(job.input.audio[0]).parent,
             fusion={Path(path).parent.name: Path(path) for path in job.input.fusion},
             best=Path(job.input.best),
             stage1=Path(job.input.stage1) if job.input.stage1 else None,

@@ -8,16 +8,16 @@ from pathlib import Path
 
 import pyarrow as pa
 
-from workflow_scripts.lib.artifacts import made_by, write_parquet
-from workflow_scripts.lib.media.child_process import decoded_apart
-from workflow_scripts.lib.media.jpeg import encode_jpeg
-from workflow_scripts.lib.media.limits import Limits
-from workflow_scripts.lib.media.quarantine import SKIPPING, refusal_settings, refusals_go_to, stopping
-from workflow_scripts.lib.media.rows import write_rows
-from workflow_scripts.lib.media.timeline import SCHEMA, duration_s
-from workflow_scripts.lib.media.video import read_video
-from workflow_scripts.lib.runtime.errors import MediaError
-from workflow_scripts.lib.runtime.job import log_to, progress
+from frame_expressions.artifacts.parquet import write_parquet, write_rows
+from frame_expressions.artifacts.provenance import provenance_of
+from frame_expressions.media.child_process import decode_in_child
+from frame_expressions.media.jpeg import encode_jpeg
+from frame_expressions.media.limits import Limits
+from frame_expressions.media.quarantine import SKIPPING, record_refusals, refusal_settings, with_skip_hint
+from frame_expressions.media.timeline import SCHEMA, duration_s
+from frame_expressions.media.video import read_video
+from frame_expressions.runtime.errors import MediaError
+from frame_expressions.runtime.job import log_to, progress
 
 FRAMES_SCHEMA = pa.schema([("frame", pa.int32()), ("jpeg", pa.binary())])
 
@@ -48,18 +48,18 @@ def run(
     rows: list[dict] = []
     try:
         if not video.is_file():
-            raise MediaError(f"{video} is missing or is no file; correct its path or remove it from the corpus.")
-        source = made_by({}, [video])
+            raise MediaError(f"{video} is missing or is no file", "correct its path or remove it from the corpus")
+        source = provenance_of({}, [video])
         decode = partial(_pictures, video, Limits(**limits), **settings)
-        with closing(decoded_apart(decode, video, Limits(**limits))) as pictures:
+        with closing(decode_in_child(decode, video, Limits(**limits))) as pictures:
             images_of = _images(progress(pictures, None, f"Decoding {video.name}"), rows)
             write_rows(images_of, frames, FRAMES_SCHEMA, source | {"settings": settings})
     except MediaError as error:
         if on_bad_video == "stop":
-            raise stopping(error) from error
+            raise with_skip_hint(error) from error
         logging.warning("skipped: %s", error)
         rows.clear()
-        source = made_by(refusal_settings("skipped", error, video, SKIPPING), [video] if video.is_file() else [])
+        source = provenance_of(refusal_settings("skipped", error, video, SKIPPING), [video] if video.is_file() else [])
         write_rows([], frames, FRAMES_SCHEMA, source)
     table = pa.Table.from_pylist(rows, schema=SCHEMA)
     write_parquet(table, timeline, source)
@@ -94,7 +94,7 @@ if __name__ == "__main__":
     job = snakemake  # noqa: F821
     with log_to(job.log[0]):
         for name, video in zip(job.params.videos, job.input.videos, strict=True):
-            with refusals_go_to(Path(job.params.quarantine), str(video), "extract_frames"):
+            with record_refusals(Path(job.params.quarantine), str(video), "extract_frames"):
                 run(
                     video=Path(video),
                     timeline=Path(job.output.timelines) / f"{name}.parquet",

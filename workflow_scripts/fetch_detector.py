@@ -5,9 +5,11 @@ import shutil
 import zipfile
 from pathlib import Path
 
-from workflow_scripts.lib.artifacts import flush, sha256_of, write_json
-from workflow_scripts.lib.runtime.errors import InputError
-from workflow_scripts.lib.runtime.job import log_to
+from frame_expressions.artifacts.atomic import flush
+from frame_expressions.artifacts.provenance import sha256_of
+from frame_expressions.artifacts.text import write_json
+from frame_expressions.runtime.errors import InputError
+from frame_expressions.runtime.job import log_to
 
 
 def run(*, pack: str, root: Path, record: Path) -> None:
@@ -30,13 +32,15 @@ def run(*, pack: str, root: Path, record: Path) -> None:
     except (OSError, RuntimeError, zipfile.BadZipFile) as error:
         logging.info("%s", error)  # long, with every cause in it
         raise InputError(
-            f"the InsightFace pack {pack} cannot be fetched ({type(error).__name__}); run `snakemake --cores 1 "
-            f"fetch_models` with the same --configfile on a network, correct detector.insightface.model, or unpack "
-            f"{pack}.zip into {root}/models/{pack}."
+            f"the InsightFace pack {pack} cannot be fetched ({type(error).__name__})",
+            (
+                "run `snakemake --cores 1 fetch_models` with the same --configfile on a network, correct "
+                f"detector.insightface.model, or unpack {pack}.zip into {root}/models/{pack}"
+            ),
         ) from error
     files = {path.name: sha256_of(path) for path in sorted(folder.glob("*.onnx"))}
     if not files:
-        raise InputError(f"{folder} holds no .onnx file; delete it and run `snakemake --cores 1 fetch_models` again.")
+        raise InputError(f"{folder} holds no .onnx file", "delete it and run `snakemake --cores 1 fetch_models` again")
     write_json({"pack": pack, "sha256": files}, record)
     logging.info("made %s: %s", record, ", ".join(files))
 

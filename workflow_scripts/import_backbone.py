@@ -3,10 +3,10 @@
 import logging
 from pathlib import Path
 
-from workflow_scripts.lib.encoders.dinov2_import import backbone_weights, dinov2_from_original, resize_positions
-from workflow_scripts.lib.encoders.loading import save_encoder
-from workflow_scripts.lib.published_weights import read_state_dict
-from workflow_scripts.lib.runtime.job import log_to
+from frame_expressions.encoders.dinov2_import import backbone_weights, dinov2_from_original, resize_positions
+from frame_expressions.encoders.loading import save_encoder
+from frame_expressions.networks.published_weights import read_state_dict
+from frame_expressions.runtime.job import log_to
 
 
 def run(*, given: Path, backbone: Path, image_px: int) -> None:

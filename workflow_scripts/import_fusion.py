@@ -3,10 +3,10 @@
 import logging
 from pathlib import Path
 
-from workflow_scripts.lib.artifacts import made_by
-from workflow_scripts.lib.fusion.gate_import import gate_from_original
-from workflow_scripts.lib.published_weights import read_state_dict, read_vector
-from workflow_scripts.lib.runtime.job import log_to
+from frame_expressions.artifacts.provenance import provenance_of
+from frame_expressions.fusion.gate_import import gate_from_original
+from frame_expressions.networks.published_weights import read_state_dict, read_vector
+from frame_expressions.runtime.job import log_to
 
 
 def run(*, weights: Path, visual_mean: Path, visual_std: Path, audio_mean: Path, audio_std: Path, model: Path) -> None:
@@ -20,7 +20,7 @@ def run(*, weights: Path, visual_mean: Path, visual_std: Path, audio_mean: Path,
     }
     statistics = {name: read_vector(path) for name, path in given.items()}
     fusion = gate_from_original(read_state_dict(weights), statistics, weights)
-    fusion.save(model, made_by({"head": "gate"}, [weights, *given.values()]))
+    fusion.save(model, provenance_of({"head": "gate"}, [weights, *given.values()]))
     logging.info(
         "made %s: %d visual, %d audio and %d fused features",
         model,

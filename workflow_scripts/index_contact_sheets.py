@@ -7,10 +7,10 @@ from urllib.parse import quote
 
 import pandas as pd
 
-from workflow_scripts.lib.artifacts import read_json, write_text
-from workflow_scripts.lib.faces.doubt import EXPLANATION
-from workflow_scripts.lib.faces.wanted import PERSONS
-from workflow_scripts.lib.runtime.job import log_to
+from frame_expressions.artifacts.text import read_json, write_text
+from frame_expressions.faces.doubt import EXPLANATION
+from frame_expressions.faces.person_spec import PERSONS
+from frame_expressions.runtime.job import log_to
 
 COLUMNS = {
     "track": "track",

@@ -6,12 +6,12 @@ from pathlib import Path
 
 import numpy as np
 
-from workflow_scripts.lib.challenge.annotations import read_annotation
-from workflow_scripts.lib.challenge.expressions import EXPRESSIONS, NUM_CLASSES
-from workflow_scripts.lib.corpora.check import check_corpus
-from workflow_scripts.lib.corpora.tracks import SPLITS, Track, check_tracks, write_tracks
-from workflow_scripts.lib.runtime.errors import InputError
-from workflow_scripts.lib.runtime.job import log_to
+from frame_expressions.artifacts.vocabulary import EXPRESSIONS, NUM_CLASSES
+from frame_expressions.challenge.annotations import read_annotation
+from frame_expressions.corpora.check_files import check_corpus
+from frame_expressions.corpora.tracks import SPLITS, Track, check_tracks, write_tracks
+from frame_expressions.runtime.errors import InputError
+from frame_expressions.runtime.job import log_to
 
 
 def run(tracks: list[dict[str, str]], template: Path | None, on_bad_video: str, output: Path) -> None:
@@ -23,11 +23,11 @@ def run(tracks: list[dict[str, str]], template: Path | None, on_bad_video: str, 
     corpus = [Track(**fields) for fields in tracks]
     logging.info("Indexing %d tracks, template %s", len(corpus), template)
     if not corpus:
-        raise InputError("The corpus has no tracks; check the corpus folder in the configuration.")
+        raise InputError("The corpus has no tracks", "check the corpus folder in the configuration")
     check_tracks(corpus)
     for track in corpus:
         if not Path(track.path).is_file():
-            raise InputError(f"The video {track.path} does not exist; add it or remove its tracks from the corpus.")
+            raise InputError(f"The video {track.path} does not exist", "add it or remove its tracks from the corpus")
     check_corpus(corpus, template, on_bad_video)
     for split in SPLITS:
         _log_split(split, [track for track in corpus if track.split == split])

@@ -5,10 +5,11 @@ from pathlib import Path
 
 import pandas as pd
 
-from workflow_scripts.lib.artifacts import read_parquet, write_text
-from workflow_scripts.lib.challenge.expressions import EXPRESSIONS
-from workflow_scripts.lib.faces.subject import ABSENT
-from workflow_scripts.lib.runtime.job import log_to, say
+from frame_expressions.artifacts.parquet import read_parquet
+from frame_expressions.artifacts.text import write_text
+from frame_expressions.artifacts.vocabulary import EXPRESSIONS
+from frame_expressions.faces.subject import ABSENT
+from frame_expressions.runtime.job import log_to, print_result
 
 
 def run(*, tables: dict[str, Path], paths: dict[str, str], videos: Path) -> None:
@@ -21,7 +22,9 @@ def run(*, tables: dict[str, Path], paths: dict[str, str], videos: Path) -> None
     found = pd.DataFrame(rows)
     write_text(found.to_csv(sep="\t", index=False, float_format="%.4g", lineterminator="\n"), videos)
     folder = videos.parent
-    say(f"{len(tables)} videos, {int(found['frames'].sum())} frames: {folder}/<video>.mp4, .csv, .parquet, .png")
+    print_result(
+        f"{len(tables)} videos, {int(found['frames'].sum())} frames: {folder}/<video>.mp4, .csv, .parquet, .png"
+    )
     logging.info("made %s: %d rows", videos, len(found))
 
 

@@ -3,11 +3,11 @@
 import logging
 from pathlib import Path
 
-from workflow_scripts.lib.artifacts import read_made_by
-from workflow_scripts.lib.corpora.batches import files_of
-from workflow_scripts.lib.media.audio import read_audio_made_by
-from workflow_scripts.lib.media.quarantine import Refusal, check_still_refused, refusal_from, write_refusals
-from workflow_scripts.lib.runtime.job import log_to
+from frame_expressions.artifacts.batch_folders import files_of
+from frame_expressions.artifacts.parquet import read_provenance
+from frame_expressions.media.audio import read_audio_made_by
+from frame_expressions.media.quarantine import Refusal, check_still_refused, refusal_from, write_refusals
+from frame_expressions.runtime.job import log_to
 
 
 def run(*, files: list[str], timelines: list[Path], audio: list[Path], config: dict, quarantine: Path) -> None:
@@ -16,7 +16,7 @@ def run(*, files: list[str], timelines: list[Path], audio: list[Path], config: d
     files, timelines, audio: each video's path in the corpus, and its artifacts, in the same order. config: the settings
     that refuse files. Raises InputError where some were refused with others.
     """
-    of_timelines = {path: read_made_by(path)["settings"] for path in timelines}
+    of_timelines = {path: read_provenance(path)["settings"] for path in timelines}
     of_audio = {path: read_audio_made_by(path)["settings"] for path in audio}
     check_still_refused(of_timelines | of_audio, config)
     refusals: list[Refusal] = []

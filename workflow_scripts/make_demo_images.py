@@ -6,8 +6,8 @@ from concurrent.futures import ProcessPoolExecutor
 from functools import partial
 from pathlib import Path
 
-from workflow_scripts.lib.demo import image_sets
-from workflow_scripts.lib.runtime.job import log_to, progress
+from frame_expressions.demo import drawn_image_sets as image_sets
+from frame_expressions.runtime.job import log_to, progress
 
 
 def run(

@@ -8,12 +8,14 @@ from pathlib import Path
 
 import pyarrow as pa
 
-from workflow_scripts.lib.artifacts import made_by, write_parquet, write_text
-from workflow_scripts.lib.challenge.expressions import EXPRESSIONS
-from workflow_scripts.lib.demo import plan
-from workflow_scripts.lib.demo.encode import write_video
-from workflow_scripts.lib.demo.film import Film, annotation_rows, draw_frames, draw_sound, plan_films, truth_of
-from workflow_scripts.lib.runtime.job import log_to, progress
+from frame_expressions.artifacts.parquet import write_parquet
+from frame_expressions.artifacts.provenance import provenance_of
+from frame_expressions.artifacts.text import write_text
+from frame_expressions.artifacts.vocabulary import EXPRESSIONS
+from frame_expressions.demo import plan
+from frame_expressions.demo.clip_writer import write_video
+from frame_expressions.demo.film import Film, annotation_rows, draw_frames, draw_sound, plan_films, truth_of
+from frame_expressions.runtime.job import log_to, progress
 
 
 def run(
@@ -49,7 +51,7 @@ def run(
                 _write_annotation(film, place, root / person.annotation)
     _write_template(films, root)
     write_text("\n".join(paths) + "\n", root / plan.RECORD)
-    write_parquet(_truth_table(films), truth, made_by({"videos": videos} | story))
+    write_parquet(_truth_table(films), truth, provenance_of({"videos": videos} | story))
     logging.info("made %d videos with %d frames, and %s", len(films), frames, truth)
 
 

@@ -3,15 +3,15 @@
 import logging
 from pathlib import Path
 
-from workflow_scripts.lib.artifacts import made_by
-from workflow_scripts.lib.compute import start_torch
-from workflow_scripts.lib.corpora.folds import make_fold
-from workflow_scripts.lib.corpora.labels import frame_labels
-from workflow_scripts.lib.feature_shards import FeatureShards
-from workflow_scripts.lib.fusion.model import FusionModel
-from workflow_scripts.lib.fusion.prediction import DESCRIBED, describe_frames, track_logits
-from workflow_scripts.lib.logits import write_logits
-from workflow_scripts.lib.runtime.job import log_to
+from frame_expressions.artifacts.feature_shards import FeatureShards
+from frame_expressions.artifacts.logits import write_logits
+from frame_expressions.artifacts.provenance import provenance_of
+from frame_expressions.corpora.folds import make_fold
+from frame_expressions.corpora.labels import frame_labels
+from frame_expressions.fusion.inference import DESCRIBED, describe_frames, track_logits
+from frame_expressions.fusion.model import FusionModel
+from frame_expressions.networks.device import start_torch
+from frame_expressions.runtime.job import log_to
 
 
 def run(
@@ -32,15 +32,15 @@ def run(
     shards = {"visual": FeatureShards(visual, DESCRIBED), "audio": FeatureShards(audio)}
     logging.info("%s on %d tracks", model, len(tracks))
     predicted = track_logits(FusionModel.load(model), shards, [row["track"] for row in tracks])
-    provenance = made_by(
+    provenance = provenance_of(
         {"tracks": list(predicted)},
         [model, *(path for pair in [*visual, *audio] for path in pair)],
     )
     frames = None
     if tracks and tracks[0]["split"] == "validation":
-        expression = {row["track"]: frame_labels(row, len(predicted[row["track"]])) for row in tracks}
+        labels = {row["track"]: frame_labels(row, len(predicted[row["track"]])) for row in tracks}
         fold = make_fold("imported", {row["track"]: row["split"] for row in tracks})
-        frames = describe_frames(shards["visual"], predicted, expression, fold)
+        frames = describe_frames(shards["visual"], predicted, labels, fold)
     write_logits(predicted, logits, provenance, frames)
     logging.info("made %s: %d frames", logits, sum(map(len, predicted.values())))
 

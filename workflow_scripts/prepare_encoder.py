@@ -4,16 +4,17 @@ import json
 import logging
 from pathlib import Path
 
-from workflow_scripts.lib.artifacts import sha256_of, write_json
-from workflow_scripts.lib.encoders.loading import (
+from frame_expressions.artifacts.provenance import sha256_of
+from frame_expressions.artifacts.text import write_json
+from frame_expressions.encoders.loading import (
     PREPROCESSOR,
     fetch_preprocessor,
     load_encoder,
     random_encoder,
     save_encoder,
 )
-from workflow_scripts.lib.runtime.errors import InputError
-from workflow_scripts.lib.runtime.job import log_to
+from frame_expressions.runtime.errors import InputError
+from frame_expressions.runtime.job import log_to
 
 
 def run(
@@ -43,8 +44,8 @@ def run(
     found = sha256_of(folder / "model.safetensors")
     if sha256 is not None and found != sha256:
         raise InputError(
-            f"{hub} at revision {revision} gives weights with SHA-256 {found}, not {sha256} as configured; "
-            "correct encoders.*.sha256 if you trust them."
+            f"{hub} at revision {revision} gives weights with SHA-256 {found}, not {sha256} as configured",
+            "correct encoders.*.sha256 if you trust them",
         )
     write_json({"source": source, "hub": hub, "revision": revision, "sha256": found}, record)
     size = json.loads((folder / "config.json").read_text()).get("hidden_size")

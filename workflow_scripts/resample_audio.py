@@ -6,8 +6,8 @@ from pathlib import Path
 
 import numpy as np
 
-from workflow_scripts.lib.artifacts import made_by
-from workflow_scripts.lib.media.audio import (
+from frame_expressions.artifacts.provenance import provenance_of
+from frame_expressions.media.audio import (
     NO_AUDIO,
     SAMPLE_RATE,
     SILENT,
@@ -16,12 +16,12 @@ from workflow_scripts.lib.media.audio import (
     decode_audio,
     write_audio,
 )
-from workflow_scripts.lib.media.limits import Limits
-from workflow_scripts.lib.media.quarantine import SKIPPING, refusal_settings, refusals_go_to, stopping
-from workflow_scripts.lib.media.timeline import check_unchanged, duration_s, read_times
-from workflow_scripts.lib.media.video import start_time_s
-from workflow_scripts.lib.runtime.errors import MediaError
-from workflow_scripts.lib.runtime.job import log_to
+from frame_expressions.media.limits import Limits
+from frame_expressions.media.quarantine import SKIPPING, record_refusals, refusal_settings, with_skip_hint
+from frame_expressions.media.timeline import check_unchanged, duration_s, read_times
+from frame_expressions.media.video import start_time_s
+from frame_expressions.runtime.errors import MediaError
+from frame_expressions.runtime.job import log_to
 
 
 def run(*, video: Path, timeline: Path, audio: Path, on_bad_video: str, limits: dict) -> None:
@@ -35,7 +35,7 @@ def run(*, video: Path, timeline: Path, audio: Path, on_bad_video: str, limits: 
     time_s = read_times(timeline)
     num_samples = max(1, round(duration_s(time_s) * SAMPLE_RATE))
     logging.info("resampling %s to %d Hz, %d samples", video, SAMPLE_RATE, num_samples)
-    provenance = made_by({"sample_rate": SAMPLE_RATE}, [timeline, video] if len(time_s) else [timeline])
+    provenance = provenance_of({"sample_rate": SAMPLE_RATE}, [timeline, video] if len(time_s) else [timeline])
     check_unchanged(video, timeline, provenance)
     with tempfile.TemporaryFile() as decoded:
         num_decoded = 0
@@ -46,7 +46,7 @@ def run(*, video: Path, timeline: Path, audio: Path, on_bad_video: str, limits: 
             except MediaError as error:
                 may_stop = not isinstance(error, UndecodableSound)
                 if on_bad_video == "stop" and may_stop:
-                    raise stopping(error) from error
+                    raise with_skip_hint(error) from error
                 logging.warning("%s", error)
                 provenance["settings"] |= refusal_settings("left_out", error, video, SKIPPING if may_stop else {})
                 decoded.truncate(0)
@@ -66,7 +66,7 @@ if __name__ == "__main__":
     job = snakemake  # noqa: F821
     with log_to(job.log[0]):
         for name, video in zip(job.params.videos, job.input.videos, strict=True):
-            with refusals_go_to(Path(job.params.quarantine), str(video), "resample_audio"):
+            with record_refusals(Path(job.params.quarantine), str(video), "resample_audio"):
                 run(
                     video=Path(video),
                     timeline=Path(job.input.timelines) / f"{name}.parquet",

@@ -9,11 +9,14 @@ from pathlib import Path
 import pyarrow as pa
 from matplotlib.figure import Figure
 
-from workflow_scripts.lib.artifacts import made_by, write_json, write_parquet
-from workflow_scripts.lib.figures import write_png
-from workflow_scripts.lib.logits import join_labelled, read_labelled_logits
-from workflow_scripts.lib.runtime.job import log_to, progress
-from workflow_scripts.lib.smoothing import Smoothing, best_smoothing, search, smoothing_candidates
+from frame_expressions.artifacts.logits import join_labelled, read_labelled_logits
+from frame_expressions.artifacts.parquet import write_parquet
+from frame_expressions.artifacts.provenance import provenance_of
+from frame_expressions.artifacts.text import write_json
+from frame_expressions.report.figures import write_png
+from frame_expressions.runtime.job import log_to, progress
+from frame_expressions.smoothing.search import best_smoothing, search, smoothing_candidates
+from frame_expressions.smoothing.smoothing import Smoothing
 
 
 def run(
@@ -45,14 +48,16 @@ def run(
         }
     )
     chosen, macro_f1 = best_smoothing(rows)
-    provenance = made_by({"kinds": kinds, "windows": windows, "windows_at_fps": windows_at_fps, "role": role}, logits)
+    provenance = provenance_of(
+        {"kinds": kinds, "windows": windows, "windows_at_fps": windows_at_fps, "role": role}, logits
+    )
     write_parquet(scores, table, provenance)
     write_json(
         {
             **asdict(chosen),
             "macro_f1": macro_f1,
             "macro_f1_unsmoothed": rows[0][1],
-            "made_by": provenance,
+            "provenance": provenance,
         },
         best,
     )

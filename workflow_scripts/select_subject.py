@@ -7,14 +7,15 @@ from pathlib import Path
 import numpy as np
 import pyarrow as pa
 
-from workflow_scripts.lib.artifacts import made_by, write_parquet
-from workflow_scripts.lib.faces.linking import link
-from workflow_scripts.lib.faces.persons import Persons
-from workflow_scripts.lib.faces.subject import ABSENT, choose, fill
-from workflow_scripts.lib.faces.table import SUBJECT_SCHEMA, read_faces
-from workflow_scripts.lib.media.timeline import read_times
-from workflow_scripts.lib.runtime.errors import InputError
-from workflow_scripts.lib.runtime.job import log_to
+from frame_expressions.artifacts.parquet import write_parquet
+from frame_expressions.artifacts.provenance import provenance_of
+from frame_expressions.faces.boxes import SUBJECT_SCHEMA, read_faces
+from frame_expressions.faces.persons import Persons
+from frame_expressions.faces.subject import ABSENT, choose, interpolate_boxes
+from frame_expressions.faces.tracking import track_detections
+from frame_expressions.media.timeline import read_times
+from frame_expressions.runtime.errors import InputError
+from frame_expressions.runtime.job import log_to
 
 
 def run(
@@ -42,11 +43,11 @@ def run(
     time_s, found = read_times(timeline), read_faces(faces)
     index = found.frame - 1
     if len(index) and index[-1] >= len(time_s):
-        raise InputError(f"{faces} has frames that {timeline} lacks; delete both and run the workflow again.")
-    who = link(found.frame, time_s[index], found.xyxy_px, found.embedding, **linking)
+        raise InputError(f"{faces} has frames that {timeline} lacks", "delete both and run the workflow again")
+    who = track_detections(found.frame, time_s[index], found.xyxy_px, found.embedding, **linking)
     persons = Persons(time_s, index, found.xyxy_px, who, found.embedding, min_similarity)
     choice, closed = _choose(persons, subject.stem, person, overrides, max_gap_s=max_gap_s, takeover_s=takeover_s)
-    xyxy_px, status, number = fill(persons, choice, closed, max_gap_s)
+    xyxy_px, status, number = interpolate_boxes(persons, choice, closed, max_gap_s)
     columns = {
         "frame": np.arange(1, len(time_s) + 1, dtype=np.int32),
         "time_s": time_s,
@@ -54,7 +55,9 @@ def run(
         "status": status,
         "person": pa.array(number, pa.int32(), mask=number < 0),
     }
-    write_parquet(pa.Table.from_pydict(columns, schema=SUBJECT_SCHEMA), subject, made_by(settings, [faces, timeline]))
+    write_parquet(
+        pa.Table.from_pydict(columns, schema=SUBJECT_SCHEMA), subject, provenance_of(settings, [faces, timeline])
+    )
     counts = ", ".join(f"{frames} {state}" for state, frames in Counter(status).items())
     logging.info(
         "made %s: %d persons linked, %d of them main, frames: %s",
@@ -80,8 +83,12 @@ def _choose(
     for row in overrides:
         if row["from_frame"] > num_frames:
             raise InputError(
-                f"The overrides of track {track} begin with frame {row['from_frame']}, but its video has {num_frames} "
-                "frames; correct the row."
+                (
+                    f"The overrides of track {track} begin with frame {row['from_frame']}, but its video "
+                    f"has {num_frames} "
+                    "frames"
+                ),
+                "correct the row",
             )
         frames = slice(row["from_frame"] - 1, row["to_frame"])
         closed[frames] = row["person"] == ABSENT

@@ -8,14 +8,17 @@ import pandas as pd
 import pyarrow as pa
 from matplotlib.figure import Figure
 
-from workflow_scripts.lib.ablation_summary import summarise
-from workflow_scripts.lib.artifacts import made_by, write_parquet, write_text
-from workflow_scripts.lib.challenge.expressions import UNLABELLED
-from workflow_scripts.lib.challenge.scores import bootstrap_interval, group_confusions, macro_f1
-from workflow_scripts.lib.figures import write_png
-from workflow_scripts.lib.logits import join_labelled, read_labelled_logits
-from workflow_scripts.lib.runtime.job import log_to, progress, say
-from workflow_scripts.lib.smoothing import Smoothing, best_smoothing, search, smooth_tracks, smoothing_candidates
+from frame_expressions.artifacts.logits import join_labelled, read_labelled_logits
+from frame_expressions.artifacts.parquet import write_parquet
+from frame_expressions.artifacts.provenance import provenance_of
+from frame_expressions.artifacts.text import write_text
+from frame_expressions.artifacts.vocabulary import UNLABELLED
+from frame_expressions.challenge.scores import bootstrap_interval, group_confusions, macro_f1
+from frame_expressions.report.ablation_summary import summarise
+from frame_expressions.report.figures import write_png
+from frame_expressions.runtime.job import log_to, print_result, progress
+from frame_expressions.smoothing.search import best_smoothing, search, smoothing_candidates
+from frame_expressions.smoothing.smoothing import Smoothing, smooth_tracks
 
 NOTES = """
 macro_f1: smoothed, kind and window chosen on the fold's selection tracks (mean and standard deviation over {seeds}
@@ -61,7 +64,7 @@ def run(
     # The smoothing rows of all seeds go together, after the configurations.
     found = pd.DataFrame(scored).sort_values("varies", key=lambda column: column == "smoothing", kind="stable")
     found = found.reset_index(drop=True)
-    provenance = made_by(
+    provenance = provenance_of(
         {
             "kinds": kinds,
             "windows": windows,
@@ -81,7 +84,7 @@ def run(
     readable = summary.to_string(float_format="%.4f", na_rep="-") + "\n" + notes
     write_text(readable, text)
     _draw(found, method, figure)
-    say(readable)
+    print_result(readable)
     logging.info("made %s: %d rows", table, len(found))
 
 
@@ -110,19 +113,19 @@ def _score(
     frames = join_labelled(fold.heldout for fold in folds)
     predicted = np.concatenate([fold.predict(kind) for fold in folds])
     unsmoothed = np.concatenate([fold.predict("none") for fold in folds])
-    padded = np.where(is_padded, frames.expression, UNLABELLED)
+    padded = np.where(is_padded, frames.labels, UNLABELLED)
     lengths = [len(array) for array in frames.logits.values()]
     group = np.repeat([group_of[track] for track in frames.logits], lengths)
-    low, high = bootstrap_interval(group_confusions(frames.expression, predicted, group), num_resamples, seed)
+    low, high = bootstrap_interval(group_confusions(frames.labels, predicted, group), num_resamples, seed)
     has_padded = bool((padded != UNLABELLED).any())
     return {
-        "macro_f1": macro_f1(frames.expression, predicted),
+        "macro_f1": macro_f1(frames.labels, predicted),
         "macro_f1_low": low,
         "macro_f1_high": high,
-        "macro_f1_unsmoothed": macro_f1(frames.expression, unsmoothed),
+        "macro_f1_unsmoothed": macro_f1(frames.labels, unsmoothed),
         "macro_f1_padded": macro_f1(padded, predicted) if has_padded else None,
         "macro_f1_padded_unsmoothed": macro_f1(padded, unsmoothed) if has_padded else None,
-        "num_labelled": int((frames.expression != UNLABELLED).sum()),
+        "num_labelled": int((frames.labels != UNLABELLED).sum()),
         "num_padded": int((padded != UNLABELLED).sum()),
     }
 

@@ -9,18 +9,20 @@ import pandas as pd
 import pyarrow as pa
 from matplotlib.figure import Figure
 
-from workflow_scripts.lib.artifacts import made_by, write_parquet, write_text
-from workflow_scripts.lib.challenge.expressions import EXPRESSIONS
-from workflow_scripts.lib.corpora.batches import files_of
-from workflow_scripts.lib.faces.subject import ABSENT
-from workflow_scripts.lib.figures import write_png
-from workflow_scripts.lib.logits import mean_logits
-from workflow_scripts.lib.media.timeline import read_times
-from workflow_scripts.lib.palette import COLOURS
-from workflow_scripts.lib.predictions import PROBABILITIES, Prediction, predictions_table
-from workflow_scripts.lib.runtime.errors import InputError
-from workflow_scripts.lib.runtime.job import log_to
-from workflow_scripts.lib.smoothing import Smoothing
+from frame_expressions.artifacts.batch_folders import files_of
+from frame_expressions.artifacts.logits import mean_logits
+from frame_expressions.artifacts.parquet import write_parquet
+from frame_expressions.artifacts.provenance import provenance_of
+from frame_expressions.artifacts.text import write_text
+from frame_expressions.artifacts.vocabulary import EXPRESSIONS
+from frame_expressions.faces.subject import ABSENT
+from frame_expressions.media.timeline import read_times
+from frame_expressions.prediction.frame_table import PROBABILITIES, Prediction, predictions_table
+from frame_expressions.report.figures import write_png
+from frame_expressions.report.palette import COLOURS
+from frame_expressions.runtime.errors import InputError
+from frame_expressions.runtime.job import log_to
+from frame_expressions.smoothing.smoothing import Smoothing
 
 
 def run(
@@ -44,13 +46,15 @@ def run(
     time_s, logits_of = read_times(timeline), mean_logits(logits, tracks)
     for track in tracks:
         if len(logits_of.get(track, ())) != len(time_s):
-            raise InputError(f"{logits[0]} and {timeline} hold different frames of {track}; delete both and run again.")
+            raise InputError(
+                f"{logits[0]} and {timeline} hold different frames of {track}", "delete both and run again"
+            )
     predictions = [
         Prediction(person, logits_of.get(track, np.zeros((0, len(EXPRESSIONS)))), subject)
         for person, (track, subject) in enumerate(zip(tracks, subjects, strict=True), start=1)
     ]
     frames = predictions_table(predictions, time_s, smoothing)
-    provenance = made_by({"video": video, "smoothing": vars(smoothing)}, [*logits, *subjects, timeline])
+    provenance = provenance_of({"video": video, "smoothing": vars(smoothing)}, [*logits, *subjects, timeline])
     write_parquet(pa.Table.from_pandas(frames, preserve_index=False), table, provenance)
     # To the microsecond, since six digits of a late time are its neighbours' too.
     text = frames.assign(time_s=frames["time_s"].round(6).map("{:.12g}".format))

@@ -9,19 +9,21 @@ import pandas as pd
 import pyarrow as pa
 import torch
 
-from workflow_scripts.lib.artifacts import made_by, write_json, write_parquet
-from workflow_scripts.lib.challenge.expressions import NUM_CLASSES
-from workflow_scripts.lib.challenge.scores import validation_scores
-from workflow_scripts.lib.compute import start_torch
-from workflow_scripts.lib.corpora.folds import make_fold, read_parts
-from workflow_scripts.lib.corpora.labels import frame_labels
-from workflow_scripts.lib.feature_shards import FeatureShards
-from workflow_scripts.lib.fusion.model import FusionModel
-from workflow_scripts.lib.fusion.prediction import DESCRIBED, describe_frames, track_logits
-from workflow_scripts.lib.fusion.training import Frames, train
-from workflow_scripts.lib.logits import read_labelled_logits, write_logits
-from workflow_scripts.lib.runtime.curves import Curves, curves_of
-from workflow_scripts.lib.runtime.job import log_to
+from frame_expressions.artifacts.feature_shards import FeatureShards
+from frame_expressions.artifacts.logits import read_labelled_logits, write_logits
+from frame_expressions.artifacts.parquet import write_parquet
+from frame_expressions.artifacts.provenance import provenance_of
+from frame_expressions.artifacts.text import write_json
+from frame_expressions.artifacts.vocabulary import NUM_CLASSES
+from frame_expressions.challenge.scores import validation_scores
+from frame_expressions.corpora.folds import make_fold, read_parts
+from frame_expressions.corpora.labels import frame_labels
+from frame_expressions.fusion.inference import DESCRIBED, describe_frames, track_logits
+from frame_expressions.fusion.model import FusionModel
+from frame_expressions.fusion.training import Frames, train
+from frame_expressions.networks.device import start_torch
+from frame_expressions.runtime.job import log_to
+from frame_expressions.runtime.tensorboard import TensorBoardLog, tensorboard_folder
 
 
 def run(
@@ -52,13 +54,13 @@ def run(
     shards = {"visual": FeatureShards(visual, DESCRIBED), "audio": FeatureShards(audio)}
     parts = read_parts(folds) if folds else None
     roles = make_fold(fold, {row["track"]: row["split"] for row in tracks}, parts)
-    expression = {row["track"]: frame_labels(row, len(shards["visual"][row["track"]][0])) for row in tracks}
-    frames = {role: _frames(shards, getattr(roles, role), expression) for role in ("train", "selection")}
+    labels = {row["track"]: frame_labels(row, len(shards["visual"][row["track"]][0])) for row in tracks}
+    frames = {role: _frames(shards, getattr(roles, role), labels) for role in ("train", "selection")}
     logging.info(
         "fusion %s, fold %s: %d training and %d selection frames",
         head,
         fold,
-        *(len(part.expression) for part in frames.values()),
+        *(len(part.labels) for part in frames.values()),
     )
     torch.manual_seed(training["seed"])
     fusion = FusionModel(
@@ -68,34 +70,34 @@ def run(
         head=head,
         **head_settings,
     )
-    watch = Curves(curves).add if curves else None
-    settings = {"num_classes": NUM_CLASSES, "device": device, "watch": watch, **training}
+    on_epoch_end = TensorBoardLog(curves).add if curves else None
+    settings = {"num_classes": NUM_CLASSES, "device": device, "watch": on_epoch_end, **training}
     rows = train(fusion, frames["train"], frames["selection"], **settings)
 
-    provenance = made_by(
+    provenance = provenance_of(
         {"fold": fold, "head": head, "head_settings": head_settings, "training": training, "tracks": asdict(roles)},
         [path for pair in [*visual, *audio] for path in pair],
     )
     unseen = [row["track"] for row in tracks if row["track"] in {*roles.selection, *roles.heldout}]
     logits = track_logits(fusion, shards, unseen)
     fusion.save(model, provenance)
-    write_logits(logits, val_logits, provenance, describe_frames(shards["visual"], logits, expression, roles))
+    write_logits(logits, val_logits, provenance, describe_frames(shards["visual"], logits, labels, roles))
     write_parquet(pa.Table.from_pandas(pd.DataFrame(rows), preserve_index=False), history, provenance)
     selection = read_labelled_logits(val_logits, "selection")
     predicted = np.concatenate([array.argmax(axis=1) for array in selection.logits.values()])
-    scores = validation_scores(selection.expression, predicted)
+    scores = validation_scores(selection.labels, predicted)
     write_json(
         {
             "best_epoch": max(rows, key=lambda row: row["val_macro_f1"])["epoch"],
             **scores,
-            "made_by": provenance,
+            "provenance": provenance,
         },
         metrics,
     )
     logging.info("made %s: macro-F1 %.4f on the selection tracks, before smoothing", model, scores["val_macro_f1"])
 
 
-def _frames(shards: dict[str, FeatureShards], tracks: list[str], expression: dict[str, np.ndarray]) -> Frames:
+def _frames(shards: dict[str, FeatureShards], tracks: list[str], labels: dict[str, np.ndarray]) -> Frames:
     visual, visual_present = shards["visual"].stacked(tracks)
     audio, audio_present = shards["audio"].stacked(tracks)
     return Frames(
@@ -103,7 +105,7 @@ def _frames(shards: dict[str, FeatureShards], tracks: list[str], expression: dic
         audio=audio,
         visual_present=visual_present,
         audio_present=audio_present,
-        expression=np.concatenate([np.zeros(0, np.int8), *(expression[track] for track in tracks)]),
+        labels=np.concatenate([np.zeros(0, np.int8), *(labels[track] for track in tracks)]),
     )
 
 
@@ -125,5 +127,5 @@ if __name__ == "__main__":
             training=job.params.training,
             device=job.params.device,
             num_threads=job.params.num_threads,
-            curves=curves_of(job.log[0]),
+            curves=tensorboard_folder(job.log[0]),
         )

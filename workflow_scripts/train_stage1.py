@@ -12,22 +12,25 @@ import torch
 from accelerate import PartialState
 from safetensors.torch import save_file
 
-from workflow_scripts.lib.artifacts import made_by, replacing, write_json, write_parquet
-from workflow_scripts.lib.challenge.expressions import NUM_CLASSES
-from workflow_scripts.lib.challenge.scores import validation_scores
-from workflow_scripts.lib.compute import start_torch
-from workflow_scripts.lib.corpora.image_sets import ImageSet, read_image_sets
-from workflow_scripts.lib.encoders.loading import load_encoder, save_encoder
-from workflow_scripts.lib.encoders.preprocessing import IMAGENET_MEAN, IMAGENET_STD
-from workflow_scripts.lib.runtime.curves import Curves, curves_of
-from workflow_scripts.lib.runtime.errors import InputError
-from workflow_scripts.lib.runtime.job import log_to
-from workflow_scripts.lib.stage1.augmentation import Augmentation
-from workflow_scripts.lib.stage1.heads import make_head
-from workflow_scripts.lib.stage1.layer_decay import freeze
-from workflow_scripts.lib.stage1.padaug import PadAug
-from workflow_scripts.lib.stage1.processes import run_in_processes
-from workflow_scripts.lib.stage1.training import Classifier, ImageDataset, train
+from frame_expressions.artifacts.atomic import atomic_write
+from frame_expressions.artifacts.parquet import write_parquet
+from frame_expressions.artifacts.provenance import provenance_of
+from frame_expressions.artifacts.text import write_json
+from frame_expressions.artifacts.vocabulary import NUM_CLASSES
+from frame_expressions.challenge.scores import validation_scores
+from frame_expressions.corpora.image_sets import ImageSet, read_image_sets
+from frame_expressions.encoders.loading import load_encoder, save_encoder
+from frame_expressions.encoders.preprocessing import IMAGENET_MEAN, IMAGENET_STD
+from frame_expressions.networks.device import start_torch
+from frame_expressions.runtime.errors import InputError
+from frame_expressions.runtime.job import log_to
+from frame_expressions.runtime.tensorboard import TensorBoardLog, tensorboard_folder
+from frame_expressions.stage1.augmentation import Augmentation
+from frame_expressions.stage1.heads import make_head
+from frame_expressions.stage1.layer_decay import freeze
+from frame_expressions.stage1.padaug import PadAug
+from frame_expressions.stage1.processes import run_in_processes
+from frame_expressions.stage1.training import Classifier, ImageDataset, train
 
 _DTYPES = {"no": "float32", "bf16": "bfloat16", "fp16": "float16"}
 """What accelerate's names of precisions stand for."""
@@ -85,7 +88,7 @@ def run(
         "num_processes": num_processes,
         "image_sets": [{"layout": item["layout"], "name": item["name"]} for item in image_sets],
     }
-    provenance = made_by(settings, [encoder / "model.safetensors"])
+    provenance = provenance_of(settings, [encoder / "model.safetensors"])
     run_in_processes(
         _fit,
         num_processes,
@@ -127,8 +130,11 @@ def _fit(
     device = start_torch(device, num_threads, _DTYPES[settings["training"]["precision"]])
     if device == "cuda" and torch.cuda.device_count() < settings["num_processes"]:
         raise InputError(
-            f"stage1.num_processes is {settings['num_processes']} but this machine has "
-            f"{torch.cuda.device_count()} GPUs; lower it, or set compute.device to cpu."
+            (
+                f"stage1.num_processes is {settings['num_processes']} but this machine has "
+                f"{torch.cuda.device_count()} GPUs"
+            ),
+            "lower it, or set compute.device to cpu",
         )
     checkpoint = backbone.parent / ".checkpoint.pt"
     image_px, training = settings["image_px"], settings["training"]
@@ -157,24 +163,24 @@ def _fit(
         fingerprint=fingerprint,
         num_workers=num_workers,
         device=device,
-        watch=Curves(curves).add if curves else None,
+        on_epoch_end=TensorBoardLog(curves).add if curves else None,
         **training,
     )
     if not PartialState().is_main_process:
         return
 
     save_encoder(network.cpu(), backbone)
-    with replacing(head) as temporary:
+    with atomic_write(head) as temporary:
         tensors = {name: tensor.cpu().contiguous() for name, tensor in model.head.state_dict().items()}
-        save_file(tensors, temporary, metadata={"made_by": json.dumps(provenance, sort_keys=True)})
+        save_file(tensors, temporary, metadata={"provenance": json.dumps(provenance, sort_keys=True)})
     write_parquet(pa.Table.from_pandas(pd.DataFrame(state.history), preserve_index=False), history, provenance)
     write_json(
         {
             "best_epoch": state.best_epoch,
-            **validation_scores(sets["validation"].expression, state.best_predicted.numpy()),
+            **validation_scores(sets["validation"].labels, state.best_predicted.numpy()),
             "num_train_images": len(sets["train"]),
             "num_val_images": len(sets["validation"]),
-            "made_by": provenance,
+            "provenance": provenance,
         },
         metrics,
     )
@@ -191,8 +197,8 @@ def _of_split(image_sets: list[ImageSet], split: str, stored_px: int) -> ImageDa
         for path, is_chosen in zip(images.paths, mask, strict=True)
         if is_chosen
     ]
-    expression = [images.expression[mask] for images, mask in zip(image_sets, chosen, strict=True)]
-    return ImageDataset(paths, np.concatenate(expression), stored_px)
+    labels = [images.labels[mask] for images, mask in zip(image_sets, chosen, strict=True)]
+    return ImageDataset(paths, np.concatenate(labels), stored_px)
 
 
 def _fingerprint(provenance: dict, sets: dict[str, ImageDataset], num_threads: int) -> str:
@@ -200,7 +206,7 @@ def _fingerprint(provenance: dict, sets: dict[str, ImageDataset], num_threads: i
     digest = hashlib.sha256(json.dumps([provenance, num_threads], sort_keys=True).encode())
     for images in sets.values():
         digest.update("\n".join(path.name for path in images.paths).encode())
-        digest.update(images.expression.tobytes())
+        digest.update(images.labels.tobytes())
     return digest.hexdigest()
 
 
@@ -228,5 +234,5 @@ if __name__ == "__main__":
             num_workers=job.config["stage1"]["training"]["num_workers"],
             device=job.params.device,
             num_threads=job.params.num_threads,
-            curves=curves_of(job.log[0]),
+            curves=tensorboard_folder(job.log[0]),
         )

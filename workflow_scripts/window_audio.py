@@ -6,11 +6,12 @@ from pathlib import Path
 import numpy as np
 import pyarrow as pa
 
-from workflow_scripts.lib.artifacts import made_by, write_parquet
-from workflow_scripts.lib.media.audio import SAMPLE_RATE, SOUND, read_audio
-from workflow_scripts.lib.media.audio_windows import windows as windows_about
-from workflow_scripts.lib.media.timeline import read_times
-from workflow_scripts.lib.runtime.job import log_to
+from frame_expressions.artifacts.parquet import write_parquet
+from frame_expressions.artifacts.provenance import provenance_of
+from frame_expressions.media.audio import SAMPLE_RATE, SOUND, read_audio
+from frame_expressions.media.audio_windows import windows as windows_about
+from frame_expressions.media.timeline import read_times
+from frame_expressions.runtime.job import log_to
 
 WINDOWS_SCHEMA = pa.schema(
     [
@@ -32,7 +33,7 @@ def run(*, audio: Path, timeline: Path, windows: Path, half_width_s: float) -> N
     has_sound = audible & (state == SOUND)
     columns = [np.arange(1, len(time_s) + 1), bounds[:, 0], bounds[:, 1], inside_share, has_sound]
     arrays = [pa.array(column, field.type) for column, field in zip(columns, WINDOWS_SCHEMA, strict=True)]
-    provenance = made_by({"half_width_s": half_width_s}, [audio, timeline])
+    provenance = provenance_of({"half_width_s": half_width_s}, [audio, timeline])
     write_parquet(pa.Table.from_arrays(arrays, schema=WINDOWS_SCHEMA), windows, provenance)
     logging.info("made %s: %d of %d windows hold sound", windows, has_sound.sum(), len(has_sound))
 

@@ -3,14 +3,16 @@
 import logging
 from pathlib import Path
 
-from workflow_scripts.lib.artifacts import read_json, read_parquet, write_text
-from workflow_scripts.lib.compute import start_torch
-from workflow_scripts.lib.corpora.batches import files_of
-from workflow_scripts.lib.corpora.tracks import read_tracks
-from workflow_scripts.lib.figures import write_png
-from workflow_scripts.lib.report.corpus import corpus_section, doubt_section
-from workflow_scripts.lib.report.evaluation import read_heldout, scores_section, timelines_section
-from workflow_scripts.lib.report.learning import (
+from frame_expressions.artifacts.batch_folders import files_of
+from frame_expressions.artifacts.parquet import read_parquet
+from frame_expressions.artifacts.text import read_json, write_text
+from frame_expressions.corpora.tracks import read_tracks
+from frame_expressions.networks.device import start_torch
+from frame_expressions.report.figures import write_png
+from frame_expressions.report.page import page_of
+from frame_expressions.report.sections.data import corpus_section, doubt_section
+from frame_expressions.report.sections.evaluation import read_heldout, scores_section, timelines_section
+from frame_expressions.report.sections.learning import (
     ablation_section,
     curves_section,
     padaug_section,
@@ -18,10 +20,9 @@ from workflow_scripts.lib.report.learning import (
     training_figure,
     trainings,
 )
-from workflow_scripts.lib.report.machine import run_times_section, settings_section
-from workflow_scripts.lib.report.outcome import outcome_section
-from workflow_scripts.lib.report.page import page_of
-from workflow_scripts.lib.runtime.job import log_to
+from frame_expressions.report.sections.machine import run_times_section, settings_section
+from frame_expressions.report.sections.outcome import outcome_section
+from frame_expressions.runtime.job import log_to
 
 TITLE = "Frame-level facial expressions: report"
 INTRODUCTION = (

@@ -5,18 +5,20 @@ from pathlib import Path
 
 import numpy as np
 
-from workflow_scripts.lib.artifacts import read_made_by, sha256_of, write_json
-from workflow_scripts.lib.challenge.alignment import rows_from_frames
-from workflow_scripts.lib.challenge.expressions import EXPRESSIONS, NUM_CLASSES
-from workflow_scripts.lib.challenge.submission import check_predictions, write_predictions
-from workflow_scripts.lib.challenge.templates import image_location, read_template
-from workflow_scripts.lib.corpora.batches import files_of
-from workflow_scripts.lib.corpora.tracks import read_tracks
-from workflow_scripts.lib.logits import mean_logits
-from workflow_scripts.lib.media.timeline import read_times
-from workflow_scripts.lib.runtime.errors import InputError
-from workflow_scripts.lib.runtime.job import log_to
-from workflow_scripts.lib.smoothing import Smoothing
+from frame_expressions.artifacts.batch_folders import files_of
+from frame_expressions.artifacts.logits import mean_logits
+from frame_expressions.artifacts.parquet import read_provenance
+from frame_expressions.artifacts.provenance import sha256_of
+from frame_expressions.artifacts.text import write_json
+from frame_expressions.artifacts.vocabulary import EXPRESSIONS, NUM_CLASSES
+from frame_expressions.challenge.alignment import rows_from_frames
+from frame_expressions.challenge.submission import check_predictions, write_predictions
+from frame_expressions.challenge.templates import image_location, read_template
+from frame_expressions.corpora.tracks import read_tracks
+from frame_expressions.media.timeline import read_times
+from frame_expressions.runtime.errors import InputError
+from frame_expressions.runtime.job import log_to
+from frame_expressions.smoothing.smoothing import Smoothing
 
 
 def run(
@@ -47,17 +49,20 @@ def run(
             skipped[track] = _reason(timeline)
         elif len(logits_of.get(track, ())) != num_frames[track]:
             raise InputError(
-                f"{timeline} has {num_frames[track]} frames, but {logits[0]} has {len(logits_of.get(track, ()))} "
-                f"for {track}; delete both and run the workflow again."
+                (
+                    f"{timeline} has {num_frames[track]} frames, but {logits[0]} has "
+                    f"{len(logits_of.get(track, ()))} for {track}"
+                ),
+                "delete both and run the workflow again",
             )
 
     rows = read_template(template) if template else _rows_of_every_frame(num_frames)
     if not rows:
-        raise InputError("No test track has a frame to predict; check the test videos and on_bad_video.")
+        raise InputError("No test track has a frame to predict", "check the test videos and on_bad_video")
     frames_of = _frames_by_track(rows)
     unknown = [track for track in frames_of if track not in num_frames]
     if unknown:
-        raise InputError(f"The template {template} asks for {unknown[0]}, which is no test track of the corpus.")
+        raise InputError(f"The template {template} asks for {unknown[0]}, which is no test track of the corpus")
     for track in num_frames.keys() - frames_of.keys() - skipped.keys():
         logging.warning("%s is a test track, but the template has no row of it", track)
 
@@ -92,9 +97,9 @@ def run(
 
 
 def _reason(timeline: Path) -> str:
-    settings = read_made_by(timeline)["settings"]
+    settings = read_provenance(timeline)["settings"]
     if "skipped" not in settings:
-        raise InputError(f"{timeline} has no frames and gives no reason; delete it and run the workflow again.")
+        raise InputError(f"{timeline} has no frames and gives no reason", "delete it and run the workflow again")
     return settings["skipped"]
 
 

@@ -9,14 +9,15 @@ import numpy as np
 import pyarrow as pa
 from PIL import Image
 
+from frame_expressions.artifacts.parquet import read_parquet, write_parquet
+from frame_expressions.artifacts.provenance import provenance_of
+from frame_expressions.challenge.alignment import labels_for_frames, rows_from_frames
+from frame_expressions.faces.boxes import FACES_SCHEMA
+from frame_expressions.media.audio import SAMPLE_RATE, read_audio
 from tests.alignment import beeps, pictures
 from tests.alignment.generator import Clip
 from tests.media import LIMITS
 from workflow_scripts import crop_faces, extract_frames, resample_audio, select_subject, window_audio
-from workflow_scripts.lib.artifacts import made_by, read_parquet, write_parquet
-from workflow_scripts.lib.challenge.alignment import labels_for_frames, rows_from_frames
-from workflow_scripts.lib.faces.table import FACES_SCHEMA
-from workflow_scripts.lib.media.audio import SAMPLE_RATE, read_audio
 
 SCALES = [0.9, 1.2, 1.5]
 CROP_PX = 64
@@ -149,7 +150,7 @@ def _write_faces(clip: Clip, path: Path, num_frames: int) -> None:
         {"frame": frame, "xyxy_px": pictures.face_box(frame, clip.size), "score": 0.9}
         for frame in range(1, num_frames + 1)
     ]
-    write_parquet(pa.Table.from_pylist(rows, schema=FACES_SCHEMA), path, made_by({}))
+    write_parquet(pa.Table.from_pylist(rows, schema=FACES_SCHEMA), path, provenance_of({}))
 
 
 def _check_crops(files: Files, found: Found, num_frames: int) -> None:

@@ -6,11 +6,12 @@ from pathlib import Path
 import numpy as np
 import torch
 
+from frame_expressions.artifacts.parquet import read_parquet
+from frame_expressions.artifacts.text import write_json
+from frame_expressions.encoders.loading import load_encoder, random_encoder, save_encoder
+from frame_expressions.encoders.visual import VisualEncoder
 from tests.alignment.chain import SCALES, Files, Found
 from workflow_scripts import dump_audio_features, dump_visual_features
-from workflow_scripts.lib.artifacts import read_parquet, write_json
-from workflow_scripts.lib.encoders.loading import load_encoder, random_encoder, save_encoder
-from workflow_scripts.lib.encoders.visual import VisualEncoder
 
 IMAGE_PX = 28
 VISION = {
@@ -21,7 +22,7 @@ VISION = {
     "image_size": IMAGE_PX,
     "patch_size": 7,
 }
-SPEECH = {
+WAV2VEC2 = {
     "model_type": "wav2vec2",
     "hidden_size": 16,
     "num_hidden_layers": 4,
@@ -76,12 +77,12 @@ def _check_visual(tracks: Sequence[tuple[Files, Found]], folder: Path) -> None:
 
 
 def _check_audio(tracks: Sequence[tuple[Files, Found]], folder: Path) -> None:
-    save_encoder(random_encoder(SPEECH, seed=0), folder / "speech")
+    save_encoder(random_encoder(WAV2VEC2, seed=0), folder / "audio")
     extractor = {"feature_extractor_type": "Wav2Vec2FeatureExtractor", "sampling_rate": 16000, "do_normalize": True}
-    write_json(extractor, folder / "speech" / "preprocessor_config.json")
+    write_json(extractor, folder / "audio" / "preprocessor_config.json")
     npy, index = folder / "features" / "audio.npy", folder / "features" / "audio.parquet"
     dump_audio_features.run(
-        encoder=folder / "speech",
+        encoder=folder / "audio",
         tracks=[files.name for files, _ in tracks],
         audio=[files.audio for files, _ in tracks],
         windows=[files.audio_windows for files, _ in tracks],

@@ -5,11 +5,11 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
+from frame_expressions.artifacts.parquet import read_parquet
+from frame_expressions.media.audio import read_audio
+from frame_expressions.runtime.errors import InputError
 from tests.media import LIMITS
 from workflow_scripts import extract_frames, resample_audio
-from workflow_scripts.lib.artifacts import read_parquet
-from workflow_scripts.lib.media.audio import read_audio
-from workflow_scripts.lib.runtime.errors import InputError
 
 STATES = {"none": "no_audio", "audible": "sound", "digital_silence": "silent", "": ""}
 

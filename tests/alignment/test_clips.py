@@ -7,16 +7,16 @@ from fractions import Fraction
 import numpy as np
 import pytest
 
+from frame_expressions.artifacts.feature_shards import write_shard
+from frame_expressions.challenge.alignment import labels_for_frames
+from frame_expressions.media.audio import SAMPLE_RATE, decode_audio
+from frame_expressions.media.limits import Limits
+from frame_expressions.media.video import read_frames, read_video, start_time_s
 from tests.alignment import beeps, chain, features, pictures, report
 from tests.alignment.clips import CLIPS, H264
 from tests.alignment.generator import Clip, make
 from tests.media import LIMITS
 from workflow_scripts import crop_faces, dump_visual_features, resample_audio
-from workflow_scripts.lib.challenge.alignment import labels_for_frames
-from workflow_scripts.lib.feature_shards import write_shard
-from workflow_scripts.lib.media.audio import SAMPLE_RATE, decode_audio
-from workflow_scripts.lib.media.limits import Limits
-from workflow_scripts.lib.media.video import read_frames, read_video, start_time_s
 
 
 @pytest.mark.parametrize("clip", CLIPS, ids=lambda clip: clip.name)

@@ -6,8 +6,8 @@ from pathlib import Path
 import av
 import numpy as np
 
-from workflow_scripts.lib.demo.portrait import make_person
-from workflow_scripts.lib.demo.scene import Pose, draw_background, draw_frame, draw_light
+from frame_expressions.demo.portrait import make_person
+from frame_expressions.demo.scene import Pose, draw_background, draw_frame, draw_light
 
 FPS = 8
 SIZE = (640, 320)

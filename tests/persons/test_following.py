@@ -2,10 +2,10 @@
 
 import pytest
 
+from frame_expressions.faces.boxes import read_boxes
 from tests.media import LIMITS
 from tests.persons.scene import two_who_change_sides, write_scene
 from workflow_scripts import detect_faces, extract_frames, select_subject
-from workflow_scripts.lib.faces.table import read_boxes
 
 LINKING = {"max_gap_s": 0.5, "takeover_s": 3.0, "min_iou": 0.3, "min_similarity": 0.25, "memory": 0.9}
 SCRFD = {"input_px": 640, "min_score": 0.5, "device": "cpu"}

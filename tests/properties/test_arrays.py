@@ -5,12 +5,12 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
 
-from workflow_scripts.lib.faces.crops import square_crop
-from workflow_scripts.lib.faces.linking import iou
-from workflow_scripts.lib.faces.persons import Persons
-from workflow_scripts.lib.faces.subject import DETECTED, INTERPOLATED, fill
-from workflow_scripts.lib.smoothing import smooth_logits
-from workflow_scripts.lib.track_smoother import KINDS, TrackSmoother
+from frame_expressions.faces.boxes import iou
+from frame_expressions.faces.crops import square_crop
+from frame_expressions.faces.persons import Persons
+from frame_expressions.faces.subject import DETECTED, INTERPOLATED, interpolate_boxes
+from frame_expressions.smoothing.smoothing import smooth_logits
+from frame_expressions.smoothing.track_smoother import KINDS, TrackSmoother
 
 edges = st.integers(-40, 80)
 boxes = st.lists(st.tuples(edges, edges, st.integers(0, 60), st.integers(0, 60)), min_size=1, max_size=6).map(
@@ -64,7 +64,7 @@ def test_a_filled_box_lies_on_the_line_between_two_sightings(seen, steps_s, max_
     choice = np.full(len(seen), -1)
     choice[index] = np.arange(len(index))
     closed = np.zeros(len(seen), bool)
-    xyxy_px, status, number = fill(Persons(time_s, index, found, who), choice, closed, max_gap_s)
+    xyxy_px, status, number = interpolate_boxes(Persons(time_s, index, found, who), choice, closed, max_gap_s)
     for frame, sighting in enumerate(seen):
         before, after = index[index < frame], index[index > frame]
         if sighting:

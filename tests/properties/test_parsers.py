@@ -10,19 +10,19 @@ import torch
 from hypothesis import given
 from safetensors.torch import save
 
+from frame_expressions.artifacts.vocabulary import EXPRESSIONS
+from frame_expressions.challenge.annotations import read_annotation
+from frame_expressions.challenge.submission import check_predictions, write_track_files
+from frame_expressions.challenge.templates import read_template, template_tracks
+from frame_expressions.corpora.image_sets import read_image_set
+from frame_expressions.corpora.overrides import ABSENT, read_overrides
+from frame_expressions.corpora.track_table import scan_table
+from frame_expressions.corpora.tracks import Track, check_tracks, read_tracks, write_tracks
+from frame_expressions.faces.person_spec import parse_person_spec
+from frame_expressions.networks.published_weights import read_state_dict, read_vector
+from frame_expressions.prediction.exported_model import MODEL_TYPE, ExportedModel
+from frame_expressions.runtime.errors import InputError
 from tests.properties.files import damaged
-from workflow_scripts.lib.challenge.annotations import read_annotation
-from workflow_scripts.lib.challenge.expressions import EXPRESSIONS
-from workflow_scripts.lib.challenge.submission import check_predictions, write_track_files
-from workflow_scripts.lib.challenge.templates import read_template, template_tracks
-from workflow_scripts.lib.corpora.image_sets import read_image_set
-from workflow_scripts.lib.corpora.overrides import ABSENT, read_overrides
-from workflow_scripts.lib.corpora.table import scan_table
-from workflow_scripts.lib.corpora.tracks import Track, check_tracks, read_tracks, write_tracks
-from workflow_scripts.lib.exported_model import MODEL_TYPE, ExportedModel
-from workflow_scripts.lib.faces.wanted import parse_wanted
-from workflow_scripts.lib.published_weights import read_state_dict, read_vector
-from workflow_scripts.lib.runtime.errors import InputError
 
 NAMES = ",".join(EXPRESSIONS)
 A_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]*")
@@ -81,7 +81,7 @@ def test_tables_of_videos(folder, content):
     assert tracks or problems
     check_tracks(tracks)
     for track in tracks:
-        parse_wanted(track.person)
+        parse_person_spec(track.person)
         assert (folder / track.path).resolve() == (folder / "a.mp4").resolve()
 
 
@@ -98,7 +98,7 @@ def test_tables_of_overrides(folder, content):
     assert set(overrides) <= {"a"}
     for row in overrides.get("a", []):
         assert row["from_frame"] >= 1 and (row["to_frame"] is None or row["to_frame"] >= row["from_frame"])
-        assert row["person"] == ABSENT or parse_wanted(row["person"])
+        assert row["person"] == ABSENT or parse_person_spec(row["person"])
 
 
 @given(
@@ -171,7 +171,7 @@ def test_annotations_of_affectnet(folder, content):
         (folder / part / "annotations/1_exp.npy").write_bytes(content)
         (folder / part / "images/1.jpg").touch()
     images = said_or(read_image_set, "affectnet_npy", folder)
-    assert images is None or images.expression.tolist() == [images.expression[0]] * 2
+    assert images is None or images.labels.tolist() == [images.labels[0]] * 2
 
 
 STATE = {"weight": torch.arange(4.0)}
@@ -201,7 +201,7 @@ MODEL = {
 
 @given(damaged(json.dumps(MODEL, indent=0).encode(), b'{\n"model_type":\n"x"\n}', b"[[[["))
 def test_exported_models(folder, content):
-    for name in ("visual/config.json", "visual/model.safetensors", "speech/config.json", "speech/model.safetensors"):
+    for name in ("visual/config.json", "visual/model.safetensors", "audio/config.json", "audio/model.safetensors"):
         (folder / name).parent.mkdir(exist_ok=True)
         (folder / name).touch()
     (folder / "fusion").mkdir(exist_ok=True)

@@ -5,11 +5,11 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from workflow_scripts.lib.challenge.alignment import labels_for_frames, rows_from_frames
-from workflow_scripts.lib.challenge.annotations import read_annotation
-from workflow_scripts.lib.challenge.submission import check_predictions, write_predictions, write_track_files
-from workflow_scripts.lib.challenge.templates import image_location, read_template, template_tracks
-from workflow_scripts.lib.runtime.errors import InputError
+from frame_expressions.challenge.alignment import labels_for_frames, rows_from_frames
+from frame_expressions.challenge.annotations import read_annotation
+from frame_expressions.challenge.submission import check_predictions, write_predictions, write_track_files
+from frame_expressions.challenge.templates import image_location, read_template, template_tracks
+from frame_expressions.runtime.errors import InputError
 
 names = st.from_regex(r"[A-Za-z0-9][A-Za-z0-9._-]{0,8}", fullmatch=True)
 lengths = st.dictionaries(names, st.integers(1, 6), min_size=1, max_size=4)

@@ -7,10 +7,11 @@ import pyarrow as pa
 import pytest
 from PIL import Image
 
-from workflow_scripts.lib.artifacts import made_by, write_parquet
-from workflow_scripts.lib.challenge.expressions import EXPRESSIONS
-from workflow_scripts.lib.encoders.loading import random_encoder, save_encoder
-from workflow_scripts.lib.feature_shards import write_shard
+from frame_expressions.artifacts.feature_shards import write_shard
+from frame_expressions.artifacts.parquet import write_parquet
+from frame_expressions.artifacts.provenance import provenance_of
+from frame_expressions.artifacts.vocabulary import EXPRESSIONS
+from frame_expressions.encoders.loading import random_encoder, save_encoder
 
 DINOV2 = {
     "model_type": "dinov2",
@@ -57,7 +58,7 @@ def shard(tmp_path):
             "padded_share": pa.array(np.zeros(len(values), np.float32)),
         }
         paths = tmp_path / f"{name}.npy", tmp_path / f"{name}.parquet"
-        write_shard(*paths, np.nan_to_num(values), columns, made_by({}))
+        write_shard(*paths, np.nan_to_num(values), columns, provenance_of({}))
         return paths
 
     return write
@@ -81,7 +82,7 @@ def table(tmp_path):
 
     def write(name, columns, schema=None):
         path = tmp_path / f"{name}.parquet"
-        write_parquet(pa.table(columns, schema=schema), path, made_by({}))
+        write_parquet(pa.table(columns, schema=schema), path, provenance_of({}))
         return path
 
     return write

@@ -6,10 +6,10 @@ import pandas as pd
 import pytest
 import yaml
 
+from frame_expressions.runtime.errors import InputError
 from tests.conftest import ROOT
 from tests.media import make_video
 from workflow_scripts.check_corpus import run
-from workflow_scripts.lib.runtime.errors import InputError
 
 HEADER = "Neutral,Anger,Disgust,Fear,Happiness,Sadness,Surprise,Other\n"
 ANNOTATIONS = "Annotations/EXPR_Recognition_Challenge"

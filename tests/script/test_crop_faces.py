@@ -7,11 +7,12 @@ import pyarrow as pa
 import pytest
 from PIL import Image
 
+from frame_expressions.artifacts.parquet import read_parquet, read_provenance, write_parquet
+from frame_expressions.artifacts.provenance import provenance_of
+from frame_expressions.faces.boxes import SUBJECT_SCHEMA
+from frame_expressions.runtime.errors import InputError
 from tests.media import make_video
 from workflow_scripts.crop_faces import run
-from workflow_scripts.lib.artifacts import made_by, read_made_by, read_parquet, write_parquet
-from workflow_scripts.lib.faces.table import SUBJECT_SCHEMA
-from workflow_scripts.lib.runtime.errors import InputError
 
 
 def crop(tmp_path, video, boxes, num_threads=1, **settings):
@@ -19,7 +20,7 @@ def crop(tmp_path, video, boxes, num_threads=1, **settings):
         {"frame": frame, "xyxy_px": box, "status": "absent" if box is None else "detected"}
         for frame, box in enumerate(boxes, start=1)
     ]
-    write_parquet(pa.Table.from_pylist(rows, schema=SUBJECT_SCHEMA), tmp_path / "s.parquet", made_by({}))
+    write_parquet(pa.Table.from_pylist(rows, schema=SUBJECT_SCHEMA), tmp_path / "s.parquet", provenance_of({}))
     defaults = {"scales": [0.9, 1.2, 1.5], "size_px": 20, "jpeg_quality": 95}
     paths = {"video": video, "subject": tmp_path / "s.parquet", "crops": tmp_path / "c.parquet"}
     run(**paths, num_threads=num_threads, **(defaults | settings))
@@ -61,7 +62,7 @@ def test_crops_do_not_depend_on_threads(tmp_path):
 def test_a_track_that_is_never_seen_leaves_its_video_unopened(tmp_path):
     for boxes in ([], [None, None]):
         crops = crop(tmp_path, tmp_path / "missing.mp4", boxes)
-        assert read_parquet(crops).num_rows == 0 and read_made_by(crops)["inputs"].keys() == {"s.parquet"}
+        assert read_parquet(crops).num_rows == 0 and read_provenance(crops)["inputs"].keys() == {"s.parquet"}
 
 
 def test_a_subject_of_another_video_is_refused(tmp_path):

@@ -5,12 +5,12 @@ import pytest
 import skimage.data
 from PIL import Image
 
+from frame_expressions.artifacts.parquet import read_parquet, read_provenance
+from frame_expressions.faces.boxes import read_faces
+from frame_expressions.runtime.errors import InputError
 from tests.media import LIMITS, make_video
 from workflow_scripts import extract_frames
 from workflow_scripts.detect_faces import run
-from workflow_scripts.lib.artifacts import read_made_by, read_parquet
-from workflow_scripts.lib.faces.table import read_faces
-from workflow_scripts.lib.runtime.errors import InputError
 
 SCRFD = {"input_px": 320, "min_score": 0.5, "device": "cpu"}
 
@@ -51,7 +51,7 @@ def test_the_cascade_finds_faces_where_they_are(tmp_path, astronaut):
     assert found.embedding is None and found.xyxy_px.shape == (2, 4)
     shift = found.xyxy_px[1] - found.xyxy_px[0]
     assert shift == pytest.approx([20, 0, 20, 0], abs=8)
-    assert read_made_by(faces)["inputs"].keys() == {
+    assert read_provenance(faces)["inputs"].keys() == {
         "a.mkv",
         "timeline.parquet",
         "lbpcascade_frontalface_opencv.xml",

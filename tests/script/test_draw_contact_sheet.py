@@ -7,16 +7,16 @@ import pyarrow as pa
 import pytest
 from PIL import Image
 
+from frame_expressions.artifacts.parquet import write_parquet, write_rows
+from frame_expressions.artifacts.provenance import provenance_of
+from frame_expressions.faces.boxes import FACES_SCHEMA, SUBJECT_SCHEMA
+from frame_expressions.media.timeline import SCHEMA
+from frame_expressions.runtime.errors import InputError
 from tests.media import make_video
 from workflow_scripts import draw_contact_sheet
 from workflow_scripts.crop_faces import CROPS_SCHEMA
 from workflow_scripts.draw_contact_sheet import run
 from workflow_scripts.extract_frames import FRAMES_SCHEMA
-from workflow_scripts.lib.artifacts import made_by, write_parquet
-from workflow_scripts.lib.faces.table import FACES_SCHEMA, SUBJECT_SCHEMA
-from workflow_scripts.lib.media.rows import write_rows
-from workflow_scripts.lib.media.timeline import SCHEMA
-from workflow_scripts.lib.runtime.errors import InputError
 
 BOX, OTHER = [10.0, 10.0, 30.0, 30.0], [40.0, 10.0, 60.0, 30.0]
 SETTINGS = {"person": "auto", "overrides": []}
@@ -28,7 +28,7 @@ def sheet(tmp_path, jpeg):
 
     def write(name, rows, schema, settings):
         path = tmp_path / f"{name}.parquet"
-        write_parquet(pa.Table.from_pylist(rows, schema=schema), path, made_by(settings))
+        write_parquet(pa.Table.from_pylist(rows, schema=schema), path, provenance_of(settings))
         return path
 
     def draw(rows, faces=(), frames=None, video=None, settings=SETTINGS, group_rows=512, **more):
@@ -50,8 +50,8 @@ def sheet(tmp_path, jpeg):
         ]
         if frames is None:
             frames = [{"frame": frame, "jpeg": jpeg((frame, frame, frame))} for frame in numbers]
-        write_rows(frames, tmp_path / "frames.parquet", FRAMES_SCHEMA, made_by({}), group_rows)
-        write_rows(crops, tmp_path / "crops.parquet", CROPS_SCHEMA, made_by({}), group_rows)
+        write_rows(frames, tmp_path / "frames.parquet", FRAMES_SCHEMA, provenance_of({}), group_rows)
+        write_rows(crops, tmp_path / "crops.parquet", CROPS_SCHEMA, provenance_of({}), group_rows)
         run(
             subject=write("track_a", chosen, SUBJECT_SCHEMA, settings),
             faces=write("faces", found, FACES_SCHEMA, {}),
@@ -61,7 +61,7 @@ def sheet(tmp_path, jpeg):
             video=video,
             sheet=tmp_path / "sheets/track_a.jpg",
             figures=tmp_path / "sheets/track_a.json",
-            **({"num_frames": 12, "num_changes": 4, "picture_px": 80, "jpeg_quality": 90} | more),
+            **({"num_frames": 12, "num_changes": 4, "frame_width_px": 80, "jpeg_quality": 90} | more),
         )
         with Image.open(tmp_path / "sheets/track_a.jpg") as opened:
             assert opened.format == "JPEG"
@@ -75,7 +75,7 @@ def cells(monkeypatch):
     """The headings and cells that were handed over for drawing."""
     handed = {}
 
-    def record(title, lines, strip, rows, picture_px):
+    def record(title, lines, strip, rows, frame_width_px):
         handed.update(title=title, lines=lines, strip=strip, rows=rows)
         return np.zeros((16, 16, 3), np.uint8)
 
@@ -90,7 +90,7 @@ def detected(count, person=0, box=BOX):
 def test_the_sheet_and_its_figures(sheet):
     rows = [*detected(6), ("interpolated", 0, BOX), ("absent", None, None)]
     picture, figures = sheet(rows, faces=[(1, BOX), (1, OTHER)])
-    assert figures.pop("made_by")["inputs"].keys() == {"track_a.parquet", "faces.parquet"}
+    assert figures.pop("provenance")["inputs"].keys() == {"track_a.parquet", "faces.parquet"}
     assert figures == {
         "track": "track_a",
         "video": "video_a",

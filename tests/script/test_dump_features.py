@@ -2,11 +2,13 @@ import numpy as np
 import pyarrow as pa
 import pytest
 
+from frame_expressions.artifacts.parquet import read_parquet
+from frame_expressions.artifacts.provenance import provenance_of
+from frame_expressions.artifacts.text import write_json
+from frame_expressions.encoders.loading import load_encoder, random_encoder, save_encoder
+from frame_expressions.encoders.preprocessing import decode, to_input
+from frame_expressions.media.audio import SAMPLE_RATE, write_audio
 from workflow_scripts import dump_audio_features, dump_visual_features
-from workflow_scripts.lib.artifacts import made_by, read_parquet, write_json
-from workflow_scripts.lib.encoders.loading import load_encoder, random_encoder, save_encoder
-from workflow_scripts.lib.encoders.preprocessing import decode, to_input
-from workflow_scripts.lib.media.audio import SAMPLE_RATE, write_audio
 
 WAV2VEC2 = {
     "model_type": "wav2vec2",
@@ -129,15 +131,15 @@ def test_a_shard_whose_tracks_show_nobody_has_rows_all_the_same(tmp_path, encode
 
 def _dump_audio(tmp_path, table, **changes):
     """Shard of a track with a silent window among three, and of one without sound; returns index and features."""
-    save_encoder(random_encoder(WAV2VEC2, seed=0), tmp_path / "speech")
+    save_encoder(random_encoder(WAV2VEC2, seed=0), tmp_path / "audio")
     write_json(
         {"feature_extractor_type": "Wav2Vec2FeatureExtractor", "sampling_rate": 16_000, "do_normalize": True},
-        tmp_path / "speech" / "preprocessor_config.json",
+        tmp_path / "audio" / "preprocessor_config.json",
     )
     rng = np.random.default_rng(0)
     sound = (rng.normal(size=3 * SAMPLE_RATE) * 300).astype(np.int16)
-    write_audio(sound, "sound", tmp_path / "a.flac", made_by({}))
-    write_audio(np.zeros(SAMPLE_RATE, np.int16), "no_audio", tmp_path / "b.flac", made_by({}))
+    write_audio(sound, "sound", tmp_path / "a.flac", provenance_of({}))
+    write_audio(np.zeros(SAMPLE_RATE, np.int16), "no_audio", tmp_path / "b.flac", provenance_of({}))
     starts = np.array([0, 16_000, 32_000])
     windows = {
         "frame": pa.array([1, 2, 3], pa.int32()),
@@ -148,7 +150,7 @@ def _dump_audio(tmp_path, table, **changes):
     silent = {name: column[:1] for name, column in windows.items()} | {"has_sound": [False]}
     settings = {"layers": "last2", "normalise": True, "mode": "chunked", "chunk_s": 20, "dtype": "float32"} | changes
     dump_audio_features.run(
-        encoder=tmp_path / "speech",
+        encoder=tmp_path / "audio",
         tracks=["a", "b"],
         audio=[tmp_path / "a.flac", tmp_path / "b.flac"],
         windows=[table("wa", windows), table("wb", silent)],

@@ -7,12 +7,13 @@ import pandas as pd
 import pyarrow as pa
 import pytest
 
+from frame_expressions.artifacts.logits import write_logits
+from frame_expressions.artifacts.parquet import read_parquet, write_parquet
+from frame_expressions.artifacts.provenance import provenance_of, sha256_of
+from frame_expressions.challenge.scores import macro_f1
+from frame_expressions.runtime.errors import InputError
+from frame_expressions.smoothing.smoothing import smooth_logits
 from workflow_scripts import assign_folds, compare_protocols, evaluate, tabulate_ablation
-from workflow_scripts.lib.artifacts import made_by, read_parquet, sha256_of, write_parquet
-from workflow_scripts.lib.challenge.scores import macro_f1
-from workflow_scripts.lib.logits import write_logits
-from workflow_scripts.lib.runtime.errors import InputError
-from workflow_scripts.lib.smoothing import smooth_logits
 
 LENGTH = 80
 
@@ -24,22 +25,22 @@ def fold(tmp_path):
     def write(name, selection, heldout, seed=0, noise=2.0, padded_share=0.2):
         rng = np.random.default_rng(seed)
         tracks = list(dict.fromkeys([*selection, *heldout]))
-        expression = np.tile(np.arange(LENGTH) // 10, len(tracks)).astype(np.int8)
-        expression[3] = -1
-        values = np.eye(8)[np.maximum(expression, 0)] * 2 + rng.normal(scale=noise, size=(len(expression), 8))
+        labels = np.tile(np.arange(LENGTH) // 10, len(tracks)).astype(np.int8)
+        labels[3] = -1
+        values = np.eye(8)[np.maximum(labels, 0)] * 2 + rng.normal(scale=noise, size=(len(labels), 8))
         rows = values.astype(np.float32).reshape(len(tracks), LENGTH, 8)
         of_frame = np.repeat(tracks, LENGTH)
         frames = {
-            "expression": expression,
+            "label": labels,
             "time_s": np.tile(np.arange(LENGTH) / 30, len(tracks)),
-            "detected": np.arange(len(expression)) % 4 > 0,
-            "padded_share": np.where(np.arange(len(expression)) % 2, padded_share, 0.0),
+            "detected": np.arange(len(labels)) % 4 > 0,
+            "padded_share": np.where(np.arange(len(labels)) % 2, padded_share, 0.0),
             "selection": np.isin(of_frame, selection),
             "heldout": np.isin(of_frame, heldout),
         }
         path = tmp_path / name / "val_logits.parquet"
-        write_logits(dict(zip(tracks, rows, strict=True)), path, made_by({}), frames)
-        return path, expression.reshape(len(tracks), LENGTH)
+        write_logits(dict(zip(tracks, rows, strict=True)), path, provenance_of({}), frames)
+        return path, labels.reshape(len(tracks), LENGTH)
 
     return write
 
@@ -93,7 +94,7 @@ def test_a_track_that_drags_the_score_down_shows(fold, best, tmp_path):
     logits = {name: np.stack(rows["logits"]) for name, rows in table.groupby("track")}
     logits["b"] = -logits["b"]
     frames = {name: table[name].to_numpy() for name in table.columns if name not in ("track", "frame", "logits")}
-    write_logits(logits, path, made_by({}), frames)
+    write_logits(logits, path, provenance_of({}), frames)
     scores = _evaluate(tmp_path, [path], [best("none", "none", 1)])
     tracks = read_parquet(tmp_path / "tracks.parquet").to_pandas().set_index("track")
     assert scores["macro_f1_std"] is None
@@ -210,8 +211,8 @@ def test_without_a_detected_face_the_score_on_faces_is_null_and_all_others_stand
 def test_a_class_that_nobody_shows_counts_as_0_and_nothing_is_nan(fold, best, tmp_path):
     path, _ = fold("official", ["b"], ["a1", "a2"])
     table = read_parquet(path)
-    fewer = np.where(table["expression"].to_numpy() == 7, -1, table["expression"].to_numpy())
-    write_parquet(table.set_column(table.column_names.index("expression"), "expression", pa.array(fewer)), path, {})
+    fewer = np.where(table["label"].to_numpy() == 7, -1, table["label"].to_numpy())
+    write_parquet(table.set_column(table.column_names.index("label"), "label", pa.array(fewer)), path, {})
     scores = _evaluate(tmp_path, [path], [best("one", "none", 1)])
     assert scores["f1"]["Other"] == 0 and np.isfinite(scores["macro_f1_interval_95"]).all()
     assert np.isfinite(read_parquet(tmp_path / "tracks.parquet").to_pandas()["macro_f1_without"]).all()

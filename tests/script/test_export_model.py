@@ -8,16 +8,16 @@ from huggingface_hub import ModelCard
 from PIL import Image
 from transformers import AutoImageProcessor, AutoModel
 
+from frame_expressions.encoders.loading import random_encoder, save_encoder
+from frame_expressions.encoders.preprocessing import to_input
+from frame_expressions.fusion.model import FusionModel
+from frame_expressions.media.video import read_video
+from frame_expressions.prediction.exported_model import ExportedModel, settings_of
+from frame_expressions.prediction.predictor import predict_video
 from tests.conftest import ROOT
 from tests.media import make_video
-from tests.unit.test_encoders import SPEECH
+from tests.unit.encoders.test_encoders import SPEECH
 from workflow_scripts import export_model
-from workflow_scripts.lib.encoders.loading import random_encoder, save_encoder
-from workflow_scripts.lib.encoders.preprocessing import to_input
-from workflow_scripts.lib.exported_model import ExportedModel, settings_of
-from workflow_scripts.lib.fusion.model import FusionModel
-from workflow_scripts.lib.media.video import read_video
-from workflow_scripts.lib.predict_video import predict_video
 
 
 @pytest.fixture
@@ -34,12 +34,12 @@ def parts(tmp_path, encoder):
             {"kind": "vote", "window_frames": 5, "windows_at_fps": 30, "macro_f1": 0.5, "macro_f1_unsmoothed": 0.25}
         )
     )
-    made_by = {"made_by": {"settings": {"head": "gate", "tracks": ["somebody"]}, "inputs": {"secret": "0" * 64}}}
-    stage1.write_text(json.dumps({"val_macro_f1": 0.75, "num_train_images": 1234, **made_by}))
-    scores.write_text(json.dumps({"val_macro_f1": 0.375, **made_by}))
+    given = {"provenance": {"settings": {"head": "gate", "tracks": ["somebody"]}, "inputs": {"secret": "0" * 64}}}
+    stage1.write_text(json.dumps({"val_macro_f1": 0.75, "num_train_images": 1234, **given}))
+    scores.write_text(json.dumps({"val_macro_f1": 0.375, **given}))
     return {
         "visual": encoder,
-        "speech": encoder,
+        "audio": encoder,
         "fusion": {"official": fusion},
         "best": best,
         "stage1": stage1,
@@ -60,7 +60,7 @@ def test_the_folder_is_whole_and_says_how_it_was_made_but_not_on_whom(parts):
     assert content["trained"]["stage1"]["val_macro_f1"] == 0.75
     assert content["trained"]["fusion"]["official"]["settings"] == {"head": "gate"}
     assert content["versions"]["torch"] == torch.__version__
-    assert set(content["sha256"]) == {"visual/model.safetensors", "speech/model.safetensors", *content["fusion"]}
+    assert set(content["sha256"]) == {"visual/model.safetensors", "audio/model.safetensors", *content["fusion"]}
 
 
 def test_the_card_is_one_that_the_hub_reads(parts):
@@ -96,8 +96,8 @@ def test_exporting_twice_gives_the_same_bytes(parts, tmp_path):
 
 def test_one_call_predicts_with_a_detector_of_ones_own(parts, shared, tmp_path):
     """A face of 60 to 88 px: smaller than the demonstration's cascade is asked for."""
-    save_encoder(random_encoder(SPEECH | {"hidden_size": 8}, seed=0), tmp_path / "speech")
-    export_model.run(**parts | {"speech": tmp_path / "speech"})
+    save_encoder(random_encoder(SPEECH | {"hidden_size": 8}, seed=0), tmp_path / "audio")
+    export_model.run(**parts | {"audio": tmp_path / "audio"})
     rgb = next(read_video(shared / "media/faces/single_face.mp4")).rgb
     small = np.asarray(Image.fromarray(rgb).resize((256, 144)))
     clip = make_video(tmp_path / "clip.mp4", [0, 4, 8], size=(256, 144), draw=lambda number: small)

@@ -6,10 +6,10 @@ import numpy as np
 import pytest
 from PIL import Image
 
+from frame_expressions.artifacts.parquet import read_parquet, read_provenance
+from frame_expressions.runtime.errors import InputError
 from tests.media import LIMITS, make_video
 from workflow_scripts.extract_frames import run
-from workflow_scripts.lib.artifacts import read_made_by, read_parquet
-from workflow_scripts.lib.runtime.errors import InputError
 
 
 def extract(tmp_path, video, **settings):
@@ -40,8 +40,8 @@ def test_timeline_and_thumbnails(tmp_path):
         image = Image.open(io.BytesIO(jpeg))
         assert image.size == (32, 24) and image.format == "JPEG"
         assert np.asarray(image).mean() == pytest.approx(20 + 8 * number, abs=2)
-    assert read_made_by(timeline)["inputs"].keys() == {"v.mkv"}
-    assert read_made_by(frames)["settings"] == {
+    assert read_provenance(timeline)["inputs"].keys() == {"v.mkv"}
+    assert read_provenance(frames)["settings"] == {
         "images": "thumbnails",
         "thumbnail_px": 32,
         "jpeg_quality": 90,
@@ -79,7 +79,7 @@ def test_a_bad_video_that_is_skipped_leaves_empty_files_with_the_reason(tmp_path
     timeline, frames = extract(tmp_path, video, on_bad_video="skip")
     for path in (timeline, frames):
         assert read_parquet(path).num_rows == 0
-        skipped = read_made_by(path)["settings"]["skipped"]
+        skipped = read_provenance(path)["settings"]["skipped"]
         assert reason in skipped and skipped.startswith("v.mp4") and str(tmp_path) not in skipped
     assert read_parquet(timeline).schema.names[0] == "frame"
     assert reason in caplog.text

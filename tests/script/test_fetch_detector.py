@@ -3,8 +3,8 @@ from pathlib import Path
 import pytest
 from insightface.utils import storage
 
+from frame_expressions.runtime.errors import InputError
 from workflow_scripts.fetch_detector import run
-from workflow_scripts.lib.runtime.errors import InputError
 
 
 def test_a_pack_that_cannot_be_fetched_is_named_with_what_to_do(tmp_path, monkeypatch):

@@ -5,11 +5,12 @@ import json
 import numpy as np
 import pytest
 
+from frame_expressions.artifacts.logits import ROLES, read_labelled_logits, read_logits
+from frame_expressions.artifacts.parquet import read_parquet
+from frame_expressions.artifacts.provenance import sha256_of
+from frame_expressions.fusion import training
+from frame_expressions.runtime.errors import InputError
 from workflow_scripts import predict_logits, search_smoothing, train_fusion
-from workflow_scripts.lib.artifacts import read_parquet, sha256_of
-from workflow_scripts.lib.fusion import training
-from workflow_scripts.lib.logits import ROLES, read_labelled_logits, read_logits
-from workflow_scripts.lib.runtime.errors import InputError
 
 HEAD = {"num_fused": 16, "visual_dropout": 0.2, "audio_dropout": 0.25, "dropout": 0.2}
 TRAINING = {
@@ -28,17 +29,17 @@ LENGTHS = {"t1": 60, "t2": 50, "t2_left": 0, "v1": 40, "v2": 24}
 def corpus(shard, annotation):
     """Features that tell the class; one track of a skipped video; one annotated by clip label."""
     rng = np.random.default_rng(0)
-    expression = {track: (np.arange(length) // 8 % 8).astype(int) for track, length in LENGTHS.items()}
-    expression["v2"][:] = 3
+    labels_of = {track: (np.arange(length) // 8 % 8).astype(int) for track, length in LENGTHS.items()}
+    labels_of["v2"][:] = 3
     visual, audio = {}, {}
-    for track, labels in expression.items():
+    for track, labels in labels_of.items():
         visual[track] = np.eye(8)[labels] + rng.normal(scale=0.2, size=(len(labels), 8))
         audio[track] = rng.normal(size=(len(labels), 4))
         if len(labels):
             visual[track][2] = np.nan  # no face
             audio[track][3:5] = np.nan  # no sound
     rows = []
-    for track, labels in expression.items():
+    for track, labels in labels_of.items():
         path = "" if track == "v2" else str(annotation(track, [*labels, 0]))  # one row too many
         label = "Fear" if track == "v2" else ""
         split = "train" if track.startswith("t") else "validation"
@@ -48,7 +49,7 @@ def corpus(shard, annotation):
         "tracks": rows,
         "visual": [shard("visual", visual)],
         "audio": [shard("audio", audio)],
-        "expression": expression,
+        "labels": labels_of,
     }
 
 
@@ -81,7 +82,7 @@ def test_the_chain_from_features_to_the_smoothing(corpus, tmp_path):
     selection, heldout = (read_labelled_logits(tmp_path / "val_logits.parquet", role) for role in ROLES)
     for frames in (selection, heldout):
         assert list(frames.logits) == ["v1", "v2"]
-        assert frames.expression.tolist() == [*corpus["expression"]["v1"], *corpus["expression"]["v2"]]
+        assert frames.labels.tolist() == [*corpus["labels"]["v1"], *corpus["labels"]["v2"]]
         assert [len(times) for times in frames.time_s.values()] == [40, 24] and frames.time_s["v2"][1] == 1 / 30
         assert np.flatnonzero(~frames.detected).tolist() == [2, 42]
     metrics = json.loads((tmp_path / "metrics.json").read_text())
@@ -125,9 +126,9 @@ def test_a_cross_validated_fold_keeps_what_it_is_chosen_and_reported_on_apart(co
     _train(corpus, tmp_path, fold="cv0", folds=folds)
     selection, heldout = (read_labelled_logits(tmp_path / "val_logits.parquet", role) for role in ROLES)
     assert (list(selection.logits), list(heldout.logits)) == (["t2"], ["t1"])
-    assert selection.expression.tolist() == corpus["expression"]["t2"].tolist()
+    assert selection.labels.tolist() == corpus["labels"]["t2"].tolist()
     metrics = json.loads((tmp_path / "metrics.json").read_text())
-    assert metrics["made_by"]["settings"]["tracks"]["train"] == ["v1", "v2"]
+    assert metrics["provenance"]["settings"]["tracks"]["train"] == ["v1", "v2"]
     assert sum(map(sum, metrics["val_confusion"])) == 50
 
 
@@ -144,7 +145,7 @@ def test_an_imported_models_validation_tracks_are_labelled(corpus, tmp_path):
     trained, imported = (
         read_labelled_logits(tmp_path / name, "selection") for name in ("val_logits.parquet", "imported.parquet")
     )
-    assert imported.expression.tolist() == trained.expression.tolist()
+    assert imported.labels.tolist() == trained.labels.tolist()
     assert all(np.array_equal(imported.logits[track], array) for track, array in trained.logits.items())
 
 

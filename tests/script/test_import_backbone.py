@@ -4,11 +4,11 @@ import pytest
 import torch
 from safetensors.torch import save_file
 
+from frame_expressions.artifacts.provenance import sha256_of
+from frame_expressions.encoders.loading import load_encoder
+from frame_expressions.runtime.errors import InputError
 from tests.original_weights import GRID, IMAGE_PX, PATCH_PX, dinov2_cls, dinov2_state, resized_positions
 from workflow_scripts.import_backbone import run
-from workflow_scripts.lib.artifacts import sha256_of
-from workflow_scripts.lib.encoders.loading import load_encoder
-from workflow_scripts.lib.runtime.errors import InputError
 
 
 def test_a_training_checkpoint_becomes_a_backbone(tmp_path, caplog):

@@ -2,12 +2,12 @@ import numpy as np
 import pytest
 import torch
 
+from frame_expressions.artifacts.provenance import sha256_of
+from frame_expressions.fusion.inference import predict_logits
+from frame_expressions.fusion.model import FusionModel
+from frame_expressions.runtime.errors import InputError
 from tests.original_weights import gate_logits, gate_state
 from workflow_scripts.import_fusion import run
-from workflow_scripts.lib.artifacts import sha256_of
-from workflow_scripts.lib.fusion.model import FusionModel
-from workflow_scripts.lib.fusion.prediction import predict_logits
-from workflow_scripts.lib.runtime.errors import InputError
 
 
 @pytest.fixture

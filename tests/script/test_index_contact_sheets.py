@@ -7,9 +7,9 @@ import re
 
 import pytest
 
+from frame_expressions.corpora.overrides import read_overrides
 from tests.html_page import Page
 from workflow_scripts.index_contact_sheets import run
-from workflow_scripts.lib.corpora.overrides import read_overrides
 
 
 def figures(name, doubt, **more):

@@ -5,9 +5,9 @@ import logging
 
 import pytest
 
+from frame_expressions.corpora.tracks import Track, read_tracks
+from frame_expressions.runtime.errors import InputError
 from workflow_scripts.index_corpus import run
-from workflow_scripts.lib.corpora.tracks import Track, read_tracks
-from workflow_scripts.lib.runtime.errors import InputError
 
 HEADER = "Neutral,Anger,Disgust,Fear,Happiness,Sadness,Surprise,Other\n"
 

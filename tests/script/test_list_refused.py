@@ -2,11 +2,11 @@
 
 import pytest
 
+from frame_expressions.media.audio import read_audio
+from frame_expressions.media.quarantine import Refusal, read_refusals, record_refusals, write_refusals
+from frame_expressions.runtime.errors import InputError, MediaError
 from tests.media import H264, LIMITS, make_flash_and_beep, make_video
 from workflow_scripts import extract_frames, resample_audio
-from workflow_scripts.lib.media.audio import read_audio
-from workflow_scripts.lib.media.quarantine import Refusal, read_refusals, refusals_go_to, write_refusals
-from workflow_scripts.lib.runtime.errors import InputError, MediaError
 from workflow_scripts.list_refused import run
 
 IMAGES = {"images": "none", "thumbnail_px": 0, "jpeg_quality": 0}
@@ -98,25 +98,25 @@ def test_a_file_that_changes_between_stages_is_told(tmp_path):
 def test_a_job_that_passes_adds_nothing_to_a_finished_run(tmp_path):
     tsv = tmp_path / "quarantine.tsv"
     write_refusals([Refusal("/data/a.mp4", "extract_frames", "a.mp4 is bad.", "")], tsv)
-    with refusals_go_to(tsv, "/data/a.mp4", "resample_audio"):
+    with record_refusals(tsv, "/data/a.mp4", "resample_audio"):
         pass
     assert list(tmp_path.iterdir()) == [tsv]
 
 
 def test_a_job_that_stops_leaves_its_row_until_the_file_passes(tmp_path):
     tsv = tmp_path / "results/quarantine.tsv"
-    with refusals_go_to(tsv, "good.mp4", "extract_frames"):
+    with record_refusals(tsv, "good.mp4", "extract_frames"):
         pass
     assert not tsv.parent.exists()
     for stage in ("extract_frames", "extract_frames", "resample_audio"):
-        with pytest.raises(MediaError), refusals_go_to(tsv, "/data/a.mp4", stage):
+        with pytest.raises(MediaError), record_refusals(tsv, "/data/a.mp4", stage):
             raise MediaError("/data/a.mp4 is\nbad; mend it.", "last line")
     refused = Refusal("/data/a.mp4", "extract_frames", "a.mp4 is bad; mend it.", "last line")
     assert read_refusals(tsv)[0] == refused and len(read_refusals(tsv)) == 2
     assert tsv.stat().st_mtime == 1  # list_refused is to write it anew, and Snakemake takes 0 for no time
-    with pytest.raises(InputError), refusals_go_to(tsv, "b.mp4", "extract_frames"):
+    with pytest.raises(InputError), record_refusals(tsv, "b.mp4", "extract_frames"):
         raise InputError("ffmpeg is missing; install it.")
-    with refusals_go_to(tsv, "/data/a.mp4", "resample_audio"):
+    with record_refusals(tsv, "/data/a.mp4", "resample_audio"):
         pass
     assert read_refusals(tsv) == [refused]
 

@@ -5,7 +5,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from workflow_scripts.lib.corpora.image_sets import read_image_set
+from frame_expressions.corpora.image_sets import read_image_set
 from workflow_scripts.make_demo_images import run
 
 IMAGES = {
@@ -38,7 +38,7 @@ def test_the_real_adapters_read_both_sets(made):
     rafdb = read_image_set("rafdb", made / "rafdb")
     for images, classes, counts in ((affectnet, 8, (4, 2)), (rafdb, 7, (3, 2))):
         for split, count in zip(("train", "validation"), counts, strict=True):
-            found = np.bincount(images.expression[np.asarray(images.split) == split], minlength=8)
+            found = np.bincount(images.labels[np.asarray(images.split) == split], minlength=8)
             assert found.tolist() == [count] * classes + [0] * (8 - classes)
 
 

@@ -2,18 +2,11 @@ import av
 import pyarrow.parquet as pq
 import pytest
 
-from workflow_scripts.lib.artifacts import read_made_by
-from workflow_scripts.lib.challenge.annotations import read_annotation
-from workflow_scripts.lib.challenge.templates import template_tracks
-from workflow_scripts.lib.corpora.affwild2 import index_affwild2
-from workflow_scripts.lib.demo.plan import (
-    RECORD,
-    TEMPLATE,
-    TEST_TRACKS,
-    names_of_test_tracks,
-    plan_videos,
-    planned_paths,
-)
+from frame_expressions.artifacts.parquet import read_provenance
+from frame_expressions.challenge.annotations import read_annotation
+from frame_expressions.challenge.templates import template_tracks
+from frame_expressions.corpora.affwild2 import index_affwild2
+from frame_expressions.demo.plan import RECORD, TEMPLATE, TEST_TRACKS, names_of_test_tracks, plan_videos, planned_paths
 from workflow_scripts.make_demo_videos import run
 
 VIDEOS = {"train_tracks": 2, "validation_tracks": 2, "test_tracks": 2, "clip_s": 1, "height_px": 160, "edge_every": 5}
@@ -106,7 +99,7 @@ def test_template_and_truth_cover_the_test_tracks(corpus):
 
 
 def test_the_truth_says_what_made_it(corpus):
-    assert read_made_by(corpus / "truth.parquet")["settings"] == {
+    assert read_provenance(corpus / "truth.parquet")["settings"] == {
         "videos": VIDEOS,
         "visual_gap_share": 0.3,
         "audio_gap_share": 0.3,

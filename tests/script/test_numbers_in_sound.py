@@ -7,10 +7,11 @@ import numpy as np
 import pyarrow as pa
 import pytest
 
+from frame_expressions.artifacts.parquet import write_parquet
+from frame_expressions.artifacts.provenance import provenance_of
+from frame_expressions.media.audio import read_audio
+from frame_expressions.media.timeline import SCHEMA
 from tests.media import LIMITS, make_video
-from workflow_scripts.lib.artifacts import made_by, write_parquet
-from workflow_scripts.lib.media.audio import read_audio
-from workflow_scripts.lib.media.timeline import SCHEMA
 from workflow_scripts.resample_audio import run
 
 
@@ -27,7 +28,9 @@ def test_samples_that_are_no_numbers(tmp_path, value):
         {"frame": number + 1, "time_s": number / 25, "decoded": True, "width_px": 64, "height_px": 48}
         for number in range(25)
     ]
-    write_parquet(pa.Table.from_pylist(rows, schema=SCHEMA), tmp_path / "t.parquet", made_by({}, [tmp_path / "v.mkv"]))
+    write_parquet(
+        pa.Table.from_pylist(rows, schema=SCHEMA), tmp_path / "t.parquet", provenance_of({}, [tmp_path / "v.mkv"])
+    )
     files = {"video": tmp_path / "v.mkv", "timeline": tmp_path / "t.parquet", "audio": tmp_path / "a.flac"}
     run(**files, on_bad_video="stop", limits=LIMITS)
     found, state = read_audio(tmp_path / "a.flac")

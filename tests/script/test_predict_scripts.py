@@ -6,18 +6,18 @@ import pytest
 from PIL import Image
 from scipy.special import softmax
 
+from frame_expressions.artifacts.logits import write_logits
+from frame_expressions.artifacts.parquet import read_parquet
+from frame_expressions.artifacts.vocabulary import EXPRESSIONS
+from frame_expressions.faces.boxes import SUBJECT_SCHEMA
+from frame_expressions.media.timeline import SCHEMA as TIMELINE_SCHEMA
+from frame_expressions.media.timeline import duration_s, read_times
+from frame_expressions.media.video import read_video
+from frame_expressions.prediction.frame_table import PROBABILITIES
+from frame_expressions.runtime.errors import InputError
+from frame_expressions.smoothing.smoothing import NO_SMOOTHING, Smoothing
 from tests.media import LIMITS, make_video
 from workflow_scripts import draw_overlay, extract_frames, list_predictions, resample_audio, tabulate_predictions
-from workflow_scripts.lib.artifacts import read_parquet
-from workflow_scripts.lib.challenge.expressions import EXPRESSIONS
-from workflow_scripts.lib.faces.table import SUBJECT_SCHEMA
-from workflow_scripts.lib.logits import write_logits
-from workflow_scripts.lib.media.timeline import SCHEMA as TIMELINE_SCHEMA
-from workflow_scripts.lib.media.timeline import duration_s, read_times
-from workflow_scripts.lib.media.video import read_video
-from workflow_scripts.lib.predictions import PROBABILITIES
-from workflow_scripts.lib.runtime.errors import InputError
-from workflow_scripts.lib.smoothing import NO_SMOOTHING, Smoothing
 
 STAMPS = [0, 4, 8, 20, 24, 28, 32, 36]  # in 1/100 s
 

@@ -3,11 +3,11 @@ import time
 
 import pytest
 
+from frame_expressions.artifacts.provenance import sha256_of
+from frame_expressions.encoders import loading
+from frame_expressions.encoders.loading import fetch_preprocessor, load_encoder, load_feature_extractor
+from frame_expressions.runtime.errors import InputError
 from tests.script.conftest import DINOV2
-from workflow_scripts.lib.artifacts import sha256_of
-from workflow_scripts.lib.encoders import loading
-from workflow_scripts.lib.encoders.loading import fetch_preprocessor, load_encoder, load_feature_extractor
-from workflow_scripts.lib.runtime.errors import InputError
 from workflow_scripts.prepare_encoder import run
 
 SETTINGS = {

@@ -7,10 +7,11 @@ import pyarrow as pa
 import pytest
 import soundfile
 
+from frame_expressions.artifacts.parquet import write_parquet
+from frame_expressions.artifacts.provenance import provenance_of
+from frame_expressions.media.audio import read_audio
+from frame_expressions.media.timeline import SCHEMA
 from tests.media import H264, LIMITS, make_flash_and_beep
-from workflow_scripts.lib.artifacts import made_by, write_parquet
-from workflow_scripts.lib.media.audio import read_audio
-from workflow_scripts.lib.media.timeline import SCHEMA
 from workflow_scripts.resample_audio import run
 
 
@@ -19,7 +20,7 @@ def resample(tmp_path, video, num_frames, rate=25):
         {"frame": number + 1, "time_s": number / rate, "decoded": True, "width_px": 64, "height_px": 48}
         for number in range(num_frames)
     ]
-    write_parquet(pa.Table.from_pylist(rows, schema=SCHEMA), tmp_path / "t.parquet", made_by({}))
+    write_parquet(pa.Table.from_pylist(rows, schema=SCHEMA), tmp_path / "t.parquet", provenance_of({}))
     run(video=video, timeline=tmp_path / "t.parquet", audio=tmp_path / "a.flac", on_bad_video="stop", limits=LIMITS)
     return tmp_path / "a.flac"
 
@@ -38,7 +39,7 @@ def test_sound_is_as_long_as_the_timeline_and_says_what_made_it(tmp_path):
     assert loud[0] == pytest.approx(1.2, abs=0.01) and loud[-1] == pytest.approx(1.25, abs=0.01)
     with soundfile.SoundFile(audio) as flac:
         comment = json.loads(flac.comment)
-    assert comment["made_by"]["inputs"].keys() == {"v.mkv", "t.parquet"}
+    assert comment["provenance"]["inputs"].keys() == {"v.mkv", "t.parquet"}
     content = audio.read_bytes()
     assert resample(tmp_path, video, 50).read_bytes() == content
 

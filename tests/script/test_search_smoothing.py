@@ -3,12 +3,13 @@ import json
 import numpy as np
 import pytest
 
+from frame_expressions.artifacts.logits import write_logits
+from frame_expressions.artifacts.parquet import read_parquet
+from frame_expressions.artifacts.provenance import provenance_of
+from frame_expressions.challenge.scores import macro_f1
+from frame_expressions.runtime.errors import InputError
+from frame_expressions.smoothing.smoothing import Smoothing, smooth_logits
 from workflow_scripts import search_smoothing
-from workflow_scripts.lib.artifacts import made_by, read_parquet
-from workflow_scripts.lib.challenge.scores import macro_f1
-from workflow_scripts.lib.logits import write_logits
-from workflow_scripts.lib.runtime.errors import InputError
-from workflow_scripts.lib.smoothing import Smoothing, smooth_logits
 
 
 @pytest.fixture
@@ -16,13 +17,13 @@ def logits(tmp_path):
     """Write logits [T, 8] of tracks that serve the selection; `labelled` says whether there are labels."""
 
     def write(name, tracks, labelled=True):
-        expression = np.concatenate([np.arange(len(values)) // 25 % 8 for values in tracks.values()]).astype(np.int8)
-        expression[::7] = -1
+        labels = np.concatenate([np.arange(len(values)) // 25 % 8 for values in tracks.values()]).astype(np.int8)
+        labels[::7] = -1
         if not labelled:
-            expression[:] = -1
-        length = len(expression)
+            labels[:] = -1
+        length = len(labels)
         frames = {
-            "expression": expression,
+            "label": labels,
             "time_s": np.concatenate([np.arange(len(values)) / 30 for values in tracks.values()]),
             "detected": np.ones(length, bool),
             "padded_share": np.zeros(length),
@@ -30,8 +31,8 @@ def logits(tmp_path):
             "heldout": np.zeros(length, bool),
         }
         path = tmp_path / name / "val_logits.parquet"
-        write_logits(tracks, path, made_by({}), frames)
-        return path, expression
+        write_logits(tracks, path, provenance_of({}), frames)
+        return path, labels
 
     return write
 

@@ -4,10 +4,11 @@ import numpy as np
 import pyarrow as pa
 import pytest
 
-from workflow_scripts.lib.artifacts import made_by, read_made_by, read_parquet, write_parquet
-from workflow_scripts.lib.faces.table import FACES_SCHEMA, read_boxes
-from workflow_scripts.lib.media.timeline import SCHEMA
-from workflow_scripts.lib.runtime.errors import InputError
+from frame_expressions.artifacts.parquet import read_parquet, read_provenance, write_parquet
+from frame_expressions.artifacts.provenance import provenance_of
+from frame_expressions.faces.boxes import FACES_SCHEMA, read_boxes
+from frame_expressions.media.timeline import SCHEMA
+from frame_expressions.runtime.errors import InputError
 from workflow_scripts.select_subject import run
 
 BOX = [10.0, 20.0, 40.0, 50.0]
@@ -19,12 +20,12 @@ def select(tmp_path, rows, times_s, **settings):
         {"frame": frame, "xyxy_px": box, "score": 0.9, "landmarks_px": None, "embedding": embedding}
         for frame, box, embedding in rows
     ]
-    write_parquet(pa.Table.from_pylist(faces, schema=FACES_SCHEMA), tmp_path / "f.parquet", made_by({}))
+    write_parquet(pa.Table.from_pylist(faces, schema=FACES_SCHEMA), tmp_path / "f.parquet", provenance_of({}))
     timeline = [
         {"frame": frame, "time_s": time_s, "decoded": True, "width_px": 99, "height_px": 99}
         for frame, time_s in enumerate(times_s, start=1)
     ]
-    write_parquet(pa.Table.from_pylist(timeline, schema=SCHEMA), tmp_path / "t.parquet", made_by({}))
+    write_parquet(pa.Table.from_pylist(timeline, schema=SCHEMA), tmp_path / "t.parquet", provenance_of({}))
     paths = {
         "faces": tmp_path / "f.parquet",
         "timeline": tmp_path / "t.parquet",
@@ -47,7 +48,7 @@ def test_every_frame_has_a_box_or_none(tmp_path):
     boxes = read_boxes(subject)
     assert boxes[1].tolist() == pytest.approx(list(np.add(BOX, 1))) and boxes[3] is None  # a quarter of the way
     assert table["xyxy_px"].null_count == 1
-    assert read_made_by(subject)["settings"]["person"] == "auto"
+    assert read_provenance(subject)["settings"]["person"] == "auto"
 
 
 def test_identity_wins_over_place(tmp_path):
@@ -82,7 +83,7 @@ def test_overrides_win_in_their_frames_and_the_last_wins_over_the_first(tmp_path
     left = [None if box is None else int(box[0]) for box in read_boxes(subject)]
     assert left == [10, 210, 210, None, 210, 210]
     assert read_parquet(subject)["status"].to_pylist()[3] == "absent"
-    assert read_made_by(subject)["settings"]["overrides"] == overrides
+    assert read_provenance(subject)["settings"]["overrides"] == overrides
     too_late = [{"from_frame": 7, "to_frame": None, "person": "left"}]
     with pytest.raises(InputError, match="overrides of track s begin with frame 7, but its video has 6 frames"):
         select(tmp_path, rows, times_s, overrides=too_late)

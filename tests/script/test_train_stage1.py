@@ -9,11 +9,12 @@ import torch
 from PIL import Image
 from safetensors import safe_open
 
-from tests.unit.test_stage1_training import SETTINGS
-from workflow_scripts.lib.artifacts import read_made_by, read_parquet, sha256_of
-from workflow_scripts.lib.encoders.loading import load_encoder
-from workflow_scripts.lib.runtime.errors import InputError
-from workflow_scripts.lib.stage1 import training
+from frame_expressions.artifacts.parquet import read_parquet, read_provenance
+from frame_expressions.artifacts.provenance import sha256_of
+from frame_expressions.encoders.loading import load_encoder
+from frame_expressions.runtime.errors import InputError
+from frame_expressions.stage1 import training
+from tests.unit.stage1.test_training import SETTINGS
 from workflow_scripts.train_stage1 import run
 
 GIVEN_APART = ("num_classes", "image_px", "num_workers", "device")
@@ -94,7 +95,7 @@ def test_the_backbone_is_adapted_and_saved_without_its_head(encoder, tmp_path):
     history = read_parquet(tmp_path / "out" / "history.parquet").to_pydict()
     assert history["epoch"] == [1, 2]
     assert max(history["val_macro_f1"]) == metrics["val_macro_f1"]
-    assert read_made_by(tmp_path / "out" / "history.parquet")["settings"]["padaug"]["probability"] == 0.6
+    assert read_provenance(tmp_path / "out" / "history.parquet")["settings"]["padaug"]["probability"] == 0.6
     assert not (tmp_path / "out" / ".checkpoint.pt").exists()
 
 
@@ -110,7 +111,7 @@ def test_the_linear_head_takes_the_place_of_the_experts(encoder, tmp_path):
     _run(encoder, _images(tmp_path), tmp_path / "out", head_name="linear", frozen_embeddings="patches")
     with safe_open(tmp_path / "out" / "head.safetensors", "np") as head:
         assert set(head.keys()) == {"classifier.weight", "classifier.bias"}
-        assert json.loads(head.metadata()["made_by"])["settings"]["head"] == "linear"
+        assert json.loads(head.metadata()["provenance"])["settings"]["head"] == "linear"
     before, after = load_encoder(encoder).state_dict(), load_encoder(tmp_path / "out" / "backbone").state_dict()
     changed = {name for name, tensor in after.items() if (tensor != before[name]).any()}
     assert "embeddings.patch_embeddings.projection.weight" not in changed

@@ -9,14 +9,14 @@ import torch
 from accelerate import PartialState
 from safetensors.numpy import load_file
 
+from frame_expressions.artifacts.parquet import read_parquet
+from frame_expressions.encoders.loading import random_encoder, save_encoder
+from frame_expressions.runtime.errors import InputError
+from frame_expressions.stage1 import training
 from tests.script.conftest import DINOV2
 from tests.script.test_train_stage1 import AUGMENTATION, TRAINING, _images, _run
-from tests.unit.test_stage1_training import _train
+from tests.unit.stage1.test_training import _train
 from workflow_scripts import train_stage1
-from workflow_scripts.lib.artifacts import read_parquet
-from workflow_scripts.lib.encoders.loading import random_encoder, save_encoder
-from workflow_scripts.lib.runtime.errors import InputError
-from workflow_scripts.lib.stage1 import training
 
 # Nothing random but the order of the images.
 STILL = {
@@ -86,7 +86,7 @@ def test_two_processes_train_like_one(folder):
     assert len(set(one["val_macro_f1"])) > 1
     one, two = (json.loads((folder / name / "metrics.json").read_text()) for name in "12")
     assert one["val_confusion"] == two["val_confusion"]
-    assert two["made_by"]["settings"]["num_processes"] == 2
+    assert two["provenance"]["settings"]["num_processes"] == 2
     for name in ("backbone/model.safetensors", "head.safetensors"):
         one, two = (load_file(folder / number / name) for number in "12")
         assert one.keys() == two.keys()

@@ -4,9 +4,10 @@ import numpy as np
 import pyarrow as pa
 import pytest
 
-from workflow_scripts.lib.artifacts import made_by, read_made_by, read_parquet, write_parquet
-from workflow_scripts.lib.media.audio import write_audio
-from workflow_scripts.lib.media.timeline import SCHEMA
+from frame_expressions.artifacts.parquet import read_parquet, read_provenance, write_parquet
+from frame_expressions.artifacts.provenance import provenance_of
+from frame_expressions.media.audio import write_audio
+from frame_expressions.media.timeline import SCHEMA
 from workflow_scripts.window_audio import run
 
 
@@ -15,8 +16,8 @@ def window(tmp_path, samples, state, times_s):
         {"frame": frame, "time_s": time_s, "decoded": True, "width_px": 9, "height_px": 9}
         for frame, time_s in enumerate(times_s, start=1)
     ]
-    write_parquet(pa.Table.from_pylist(rows, schema=SCHEMA), tmp_path / "t.parquet", made_by({}))
-    write_audio(np.array(samples, np.int16), state, tmp_path / "a.flac", made_by({}))
+    write_parquet(pa.Table.from_pylist(rows, schema=SCHEMA), tmp_path / "t.parquet", provenance_of({}))
+    write_audio(np.array(samples, np.int16), state, tmp_path / "a.flac", provenance_of({}))
     paths = {
         "audio": tmp_path / "a.flac",
         "timeline": tmp_path / "t.parquet",
@@ -36,7 +37,7 @@ def test_windows_follow_the_times_of_the_frames(tmp_path):
     assert table["end_sample"].to_pylist() == [8000, 12000, 32000]
     assert table["inside_share"].to_pylist() == pytest.approx([0.5, 0.75, 1])
     assert table["has_sound"].to_pylist() == [True, True, False]
-    assert read_made_by(tmp_path / "w.parquet")["settings"] == {"half_width_s": 0.5}
+    assert read_provenance(tmp_path / "w.parquet")["settings"] == {"half_width_s": 0.5}
 
 
 @pytest.mark.parametrize("state", ["silent", "no_audio"])

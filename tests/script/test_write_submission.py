@@ -8,8 +8,10 @@ import numpy as np
 import pyarrow as pa
 import pytest
 
-from workflow_scripts.lib.artifacts import made_by, write_json, write_parquet
-from workflow_scripts.lib.runtime.errors import InputError
+from frame_expressions.artifacts.parquet import write_parquet
+from frame_expressions.artifacts.provenance import provenance_of
+from frame_expressions.artifacts.text import write_json
+from frame_expressions.runtime.errors import InputError
 from workflow_scripts.write_submission import run
 
 HEADER = "image_location,Neutral,Anger,Disgust,Fear,Happiness,Sadness,Surprise,Other\n"
@@ -25,13 +27,13 @@ def write_logits(path, classes, scale=1.0):
             "logits": pa.FixedSizeListArray.from_arrays(pa.array(np.concatenate(values).ravel()), 8),
         }
     )
-    write_parquet(table, path, made_by({}))
+    write_parquet(table, path, provenance_of({}))
     return path
 
 
 def write_timeline(path, num_frames, fps=30, **settings):
     table = pa.table({"time_s": np.arange(num_frames) / fps})
-    write_parquet(table, path, made_by(settings))
+    write_parquet(table, path, provenance_of(settings))
     return path
 
 

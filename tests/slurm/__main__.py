@@ -37,18 +37,18 @@ def main() -> int:
         local, remote = (Project.copied_to(folder / name) for name in ("local", "remote"))
         started = time.monotonic()
 
-        def say(text: str) -> None:
+        def print_result(text: str) -> None:
             print(f"[{time.monotonic() - started:4.0f} s] {text}", flush=True)
 
         local.run("--cores", "2", "submission", *SMALL)
-        say("the local run has ended")
+        print_result("the local run has ended")
         with cluster.slurm(folder / "slurm"):
-            say("Slurm is up")
-            _disturbed_run(remote, say)
-            say(f"the run through Slurm has ended: {len(cluster.records())} jobs")
-            _changed_run(remote, say)
+            print_result("Slurm is up")
+            _disturbed_run(remote, print_result)
+            print_result(f"the run through Slurm has ended: {len(cluster.records())} jobs")
+            _changed_run(remote, print_result)
             records = cluster.records()
-        say("Slurm is down")
+        print_result("Slurm is down")
         _show(records)
         failures = _failures(records, filecmp.cmp(local.root / SUBMISSION, remote.root / SUBMISSION, shallow=False))
     for failure in failures:
@@ -57,7 +57,7 @@ def main() -> int:
     return bool(failures)
 
 
-def _disturbed_run(project: Project, say) -> None:
+def _disturbed_run(project: Project, print_result) -> None:
     profile = project.root / "profiles/slurm/config.yaml"
     settings = yaml.safe_load(profile.read_text())
     settings["set-resources"] |= SCARCE  # on the command line they would replace the profile's
@@ -67,7 +67,7 @@ def _disturbed_run(project: Project, say) -> None:
         run = project.start("submission", *SMALL, *SLURM, stdout=output)
         threads = ThreadPoolExecutor(len(DISTURBANCES))
         try:
-            disturbed = [threads.submit(disturb, say) for disturb in DISTURBANCES]
+            disturbed = [threads.submit(disturb, print_result) for disturb in DISTURBANCES]
             assert run.wait() == 0, log.read_text()[-6000:]
             for each in disturbed:
                 each.result()
@@ -76,31 +76,31 @@ def _disturbed_run(project: Project, say) -> None:
             threads.shutdown(wait=False, cancel_futures=True)
 
 
-def _hang_videos(say) -> None:
+def _hang_videos(print_result) -> None:
     job = cluster.when_running("make_demo_videos")
     cluster.hang(job)
-    say(f"job {job.number}, {job.what}: stopped, so that it runs into its limit of a minute")
+    print_result(f"job {job.number}, {job.what}: stopped, so that it runs into its limit of a minute")
 
 
-def _cancel(say) -> None:
+def _cancel(print_result) -> None:
     job = cluster.when_running("train_stage1")
     cluster.cancel(job)
-    say(f"job {job.number}, {job.what}: cancelled")
+    print_result(f"job {job.number}, {job.what}: cancelled")
 
 
-def _drain_node(say) -> None:
+def _drain_node(print_result) -> None:
     job = cluster.when_running("make_demo_images")
     cluster.set_node(job.node, "drain")
-    say(f"{job.node} is drained")
+    print_result(f"{job.node} is drained")
     cluster.until(lambda: not any(other.node == job.node for other in cluster.queue()), "its jobs have ended", 120)
     cluster.set_node(job.node, "resume")
-    say(f"{job.node} takes jobs again")
+    print_result(f"{job.node} takes jobs again")
 
 
-def _lose_node(say) -> None:
+def _lose_node(print_result) -> None:
     job = cluster.when_running("media", node="n2")
     cluster.set_node("n2", "down")
-    say(f"job {job.number}, {job.what}: its node n2 goes down")
+    print_result(f"job {job.number}, {job.what}: its node n2 goes down")
     waiting = replace(job, node="", state="PENDING")
     cluster.until(lambda: waiting in cluster.queue(), "it waits again", 60)
     cluster.set_node("n2", "resume")
@@ -111,12 +111,12 @@ def _lose_node(say) -> None:
 DISTURBANCES = (_hang_videos, _cancel, _drain_node, _lose_node)
 
 
-def _changed_run(project: Project, say) -> None:
+def _changed_run(project: Project, print_result) -> None:
     before = len(cluster.records())
     windows = project.root / "tests/slurm/windows.yaml"
     windows.write_text("smoothing:\n  windows: [3, 5]\n")
     project.run("submission", *SMALL, str(windows.relative_to(project.root)), *SLURM)
-    say(f"other smoothing windows: {len(cluster.records()) - before} job more")
+    print_result(f"other smoothing windows: {len(cluster.records()) - before} job more")
 
 
 def _show(records: list[list[str]]) -> None:
@@ -149,7 +149,7 @@ def _failures(records: list[list[str]], is_equal: bool) -> list[str]:
         ),
         "no daemon is left": not cluster.leftovers(),
     }
-    return [sentence for sentence, holds in expected.items() if not holds]
+    return [sentence for sentence, contains in expected.items() if not contains]
 
 
 _STATES = ("COMPLETED", "CANCELLED", "FAILED", "TIMEOUT", "NODE_FAIL")

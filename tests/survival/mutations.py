@@ -35,14 +35,14 @@ import skimage.data
 from PIL import Image
 from tqdm import tqdm
 
+from frame_expressions.artifacts.parquet import read_parquet, read_provenance
+from frame_expressions.media.audio import SAMPLE_RATE, read_audio
+from frame_expressions.media.timeline import duration_s
+from frame_expressions.runtime.errors import InputError
 from tests.conftest import ROOT
 from tests.media import H264, LIMITS
 from tests.survival.record import record
 from workflow_scripts import crop_faces, detect_faces, extract_frames, resample_audio, select_subject, window_audio
-from workflow_scripts.lib.artifacts import read_made_by, read_parquet
-from workflow_scripts.lib.media.audio import SAMPLE_RATE, read_audio
-from workflow_scripts.lib.media.timeline import duration_s
-from workflow_scripts.lib.runtime.errors import InputError
 
 RESULT = Path("results/survival.json")
 KEPT = Path("results/survival")
@@ -50,7 +50,7 @@ NUM_FRAMES = 8  # of a source clip
 LARGEST_SOURCE = 300_000  # bytes of a real clip that is used
 LONGEST_S = 60.0  # that all stages may take for one file, before it counts as a hang
 LARGEST_MB = 2000  # of the process that runs the stages, beyond what it begins with
-DECODING = LIMITS | {"picture_s": 10, "memory_mb": 1000, "video_s": 3600}
+DECODING = LIMITS | {"frame_timeout_s": 10, "memory_mb": 1000, "video_s": 3600}
 SCALES, CROP_PX = [0.9, 1.5], 64
 CASCADE = {"scale_factor": 1.2, "step_ratio": 1.5, "min_neighbors": 1}
 FOLLOWING = {"max_gap_s": 0.5, "takeover_s": 3.0, "min_iou": 0.3, "min_similarity": 0.25, "memory": 0.9}
@@ -259,7 +259,7 @@ def _stages(video: Path, folder: Path) -> None:
 
 
 def _is_accepted(folder: Path) -> bool:
-    return "skipped" not in read_made_by(folder / "timeline.parquet")["settings"]
+    return "skipped" not in read_provenance(folder / "timeline.parquet")["settings"]
 
 
 def _wrong(folder: Path, accepted: bool) -> Iterator[str]:
@@ -270,7 +270,7 @@ def _wrong(folder: Path, accepted: bool) -> Iterator[str]:
     numbers = list(range(1, num_frames + 1))
     if accepted != (num_frames > 0):
         yield f"{num_frames} frames, accepted: {accepted}"
-    sentence = read_made_by(folder / "timeline.parquet")["settings"].get("skipped", "A sentence.")
+    sentence = read_provenance(folder / "timeline.parquet")["settings"].get("skipped", "A sentence.")
     if not sentence.endswith(".") or str(folder.parent) in sentence:
         yield f"no sentence: {sentence}"
     for name in ("timeline", "frames", "subject", "windows"):

@@ -3,7 +3,7 @@
 import json
 from pathlib import Path
 
-from workflow_scripts.lib.artifacts import write_json
+from frame_expressions.artifacts.text import write_json
 
 
 def record(section: str, content: dict, path: Path) -> None:

@@ -11,9 +11,9 @@ import numpy as np
 import pytest
 from PIL import Image
 
+from frame_expressions.artifacts.parquet import read_parquet, read_provenance
 from tests.media import H264, make_video
 from tests.survival.mutations import survive
-from workflow_scripts.lib.artifacts import read_made_by, read_parquet
 
 
 def ffmpeg(path, *options, picture="testsrc2=s=64x48:r=25:d=2", sound="sine=600:d=2"):
@@ -162,5 +162,5 @@ def test_a_kind_of_video(tmp_path, make, reason, num_frames):
     outcome = survive(video, folder)
     assert outcome.failures == {} and outcome.accepted == (not reason)
     assert len(read_parquet(folder / "timeline.parquet")) in num_frames
-    skipped = read_made_by(folder / "timeline.parquet")["settings"].get("skipped", "")
+    skipped = read_provenance(folder / "timeline.parquet")["settings"].get("skipped", "")
     assert re.match(f"v.mp4 {reason}", skipped) if reason else not skipped

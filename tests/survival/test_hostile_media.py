@@ -14,15 +14,15 @@ from contextlib import contextmanager
 import imageio_ffmpeg
 import pytest
 
+from frame_expressions.artifacts.parquet import read_parquet, read_provenance
+from frame_expressions.media import audio
+from frame_expressions.media.container import open_media
+from frame_expressions.media.limits import Limits
+from frame_expressions.runtime.errors import MediaError
 from tests.media import H264, LIMITS, make_flash_and_beep
 from tests.survival.mutations import survive
 from tests.survival.test_broken_media import boxes
 from workflow_scripts import extract_frames, resample_audio
-from workflow_scripts.lib.artifacts import read_made_by, read_parquet
-from workflow_scripts.lib.media import audio
-from workflow_scripts.lib.media.container import open_media
-from workflow_scripts.lib.media.limits import Limits
-from workflow_scripts.lib.runtime.errors import MediaError
 
 
 class Traps:
@@ -112,7 +112,7 @@ def test_scripts_that_name_other_files_are_refused_and_open_none(tmp_path, traps
         timeline, frames = tmp_path / "timeline.parquet", tmp_path / "frames.parquet"
         settings = {"images": "thumbnails", "thumbnail_px": 32, "jpeg_quality": 80, "limits": LIMITS}
         extract_frames.run(video=video, timeline=timeline, frames=frames, on_bad_video="skip", **settings)
-        assert "cannot be opened as a video" in read_made_by(timeline)["settings"]["skipped"], name
+        assert "cannot be opened as a video" in read_provenance(timeline)["settings"]["skipped"], name
         assert read_parquet(frames).num_rows == 0
     assert traps.touched() == []
 
@@ -238,7 +238,7 @@ def test_names_of_files_are_only_names(tmp_path):
         samples, state = audio.read_audio(made / "audio.flac")
         found = (read_parquet(timeline).to_pydict(), samples.tolist(), state)
         assert found == (expected := expected or found), name
-        assert list(read_made_by(timeline)["inputs"]) == [video.name]
+        assert list(read_provenance(timeline)["inputs"]) == [video.name]
     assert len(expected[0]["frame"]) == 50 and expected[2] == "sound"
     assert not (tmp_path / "x").exists()
 

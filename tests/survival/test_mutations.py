@@ -9,9 +9,9 @@ from multiprocessing import get_context
 import numpy as np
 import pytest
 
+from frame_expressions.faces.crops import square_crop
 from tests.media import make_video
 from tests.survival import mutations
-from workflow_scripts.lib.faces.crops import square_crop
 
 
 def test_fifty_mutations_end_in_artifacts_or_a_sentence(tmp_path):

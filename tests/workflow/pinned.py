@@ -12,7 +12,7 @@ from pathlib import Path
 
 import numpy as np
 
-from workflow_scripts.lib.artifacts import read_parquet
+from frame_expressions.artifacts.parquet import read_parquet
 
 PINNED = Path(__file__).with_suffix(".json")
 FRAMES = 6

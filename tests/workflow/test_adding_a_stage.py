@@ -5,9 +5,9 @@ import subprocess
 
 import numpy as np
 
+from frame_expressions.artifacts.parquet import read_parquet
 from tests.conftest import ROOT
 from tests.survival.kills import SMALL
-from workflow_scripts.lib.artifacts import read_parquet
 
 
 def test_the_recipe_works_as_written(finished):

@@ -5,8 +5,8 @@ import json
 import numpy as np
 import yaml
 
+from frame_expressions.artifacts.parquet import read_parquet
 from tests.conftest import ROOT
-from workflow_scripts.lib.artifacts import read_parquet
 
 
 def test_real_clips_end_in_a_submission_with_a_face_in_nearly_every_frame(checkout, shared):

@@ -10,11 +10,12 @@ import torch
 import yaml
 from safetensors.torch import save_file
 
+from frame_expressions.artifacts.logits import mean_logits, read_labelled_logits
+from frame_expressions.artifacts.parquet import read_parquet
+from frame_expressions.artifacts.provenance import sha256_of
+from frame_expressions.smoothing.smoothing import Smoothing
 from tests.original_weights import dinov2_state, gate_state
 from tests.project import Project
-from workflow_scripts.lib.artifacts import read_parquet, sha256_of
-from workflow_scripts.lib.logits import mean_logits, read_labelled_logits
-from workflow_scripts.lib.smoothing import Smoothing
 
 SMALL = ("--configfile", "tests/configs/small.yaml", "overlay.yaml")
 
@@ -56,7 +57,7 @@ def test_every_labelled_track_is_reported_on_once_and_never_by_a_model_that_saw_
     for fold in range(3):
         folder = project.root / f"results/fusion/cv{fold}"
         heldout = read_labelled_logits(folder / "val_logits.parquet", "heldout")
-        settings = json.loads((folder / "metrics.json").read_text())["made_by"]["settings"]["tracks"]
+        settings = json.loads((folder / "metrics.json").read_text())["provenance"]["settings"]["tracks"]
         videos = {
             part: {name.removesuffix("_left").removesuffix("_right") for name in settings[part]} for part in settings
         }
@@ -98,9 +99,9 @@ def test_the_ablation_trains_what_a_row_changes_and_nothing_else(cross_validated
     assert (project.root / "results/ablation/table.txt").read_text().strip() in printed
     assert sha256_of(project.root / "results/fusion/official/model.safetensors") == official
     results = project.root / "results/ablation"
-    padaug = read_parquet(results / "stage1/without_padaug-0/history.parquet").schema.metadata[b"made_by"]
+    padaug = read_parquet(results / "stage1/without_padaug-0/history.parquet").schema.metadata[b"provenance"]
     assert json.loads(padaug)["settings"]["padaug"]["probability"] == 0.0
-    plain = json.loads((results / "stage1/plain_head-0/metrics.json").read_text())["made_by"]["settings"]
+    plain = json.loads((results / "stage1/plain_head-0/metrics.json").read_text())["provenance"]["settings"]
     assert plain["head"] == "linear" and plain["padaug"]["probability"] > 0
     scales = read_parquet(results / "features/method-1.2-0/train-000.parquet")["scales"].to_pylist()
     assert {tuple(round(scale, 1) for scale in row) for row in scales} <= {(1.2,), ()}

@@ -8,14 +8,14 @@ import time
 import pytest
 import yaml
 
+from frame_expressions.encoders.loading import random_encoder, save_encoder
 from tests.conftest import ROOT
 from tests.hub import hub
-from workflow_scripts.lib.encoders.loading import random_encoder, save_encoder
 
 # As facebook/dinov2-large and facebook/wav2vec2-base ship them.
 PREPROCESSORS = {
     "visual": {"image_processor_type": "BitImageProcessor", "do_resize": True, "size": {"shortest_edge": 256}},
-    "speech": {"feature_extractor_type": "Wav2Vec2FeatureExtractor", "do_normalize": True, "sampling_rate": 16000},
+    "audio": {"feature_extractor_type": "Wav2Vec2FeatureExtractor", "do_normalize": True, "sampling_rate": 16000},
 }
 
 
@@ -58,12 +58,12 @@ def test_without_a_network_a_job_names_the_rule_to_run_first(project, tmp_path):
     started = time.monotonic()
     variables = {"HF_HOME": str(tmp_path / "cache"), "HF_HUB_OFFLINE": "0"}
     encoder = project.snakemake(
-        *("--cores", "1", "results/models/speech/model.safetensors", "--configfile", "hub.yaml"),
+        *("--cores", "1", "results/models/audio/model.safetensors", "--configfile", "hub.yaml"),
         through=("unshare", "-n"),
         variables=variables,
     )
     assert encoder.returncode != 0
-    assert "Error: lab/speech cannot be loaded" in encoder.stdout
+    assert "Error: lab/audio cannot be loaded" in encoder.stdout
     assert "run `snakemake --cores 1 fetch_models` with the same --configfile on a network" in encoder.stdout
     (project.root / "pack.yaml").write_text("detector: {name: insightface, insightface: {model: buffalo_l}}")
     detector = project.snakemake(

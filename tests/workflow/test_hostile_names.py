@@ -5,9 +5,9 @@ import shutil
 import pytest
 import yaml
 
+from frame_expressions.corpora.tracks import read_tracks
+from frame_expressions.workflow.batches import divide_into_batches
 from tests.media import make_video
-from workflow_scripts.lib.corpora.batches import divide_into_batches
-from workflow_scripts.lib.corpora.tracks import read_tracks
 
 NAMES = [
     "-rf.mp4",

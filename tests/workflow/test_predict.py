@@ -7,10 +7,10 @@ import numpy as np
 import pandas as pd
 import pytest
 
+from frame_expressions.media.video import read_video
+from frame_expressions.prediction.predictor import predict_video
 from tests.media import make_flash_and_beep
 from tests.project import Project
-from workflow_scripts.lib.media.video import read_video
-from workflow_scripts.lib.predict_video import predict_video
 
 SMALL = ("--configfile", "tests/configs/small.yaml")
 
@@ -57,7 +57,7 @@ def test_exporting_trains_nothing(exporting, model):
     text = exporting.run("-n", "export_model", *SMALL)
     assert "Nothing to be done" in text
     parts = {path.name for path in model.iterdir() if path.name[0] != "."}
-    assert parts == {"config.json", "README.md", "visual", "speech", "fusion"}
+    assert parts == {"config.json", "README.md", "visual", "audio", "fusion"}
 
 
 def test_every_video_has_its_tables_its_plot_and_its_film(predicted):

@@ -11,12 +11,12 @@ import pytest
 import yaml
 from safetensors.torch import load_file
 
+from frame_expressions.artifacts.parquet import read_parquet, read_provenance
+from frame_expressions.challenge.submission import HEADER
+from frame_expressions.challenge.templates import read_template
+from frame_expressions.corpora.tracks import read_tracks
+from frame_expressions.workflow.batches import divide_into_batches
 from tests.conftest import ROOT
-from workflow_scripts.lib.artifacts import read_made_by, read_parquet
-from workflow_scripts.lib.challenge.submission import HEADER
-from workflow_scripts.lib.challenge.templates import read_template
-from workflow_scripts.lib.corpora.batches import divide_into_batches
-from workflow_scripts.lib.corpora.tracks import read_tracks
 
 SMALL = ("--configfile", "tests/configs/small.yaml")
 VIDEOS_PER_BATCH = yaml.safe_load((ROOT / "tests/configs/small.yaml").read_text())["corpus"]["videos_per_batch"]
@@ -66,7 +66,7 @@ def test_every_stage_left_what_the_contracts_say(finished):
         assert subject.num_rows == frames
         boxes = frames - subject["xyxy_px"].null_count
         assert read_parquet(results / f"crops/{batch}/{track}.parquet").num_rows == 3 * boxes > 0
-        assert read_made_by(results / f"crops/{batch}/{track}.parquet")["settings"]["scales"] == [0.9, 1.2, 1.5]
+        assert read_provenance(results / f"crops/{batch}/{track}.parquet")["settings"]["scales"] == [0.9, 1.2, 1.5]
     for name in ("backbone/config.json", "backbone/model.safetensors", "head.safetensors", "metrics.json"):
         assert (results / "stage1" / name).exists()
     assert not list(results.rglob("*.partial"))
@@ -163,7 +163,7 @@ def test_every_track_has_a_contact_sheet_and_a_place_in_the_index(finished):
 
 
 def test_an_edited_module_re_runs_its_rules_and_an_edited_comment_none(finished):
-    module = finished.root / "workflow_scripts/lib/track_smoother.py"
+    module = finished.root / "frame_expressions/smoothing/track_smoother.py"
     before = module.read_text()
     try:
         module.write_text(before.replace("import numpy", "# a comment\nimport numpy", 1))

@@ -8,11 +8,11 @@ import sys
 
 import pytest
 
+from frame_expressions.corpora.tracks import Track, write_tracks
 from tests.conftest import ROOT
 from tests.survival.kills import jobs_in, kill_and_rerun, processes_in
 from tests.survival.record import record
 from tests.survival.same_bytes import STAGES, remove_from
-from workflow_scripts.lib.corpora.tracks import Track, write_tracks
 
 COMMAND = ("--cores", "2", "submission", "--configfile", "tests/configs/small.yaml")
 

@@ -1,0 +1,132 @@
+"""Feature shards: one float16 NPY matrix and one Parquet index per group of tracks.
+
+Shapes: N rows of a shard, T frames of a track, D features.
+"""
+
+from collections.abc import Iterable
+from itertools import groupby, pairwise
+from operator import itemgetter
+from pathlib import Path
+
+import numpy as np
+import pyarrow as pa
+
+from frame_expressions.artifacts.atomic import atomic_write
+from frame_expressions.artifacts.parquet import read_parquet, track_rows, write_parquet
+from frame_expressions.runtime.errors import InputError, unreadable
+
+
+def write_shard(
+    npy: Path, index: Path, features: np.ndarray, columns: dict[str, pa.Array | np.ndarray], provenance: dict
+) -> None:
+    """Write features [N, D] as float16, and the index: `columns` plus the row number.
+
+    Raises InputError when a feature is not finite or does not fit into float16.
+    """
+    with np.errstate(over="ignore"):  # an overflow is refused below
+        half = features.astype(np.float16)
+    if not np.isfinite(half).all():
+        raise InputError(
+            f"{npy} would hold features that are not finite", "check the encoder's weights (and its precision)"
+        )
+    with atomic_write(npy) as temporary, temporary.open("wb") as handle:
+        np.save(handle, half)
+    table = pa.table({**columns, "row": np.arange(len(half), dtype=np.int32)})
+    write_parquet(table, index, provenance)
+
+
+class FeatureRows:
+    """Features [N, D] float16 of some tracks, one after the other, on disk: `rows[numbers]` reads some of them.
+
+    It reads files rather than mapping them, since mapped pages count as the process's memory for as long as they stay.
+    """
+
+    def __init__(self, num_features: int, parts: Iterable[tuple[Path, int, int]]):
+        """parts: of each stretch of rows in one file its path, its first byte, and how many rows it has."""
+        parts = list(parts)
+        self._paths = [path for path, _, _ in parts]
+        self._places = [place for _, place, _ in parts]
+        self._ends = np.cumsum([0, *(count for _, _, count in parts)])
+        self.shape = int(self._ends[-1]), num_features
+
+    def __len__(self) -> int:
+        return self.shape[0]
+
+    def __getitem__(self, numbers: slice | np.ndarray) -> np.ndarray:
+        """Features [M, D] float16 of a slice or of row numbers [M]."""
+        rows = np.arange(*numbers.indices(len(self))) if isinstance(numbers, slice) else numbers
+        return self.take(rows, axis=0, out=np.empty((len(rows), self.shape[1]), np.float16))
+
+    def take(self, rows: np.ndarray, *, axis: int, out: np.ndarray) -> np.ndarray:
+        """Fill `out` [M, D] float16 with the rows of these numbers [M], as an array's `take` along axis 0 does.
+
+        Rows that lie one behind the other are read at once. Raises InputError for a file that has become too short.
+        """
+        part = np.searchsorted(self._ends, rows, side="right") - 1
+        starts = np.flatnonzero((np.diff(rows, prepend=-2) != 1) | (np.diff(part, prepend=-1) != 0))
+        runs = zip(part[starts].tolist(), pairwise([*starts.tolist(), len(rows)]), strict=True)
+        for number, runs_in_part in groupby(runs, itemgetter(0)):
+            with self._paths[number].open("rb") as handle:
+                for _, (start, end) in runs_in_part:
+                    row = int(rows[start] - self._ends[number])
+                    handle.seek(self._places[number] + row * out.strides[0])
+                    if handle.readinto(out[start:end]) != out[start:end].nbytes:
+                        raise InputError(f"{self._paths[number]} is cut off", "delete it and run the workflow again")
+        return out
+
+
+class FeatureShards:
+    """Features of one modality by track; what the indices say is in memory, the features stay on disk."""
+
+    def __init__(self, shards: Iterable[tuple[Path, Path]], columns: Iterable[str] = ()):
+        """Open (npy, index) pairs, and further `columns` of the index; InputError where a pair does not fit."""
+        self._places: dict[str, tuple[Path, int, int]] = {}
+        self._present: dict[str, np.ndarray] = {}
+        self._columns: dict[str, dict[str, np.ndarray]] = {name: {} for name in columns}
+        self.num_features = 0
+        for npy, index in shards:
+            self._add(npy, index)
+
+    def _add(self, npy: Path, index: Path) -> None:
+        try:
+            features = np.lib.format.open_memmap(npy, mode="r")
+        except ValueError as error:
+            raise unreadable(npy, "NPY", error) from error
+        if features.dtype != np.float16 or features.ndim != 2 or not features.flags.c_contiguous:
+            raise InputError(
+                f"{npy} holds {features.dtype} {list(features.shape)} and not float16 rows",
+                "delete it and run the workflow again",
+            )
+        table = read_parquet(index, columns=["track", "row", "present", *self._columns])
+        if len(features) != len(table):
+            raise InputError(
+                f"{npy} has {len(features)} rows but {index} has {len(table)}", "delete both and run again"
+            )
+        if self._places and features.shape[1] != self.num_features:
+            raise InputError(
+                f"{npy} has {features.shape[1]} features a row but the shards before it {self.num_features}",
+                "delete all of them and run the workflow again",
+            )
+        self.num_features = features.shape[1]
+        present = table["present"].to_numpy()
+        for track, rows in track_rows(table["track"]):
+            place = features.offset + rows.start * features.strides[0]
+            self._places[track] = npy, place, rows.stop - rows.start
+            self._present[track] = present[rows]
+            for name, values in self._columns.items():
+                values[track] = table[name][rows].to_numpy()
+
+    def __getitem__(self, track: str) -> tuple[FeatureRows, np.ndarray]:
+        """Features [T, D] on disk and presence [T] bool of a track, frame 1 first; empty for a skipped video."""
+        return self.stacked([track])
+
+    def column(self, name: str, tracks: Iterable[str]) -> np.ndarray:
+        """A further column [N] of several tracks, one after the other."""
+        parts = [values for track in tracks if (values := self._columns[name].get(track)) is not None]
+        return np.concatenate(parts) if parts else np.zeros(0)
+
+    def stacked(self, tracks: Iterable[str]) -> tuple[FeatureRows, np.ndarray]:
+        """Features [N, D] on disk and presence [N] bool of several tracks, one after the other."""
+        known = [track for track in tracks if track in self._places]
+        features = FeatureRows(self.num_features, [self._places[track] for track in known])
+        return features, np.concatenate([np.zeros(0, bool), *(self._present[track] for track in known)])

@@ -1,0 +1,81 @@
+"""Artifacts on disk: written whole or not at all, and saying what made them.
+
+Every Parquet file carries a `provenance` entry in its schema metadata: the settings that shaped it and the
+SHA-256 of each input, by file name. No path, time or host goes in, so two runs give the same bytes.
+"""
+
+import json
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
+from itertools import islice
+from pathlib import Path
+
+import pyarrow as pa
+import pyarrow.compute as pc
+import pyarrow.parquet as pq
+
+from frame_expressions.artifacts.atomic import atomic_write
+from frame_expressions.artifacts.provenance import PROVENANCE
+from frame_expressions.runtime.errors import InputError, unreadable
+
+
+@contextmanager
+def parquet_writer(path: Path, schema: pa.Schema, provenance: dict) -> Iterator[pq.ParquetWriter]:
+    """Stream row groups into `path`; `provenance` is what `provenance` returned."""
+    stamped = schema.with_metadata({PROVENANCE: json.dumps(provenance, sort_keys=True).encode()})
+    with atomic_write(path) as temporary, pq.ParquetWriter(temporary, stamped, compression="zstd") as writer:
+        yield writer
+
+
+def write_parquet(table: pa.Table, path: Path, provenance: dict) -> None:
+    """Write one table with its provenance; the row order is kept."""
+    with parquet_writer(path, table.schema, provenance) as writer:
+        writer.write_table(table.replace_schema_metadata(writer.schema.metadata))
+
+
+def read_parquet(path: Path, columns: list[str] | None = None, filters: list[tuple] | None = None) -> pa.Table:
+    """Read a table; a file that is cut off or no Parquet raises InputError with the remedy.
+
+    filters: as pyarrow takes them; row groups without such rows are left unread.
+    """
+    try:
+        return pq.read_table(path, columns=columns, filters=filters)
+    except (pa.ArrowInvalid, OSError) as error:
+        raise unreadable(path, "Parquet", error) from error
+
+
+def parquet_batches(path: Path, num_rows: int, columns: list[str]) -> Iterator[pa.RecordBatch]:
+    """Read a table `num_rows` at a time, so that memory does not grow with it; raises as `read_parquet` does."""
+    try:
+        with pq.ParquetFile(path, pre_buffer=False) as stored:  # else it keeps all that it has read
+            yield from stored.iter_batches(num_rows, columns=columns)
+    except (pa.ArrowInvalid, OSError) as error:
+        raise unreadable(path, "Parquet", error) from error
+
+
+def track_rows(track: pa.ChunkedArray) -> Iterator[tuple[str, slice]]:
+    """Each track of a column that holds every track's rows together, and where they are."""
+    runs = pc.run_end_encode(track.combine_chunks())
+    start = 0
+    for name, end in zip(runs.values.to_pylist(), runs.run_ends.to_pylist(), strict=True):
+        yield name, slice(start, end)
+        start = end
+
+
+def read_provenance(path: Path) -> dict:
+    """The provenance entry of a Parquet file."""
+    try:
+        metadata = pq.read_schema(path).metadata or {}
+    except (pa.ArrowInvalid, OSError) as error:
+        raise unreadable(path, "Parquet", error) from error
+    if PROVENANCE not in metadata:
+        raise InputError(f"{path} does not say what made it", "delete it and run the workflow again")
+    return json.loads(metadata[PROVENANCE])
+
+
+def write_rows(rows: Iterable[dict], path: Path, schema: pa.Schema, provenance: dict, group_rows: int = 512) -> None:
+    """Write an iterable of rows in groups of `group_rows`."""
+    rows = iter(rows)
+    with parquet_writer(path, schema, provenance) as writer:
+        while group := list(islice(rows, group_rows)):
+            writer.write_table(pa.Table.from_pylist(group, schema=schema))

@@ -1,0 +1,68 @@
+"""Any folder of videos, to be predicted: no table, no labels.
+
+Light on purpose, since every reading of the Snakefile imports it.
+"""
+
+from pathlib import Path
+
+from frame_expressions.artifacts.file_names import name_hash, plain_name
+from frame_expressions.corpora.affwild2 import VIDEO_SUFFIXES
+from frame_expressions.corpora.tracks import Track, check_tracks
+from frame_expressions.corpora.walking import files_below
+from frame_expressions.runtime.errors import InputError
+
+SUFFIXES = (*VIDEO_SUFFIXES, ".m4v", ".mpg", ".mpeg", ".wmv", ".ts", ".mts", ".3gp", ".ogv")
+RESULTS = Path("results")
+MOST_PERSONS = 8
+"""Persons who are followed in a video at most; tracks of persons who are not there cost next to nothing."""
+_LONGEST_VIDEO, _LONGEST_FOLDER = 90, 50  # characters: both stand in the names of a prediction's batches
+
+
+def scan_folder(folder: Path, split: str, persons: str) -> list[Track]:
+    """The tracks of every video in a folder, at any depth, or of one video file.
+
+    Links are followed; hidden folders are passed over, and so is the folder of results, with its films of predictions.
+    persons: `main` follows one person in each video, `all` up to MOST_PERSONS, the one there large and long first.
+    Raises InputError where there is no video, and for a path that Snakemake cannot take.
+    """
+    folder = Path(folder)
+    if folder.is_file():
+        files = [folder]
+    else:
+        files = [folder / path for path in files_below(folder, _is_results) if path.suffix.lower() in SUFFIXES]
+    if not files:
+        what = f"holds no video ({', '.join(SUFFIXES)})" if folder.is_dir() else "does not exist"
+        raise InputError(f"predict_videos: {folder} {what}", "name a folder of videos, or one video file")
+    names = _names([str(path.relative_to(folder) if path != folder else path.name) for path in files])
+    tracks = [
+        Track(track, video, str(path), split, person, annotation="", label="", group=video)
+        for path, video in zip(files, names, strict=True)
+        for track, person in _tracks(video, persons)
+    ]
+    check_tracks(tracks)
+    return tracks
+
+
+def folder_name(folder: Path) -> str:
+    """The name under which a folder's, or a file's, predictions are kept."""
+    return plain_name(folder.resolve().stem if folder.is_file() else folder.resolve().name, _LONGEST_FOLDER)
+
+
+def _is_results(folder: Path) -> bool:
+    return folder.resolve() == RESULTS.resolve()
+
+
+def _tracks(video: str, persons: str) -> list[tuple[str, str]]:
+    if persons == "main":
+        return [(video, "auto")]
+    return [(f"{video}.person{place}", f"person@{place}") for place in range(1, MOST_PERSONS + 1)]
+
+
+def _names(paths: list[str]) -> list[str]:
+    """A name for each path, fit for a file name; paths whose plain name is not theirs alone get a hash of the path."""
+    plain = [plain_name(str(Path(path).with_suffix("")).replace("/", "-"), _LONGEST_VIDEO) for path in paths]
+    lowered = [name.lower() for name in plain]  # some file systems take upper and lower case for one
+    return [
+        name if lowered.count(name.lower()) == 1 else f"{name}-{name_hash(path)}"
+        for name, path in zip(plain, paths, strict=True)
+    ]

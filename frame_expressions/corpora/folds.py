@@ -1,0 +1,115 @@
+"""Folds: which tracks a fusion model trains on, which its epoch and smoothing are chosen on, and which it is
+reported on.
+
+    official        the corpus's own split; chosen and reported on the validation tracks, as published
+    cv0, cv1, ...   nested cross-validation: reported on one part, chosen on the next, trained on the others
+    paper0, ...     the published protocol: chosen and reported on one part, trained on all others
+    imported        weights from elsewhere; chosen and reported on the validation tracks
+
+Parts hold whole groups (a video with all its persons) and are alike in their classes. Shapes: K tracks, C classes.
+Only the standard library and NumPy are imported at the top, since every reading of the Snakefile imports this.
+"""
+
+import csv
+import io
+import re
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+
+from frame_expressions.runtime.errors import InputError
+
+_PART = re.compile(r"(cv|paper)([0-9]+)")
+PROTOCOLS = {"nested": "cv", "paper": "paper"}
+"""Protocols of cross-validation, and how the names of their folds begin."""
+
+
+@dataclass(frozen=True)
+class Fold:
+    """Names of the tracks of one fold."""
+
+    train: list[str]
+    selection: list[str]
+    heldout: list[str]
+
+
+def fold_names(protocol: str, num_folds: int) -> list[str]:
+    """The folds of a protocol, or the one of that name (`official`, `imported`)."""
+    if protocol not in PROTOCOLS:
+        return [protocol]
+    return [f"{PROTOCOLS[protocol]}{part}" for part in range(num_folds)]
+
+
+def submitted_folds(config: dict) -> list[str]:
+    """The folds whose models predict the submission; the logits of several are averaged."""
+    settings = config["cross_validation"]
+    if config["submission"]["models"] == "folds":
+        return fold_names(settings["protocol"], settings["num_folds"])
+    return ["imported" if config["imported"]["fusion"]["weights"] else "official"]
+
+
+def is_cross_validated(fold: str) -> bool:
+    """Whether a fold is made of parts rather than of the corpus's own split."""
+    return _PART.fullmatch(fold) is not None
+
+
+def make_fold(fold: str, split_of: dict[str, str], part_of: dict[str, int] | None = None) -> Fold:
+    """A fold by name from the split of each labelled track, or from its part where the fold is cross-validated.
+
+    Raises InputError for a fold beyond the number of parts.
+    """
+    match = _PART.fullmatch(fold)
+    if match is None:
+        validation = [track for track, split in split_of.items() if split == "validation"]
+        return Fold([track for track, split in split_of.items() if split == "train"], validation, validation)
+    number, num_parts = int(match[2]), 1 + max(part_of.values())
+    if number >= num_parts:
+        raise InputError(
+            f"There is no fold {fold}: cross_validation.num_folds is {num_parts}, the first fold's number 0"
+        )
+    heldout, selection = number, number if match[1] == "paper" else (number + 1) % num_parts
+    return Fold(
+        [track for track, part in part_of.items() if part not in (heldout, selection)],
+        [track for track, part in part_of.items() if part == selection],
+        [track for track, part in part_of.items() if part == heldout],
+    )
+
+
+def read_parts(table: Path) -> dict[str, int]:
+    """The part of each labelled track, from the table that assign_folds wrote; InputError where it is cut off."""
+    content = table.read_bytes()
+    if not content.endswith(b"\n"):
+        raise InputError(f"{table} is cut off", "delete it and run the workflow again")
+    rows = csv.DictReader(io.StringIO(content.decode(), newline=""), delimiter="\t")
+    return {row["track"]: int(row["part"]) for row in rows}
+
+
+def divide(counts: np.ndarray, groups: Sequence[str], num_parts: int) -> np.ndarray:
+    """Part [K] of each track, 0 to `num_parts` - 1, from its labelled frames per class [K, C] and its group.
+
+    Tracks of one group share a part, and each part holds about as many frames of every class, as far as whole
+    groups allow. A group without any labelled frame goes to part 0. Raises InputError for too few groups.
+    """
+    from sklearn.model_selection import StratifiedGroupKFold
+
+    names, group = np.unique(np.asarray(groups), return_inverse=True)
+    labelled = np.unique(group[counts.sum(axis=1) > 0])
+    if len(labelled) < num_parts or num_parts < 3:
+        raise InputError(
+            f"{len(labelled)} labelled videos cannot be divided into {num_parts} parts",
+            "cross_validation.num_folds must be at least 3 and at most the number of labelled videos",
+        )
+    frames = counts.ravel()
+    labels = np.repeat(np.tile(np.arange(counts.shape[1]), len(counts)), frames)
+    group_of_frame = np.repeat(np.repeat(group, counts.shape[1]), frames)
+    part_of_group = np.zeros(len(names), dtype=np.int64)
+    parts = StratifiedGroupKFold(num_parts).split(labels, labels, group_of_frame)
+    for part, (_, held_out) in enumerate(parts):
+        part_of_group[np.unique(group_of_frame[held_out])] = part
+    # With hardly more groups than parts, scikit-learn may leave a part empty.
+    for part in set(range(num_parts)) - set(part_of_group[labelled]):
+        fullest = np.bincount(part_of_group[labelled]).argmax()
+        part_of_group[labelled[part_of_group[labelled] == fullest][-1]] = part
+    return part_of_group[group]

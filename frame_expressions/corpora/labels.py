@@ -1,0 +1,22 @@
+"""The class of each frame of a labelled track."""
+
+from pathlib import Path
+
+import numpy as np
+
+from frame_expressions.artifacts.vocabulary import EXPRESSIONS
+from frame_expressions.challenge.alignment import labels_for_frames
+from frame_expressions.challenge.annotations import read_annotation
+
+
+def frame_labels(row: dict[str, str], num_frames: int) -> np.ndarray:
+    """Class [num_frames] int8, -1 where unlabelled, of a track's decoded frames.
+
+    row: its `track`, `annotation` (path or empty) and `label` (class name of the whole clip, where there is no
+    annotation). Raises InputError for an annotation that cannot be read or belongs to another video.
+    """
+    if num_frames == 0:
+        return np.zeros(0, np.int8)
+    if not row["annotation"]:
+        return np.full(num_frames, EXPRESSIONS.index(row["label"]), np.int8)
+    return labels_for_frames(read_annotation(Path(row["annotation"])), num_frames, row["track"])

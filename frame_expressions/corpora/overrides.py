@@ -1,0 +1,78 @@
+"""The table of overrides: a researcher's word on who a track is about, in some of its frames or in all.
+
+Tab-separated with a header: track, from_frame, to_frame (1-based, both included; empty: from the first, to the last),
+person (as in `faces.wanted`, `identity` with a box, or `absent`), and where wanted box: x1,y1,x2,y2 in px of the
+upright frame `from_frame`, where the face of an `identity` lies.
+"""
+
+import csv
+import re
+from collections.abc import Collection
+from pathlib import Path
+
+from frame_expressions.faces.person_spec import parse_box, parse_person_spec
+from frame_expressions.runtime.errors import InputError
+
+REQUIRED = ("track", "from_frame", "to_frame", "person")
+OPTIONAL = ("box",)
+ABSENT = "absent"
+_FRAME = re.compile(r"0*[1-9][0-9]{0,8}")
+
+
+def read_overrides(tsv: Path, tracks: Collection[str]) -> dict[str, list[dict]]:
+    """Rows from_frame int, to_frame int or None, person, by track and in the table's order.
+
+    An `identity` with its box becomes `identity@<from_frame>:<box>`. Raises InputError with file and line for what does
+    not fit, a track that is none of `tracks` included.
+    """
+    try:
+        with Path(tsv).open(newline="", encoding="utf-8-sig") as handle:
+            reader = csv.DictReader(handle, delimiter="\t", strict=True)
+            columns = reader.fieldnames or []
+            rows = [(reader.line_num, row) for row in reader]
+    except (OSError, UnicodeDecodeError, csv.Error) as error:
+        raise InputError(f"The overrides {tsv} cannot be read ({error})", "give a tab-separated UTF-8 file") from error
+    if not set(REQUIRED) <= set(columns) <= {*REQUIRED, *OPTIONAL} or len(set(columns)) < len(columns):
+        raise InputError(
+            f"The overrides {tsv} line 1 has the columns {', '.join(columns) or 'none'}",
+            f"it needs {', '.join(REQUIRED)}, and may have box, separated by tabs",
+        )
+    overrides: dict[str, list[dict]] = {}
+    for line, row in rows:
+        where = f"The overrides {tsv} line {line}"
+        if None in row:
+            raise InputError(f"{where} has more fields than the header", "separate fields by one tab")
+        values = {column: (row.get(column) or "").strip() for column in (*REQUIRED, *OPTIONAL)}
+        if values["track"] not in tracks:
+            raise InputError(f"{where} names the track {values['track']!r}, which the corpus does not have")
+        overrides.setdefault(values["track"], []).append(_override(where, values))
+    return overrides
+
+
+def _override(where: str, values: dict[str, str]) -> dict:
+    first = _frame(where, values["from_frame"], "from_frame") or 1
+    last = _frame(where, values["to_frame"], "to_frame")
+    if last is not None and last < first:
+        raise InputError(f"{where} goes from frame {first} to {last}", "let to_frame be at least from_frame")
+    person, box = values["person"], values["box"]
+    if box and person != "identity":
+        raise InputError(f"{where} gives a box to {person!r}", "only identity takes one")
+    if person == "identity" and not box:
+        raise InputError(f"{where} gives no box to identity", f"write where the face lies in frame {first}")
+    try:
+        if box:
+            parse_box(box)
+            person = f"identity@{first}:{box.replace(' ', '')}"
+        elif person != ABSENT:
+            parse_person_spec(person)
+    except ValueError as error:
+        raise InputError(f"{where}: {error}{('' if box else f', or {ABSENT}')}") from error
+    return {"from_frame": first, "to_frame": last, "person": person}
+
+
+def _frame(where: str, text: str, column: str) -> int | None:
+    if not text:
+        return None
+    if not _FRAME.fullmatch(text):
+        raise InputError(f"{where} has {column} {text[:80]!r}", "frames are whole numbers from 1")
+    return int(text)

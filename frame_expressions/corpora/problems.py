@@ -1,0 +1,63 @@
+"""What is wrong with a corpus: one row per fault, so that all of them can be shown at once.
+
+Light on purpose, since every reading of the Snakefile imports it.
+"""
+
+from collections.abc import Iterable, Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+
+from frame_expressions.corpora.tracks import Track, check_tracks
+from frame_expressions.runtime.errors import InputError
+
+ERROR = "error"
+"""Severity of what keeps `submission` from running to its end."""
+WARNING = "warning"
+"""Severity of what a person should look at, but that stops nothing."""
+
+
+@dataclass(frozen=True)
+class Problem:
+    """One fault: its severity, what is wrong, what to do, and the track and file it is about, where there is one."""
+
+    severity: str
+    what: str
+    remedy: str
+    track: str = ""
+    file: str = ""
+
+
+def problem_of(error: InputError, severity: str = ERROR, track: str = "", file: str = "") -> Problem:
+    """The fault that an InputError states."""
+    return Problem(severity, error.what, error.remedy, track, file)
+
+
+@contextmanager
+def collecting(problems: list[Problem], severity: str = ERROR, track: str = "", file: str = "") -> Iterator[None]:
+    """Turn the block's InputError into one more of `problems`, and go on after the block."""
+    try:
+        yield
+    except InputError as error:
+        problems.append(problem_of(error, severity, track, file))
+
+
+def raise_first(problems: Sequence[Problem]) -> None:
+    """Raise the first error among `problems` as InputError, if there is one."""
+    for problem in problems:
+        if problem.severity == ERROR:
+            raise InputError(problem.what, problem.remedy)
+
+
+def without_clashes(tracks: Iterable[Track]) -> tuple[list[Track], list[Problem]]:
+    """The tracks that `check_tracks` accepts together, and a fault for each that it does not."""
+    accepted: list[Track] = []
+    problems: list[Problem] = []
+    seen: dict[tuple[str, str], Track] = {}
+    for track in tracks:
+        keys = [("track", track.track), ("video", track.video), ("path", track.path)]
+        related = {seen[key].track: seen[key] for key in keys if key in seen}
+        with collecting(problems, track=track.track, file=track.path):
+            check_tracks([*related.values(), track])
+            accepted.append(track)
+            seen |= {key: track for key in keys if key not in seen}
+    return accepted, problems

@@ -1,0 +1,102 @@
+"""Score predictions for the demo's test tracks against its hidden truth.
+
+    python -m frame_expressions.demo.score --predictions results/submission/predictions.txt
+        --truth results/demo/truth.parquet
+
+Prints test macro-F1, what could be reached (the score of one who names the expression wherever face or sound
+tells it, and keeps to the last one told where neither does), and the share of right frames by where cues are.
+"""
+
+import argparse
+import sys
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+
+from frame_expressions.artifacts.parquet import read_parquet
+from frame_expressions.challenge.scores import macro_f1
+from frame_expressions.runtime.errors import InputError
+
+
+def read_predictions(path: Path) -> pd.DataFrame:
+    """The submission file as a table: track, frame (1-based), predicted; InputError where it is none."""
+    try:
+        # Two fields a row below a header of nine names.
+        rows = pd.read_csv(path, header=None, skiprows=1, names=["image", "predicted"])
+        image = rows["image"].str.extract(r"^(?P<track>.+)/(?P<frame>\d+)\.jpg$")
+        return pd.DataFrame(
+            {"track": image["track"], "frame": image["frame"].astype(int), "predicted": rows["predicted"].astype(int)}
+        )
+    except (OSError, ValueError, AttributeError) as error:
+        raise InputError(f"{path} is no submission file ({error})", "make it with `snakemake submission`") from error
+
+
+@dataclass(frozen=True)
+class Scores:
+    """Macro-F1 of the predictions and of `reachable`; per part of the frames its size and its share of hits."""
+
+    macro_f1: float
+    reachable_macro_f1: float
+    parts: dict[str, tuple[int, float]]
+
+
+def score(predictions: pd.DataFrame, truth: pd.DataFrame) -> Scores:
+    """Score predictions against the truth; rows beyond a track's frames do not count.
+
+    predictions: track, frame, predicted; truth: track, frame, expression, visual_informative, audio_informative,
+    in the order of the frames. Raises InputError where a frame of the truth has no prediction.
+    """
+    joined = truth.merge(predictions, on=["track", "frame"], how="left", validate="one_to_one")
+    missing = joined[joined["predicted"].isna()]
+    if len(missing):
+        first = missing.iloc[0]
+        raise InputError(
+            (f"{len(missing)} frames of the truth have no prediction, first {first['track']} frame {first['frame']}"),
+            "the predictions belong to another corpus: run `snakemake submission` again",
+        )
+    seen, heard = joined["visual_informative"], joined["audio_informative"]
+    hits = joined["predicted"] == joined["expression"]
+    parts = {
+        "cue in face and sound": seen & heard,
+        "cue in the face only": seen & ~heard,
+        "cue in the sound only": ~seen & heard,
+        "no cue": ~seen & ~heard,
+    }
+    return Scores(
+        macro_f1(joined["expression"], joined["predicted"]),
+        macro_f1(joined["expression"], reachable(joined)),
+        {name: (int(part.sum()), float(hits[part].mean()) if part.any() else 0.0) for name, part in parts.items()},
+    )
+
+
+def reachable(truth: pd.DataFrame) -> np.ndarray:
+    """Each frame's expression as far as cues tell it, [N] int8.
+
+    Its own where a cue is there, else that of the track's last frame with a cue, else that of the next one; all of
+    a track without any cue count as Neutral.
+    """
+    known = truth["expression"].where(truth["visual_informative"] | truth["audio_informative"])
+    tracks = known.groupby(truth["track"], sort=False)
+    return tracks.ffill().fillna(tracks.bfill()).fillna(0).to_numpy(dtype=np.int8)
+
+
+def main() -> None:
+    """Print the scores."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--predictions", type=Path, default=Path("results/submission/predictions.txt"))
+    parser.add_argument("--truth", type=Path, default=Path("results/demo/truth.parquet"))
+    arguments = parser.parse_args()
+    try:
+        scores = score(read_predictions(arguments.predictions), read_parquet(arguments.truth).to_pandas())
+    except InputError as error:
+        sys.exit(f"Error: {error}")
+    print(f"test macro-F1 {scores.macro_f1:.4f}")
+    print(f"  reachable from the cues {scores.reachable_macro_f1:.4f}")
+    for name, (count, hits) in scores.parts.items():
+        print(f"  {name:<22} right in {hits:.4f} of {count} frames")
+
+
+if __name__ == "__main__":
+    main()

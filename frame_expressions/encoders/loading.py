@@ -1,0 +1,132 @@
+"""Encoders in Hugging Face layout: made at random, fetched from the hub, or read from a local folder."""
+
+import json
+from pathlib import Path
+
+import httpx2
+import huggingface_hub
+import torch
+import transformers
+from safetensors import SafetensorError
+from transformers import AutoConfig, AutoFeatureExtractor, AutoModel, PreTrainedModel
+
+from frame_expressions.artifacts.atomic import atomic_write_folder
+from frame_expressions.runtime.errors import InputError
+
+transformers.utils.logging.disable_progress_bar()  # loading takes seconds and the logs are read by people
+
+# How a checkpoint wants its pictures or waveform, in Hugging Face layout.
+PREPROCESSOR = "preprocessor_config.json"
+
+# Masks a share of the input while pre-training; some checkpoints leave them out and inference ignores them.
+_PRETRAINING_ONLY = ("masked_spec_embed", "mask_token")
+
+
+def random_encoder(architecture: dict, seed: int) -> PreTrainedModel:
+    """An encoder with random weights from a Hugging Face configuration; `model_type` names its family."""
+    settings = dict(architecture)
+    try:
+        config = AutoConfig.for_model(settings.pop("model_type"), **settings)
+    except (KeyError, ValueError) as error:
+        raise InputError(f"encoder architecture: {error}", "name a `model_type` that transformers knows") from error
+    with torch.random.fork_rng(devices=[]):
+        torch.manual_seed(seed)
+        return AutoModel.from_config(config)
+
+
+def load_encoder(folder: Path | str, revision: str | None = None) -> PreTrainedModel:
+    """Load an encoder from a local folder, or from the hub at a revision, every weight accounted for.
+
+    It is in eval mode and float32, whatever it is stored in. No code that comes with it is run. Raises InputError when
+    it is no Hugging Face model, has no safetensors (in a folder), cannot be fetched, or lacks weights that the
+    architecture has.
+    """
+    here = revision is None or not hub_answers()
+    try:
+        model, report = AutoModel.from_pretrained(
+            folder,
+            revision=revision,
+            dtype=torch.float32,  # else the file's own: sound is float32, and half a precision barely trains
+            local_files_only=here,
+            output_loading_info=True,
+            ignore_mismatched_sizes=True,  # they are reported, and refused below
+            # Some checkpoints of the hub are no safetensors: they are read as tensors alone, like all others.
+            use_safetensors=True if revision is None else None,
+            weights_only=True,
+            trust_remote_code=False,
+        )
+    except (OSError, ValueError, SafetensorError) as error:
+        if revision is None:
+            remedy = "give a folder with config.json and model.safetensors, or delete it if the workflow made it"
+        elif huggingface_hub.constants.HF_HUB_OFFLINE:
+            remedy = "unset HF_HUB_OFFLINE, with which nothing is fetched, and run `snakemake --cores 1 fetch_models`"
+        else:
+            remedy = (
+                "run `snakemake --cores 1 fetch_models` with the same --configfile on a network, correct "
+                "encoders.*.hub and revision, or set encoders.*.source to path and path to a folder that holds it"
+            )
+        raise InputError(
+            f"{folder} cannot be loaded as a Hugging Face model ({str(error).splitlines()[0].rstrip('.')})", remedy
+        ) from error
+    unfit = {*report["missing_keys"], *(key for key, *_ in report["mismatched_keys"])}
+    missing = sorted(key for key in unfit if not key.endswith(_PRETRAINING_ONLY))
+    if missing:
+        raise InputError(
+            f"{folder} lacks {len(missing)} weights of its architecture, {missing[0]} among them",
+            "its config.json and its weights do not belong together",
+        )
+    return model.eval()
+
+
+def hub_answers() -> bool:
+    """Whether the hub can be reached, asked once: its own client tries for half a minute before it says so."""
+    if huggingface_hub.constants.HF_HUB_OFFLINE:
+        return False
+    try:
+        huggingface_hub.get_session().head(huggingface_hub.constants.ENDPOINT, timeout=10)
+    except httpx2.TransportError:
+        return False
+    return True
+
+
+def save_encoder(model: PreTrainedModel, folder: Path) -> None:
+    """Write config.json and model.safetensors into `folder`, each whole or not at all."""
+    with atomic_write_folder(folder) as temporary:
+        model.save_pretrained(temporary)
+
+
+def load_feature_extractor(folder: Path):
+    """The waveform normalisation that a speech checkpoint asks for, or None when its folder holds none.
+
+    No code that comes with it is run. Raises InputError where transformers does not know it.
+    """
+    if not (folder / PREPROCESSOR).is_file():
+        return None
+    try:
+        return AutoFeatureExtractor.from_pretrained(folder, local_files_only=True, trust_remote_code=False)
+    except (OSError, ValueError) as error:
+        raise InputError(
+            f"{folder / PREPROCESSOR} cannot be read ({str(error).splitlines()[0].rstrip('.')})",
+            "give the one that belongs to the checkpoint, or delete it if the workflow made it and run that again",
+        ) from error
+
+
+def fetch_preprocessor(hub: str, revision: str) -> dict | None:
+    """What the hub ships of how a checkpoint wants its pictures or waveform, or None when it ships nothing.
+
+    Raises InputError where the hub does not answer and a copy made before does not tell whether it ships one.
+    """
+    if hub_answers():
+        if not huggingface_hub.file_exists(hub, PREPROCESSOR, revision=revision):
+            return None
+        copy = huggingface_hub.hf_hub_download(hub, PREPROCESSOR, revision=revision)
+    else:
+        copy = huggingface_hub.try_to_load_from_cache(hub, PREPROCESSOR, revision=revision)
+        if copy is None:
+            raise InputError(
+                f"the hub does not answer whether {hub} has a {PREPROCESSOR}",
+                "run `snakemake --cores 1 fetch_models` with the same --configfile on a network",
+            )
+        if not isinstance(copy, str):  # it was asked before, and has none
+            return None
+    return json.loads(Path(copy).read_text())

@@ -1,0 +1,83 @@
+"""The tables of the face stages: every face of a video, and the box chosen for a track."""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import pyarrow as pa
+
+from frame_expressions.artifacts.parquet import read_parquet
+from frame_expressions.faces.detectors import Faces
+
+FACES_SCHEMA = pa.schema(
+    [
+        ("frame", pa.int32()),
+        ("xyxy_px", pa.list_(pa.float32(), 4)),
+        ("score", pa.float32()),
+        ("landmarks_px", pa.list_(pa.float32(), 10)),
+        ("embedding", pa.list_(pa.float32())),
+    ]
+)
+SUBJECT_SCHEMA = pa.schema(
+    [
+        ("frame", pa.int32()),
+        ("time_s", pa.float64()),
+        ("xyxy_px", pa.list_(pa.float32(), 4)),
+        ("status", pa.string()),
+        ("person", pa.int32()),
+    ]
+)
+
+
+@dataclass(frozen=True)
+class FaceTable:
+    """All faces of a video as arrays, in the file's order.
+
+    frame: int32 [F], 1-based, rising. xyxy_px: float32 [F, 4]. embedding: float32 [F, D] of length 1, or None
+    where the detector gives none.
+    """
+
+    frame: np.ndarray
+    xyxy_px: np.ndarray
+    embedding: np.ndarray | None
+
+
+def face_rows(frame: int, faces: Faces) -> Iterator[dict]:
+    """The rows of one frame's faces; `frame` is 1-based."""
+    for face in range(len(faces)):
+        yield {
+            "frame": frame,
+            "xyxy_px": faces.xyxy_px[face],
+            "score": faces.score[face],
+            "landmarks_px": None if faces.landmarks_px is None else faces.landmarks_px[face].ravel(),
+            "embedding": None if faces.embedding is None else faces.embedding[face],
+        }
+
+
+def read_faces(path: Path) -> FaceTable:
+    """Read a faces file."""
+    table = read_parquet(path, columns=["frame", "xyxy_px", "embedding"]).combine_chunks()
+    boxes = table["xyxy_px"].combine_chunks().flatten().to_numpy().reshape(-1, 4)
+    embedding = table["embedding"].combine_chunks()
+    known = len(embedding) > 0 and embedding.null_count == 0
+    return FaceTable(
+        frame=table["frame"].to_numpy(),
+        xyxy_px=boxes,
+        embedding=embedding.flatten().to_numpy().reshape(len(embedding), -1) if known else None,
+    )
+
+
+def read_boxes(path: Path) -> list[np.ndarray | None]:
+    """The subject's box of every frame, xyxy_px float32 [4], None where the subject is absent."""
+    boxes = read_parquet(path, columns=["xyxy_px"])["xyxy_px"].to_pylist()
+    return [None if box is None else np.array(box, np.float32) for box in boxes]
+
+
+def iou(xyxy_px: np.ndarray, other_px: np.ndarray) -> np.ndarray:
+    """Intersection over union of each box [P, 4] with each box [F, 4]: float [P, F], 0 without area."""
+    a, b = np.asarray(xyxy_px, float)[:, None], np.asarray(other_px, float)[None]
+    sides = np.minimum(a[..., 2:], b[..., 2:]) - np.maximum(a[..., :2], b[..., :2])
+    shared = np.clip(sides, 0, None).prod(axis=-1)
+    areas = (a[..., 2:] - a[..., :2]).prod(axis=-1) + (b[..., 2:] - b[..., :2]).prod(axis=-1)
+    return np.divide(shared, areas - shared, out=np.zeros_like(shared), where=shared > 0)

@@ -1,0 +1,78 @@
+"""Applying a fusion model to whole tracks.
+
+Shapes: T frames of a track, C classes.
+"""
+
+from collections.abc import Iterable
+
+import numpy as np
+import torch
+
+from frame_expressions.artifacts.feature_shards import FeatureRows, FeatureShards
+from frame_expressions.corpora.folds import Fold
+from frame_expressions.fusion.model import FusionModel
+
+
+@torch.inference_mode()
+def predict_logits(
+    model: FusionModel,
+    visual: np.ndarray | FeatureRows,
+    audio: np.ndarray | FeatureRows,
+    visual_present: np.ndarray,
+    audio_present: np.ndarray,
+    rows: np.ndarray | None = None,
+    batch_size: int = 8192,
+) -> np.ndarray:
+    """Logits [T, C] float32 of features [T, D] and presence [T], or of some of their rows; reads batch by batch."""
+    device = next(model.parameters()).device
+    rows = np.arange(len(visual)) if rows is None else rows
+    batches = [torch.zeros(0, model.settings["num_classes"])]
+    for start in range(0, len(rows), batch_size):
+        batch = rows[start : start + batch_size]
+        parts = (visual[batch], audio[batch], visual_present[batch], audio_present[batch])
+        batches.append(model(*(torch.from_numpy(part).to(device) for part in parts)).cpu())
+    return torch.cat(batches).numpy()
+
+
+def track_logits(model: FusionModel, shards: dict[str, FeatureShards], tracks: Iterable[str]) -> dict[str, np.ndarray]:
+    """Logits [T, C] float32 of every track; a frame with neither face nor sound takes the nearest one's."""
+    logits = {}
+    for track in tracks:
+        visual, visual_present = shards["visual"][track]
+        audio, audio_present = shards["audio"][track]
+        predicted = predict_logits(model, visual, audio, visual_present, audio_present)
+        logits[track] = fill_from_nearest(predicted, visual_present | audio_present)
+    return logits
+
+
+DESCRIBED = ("time_s", "detected", "padded_share")
+"""Columns of the visual shards' index that describe a frame."""
+
+
+def describe_frames(
+    visual: FeatureShards, tracks: Iterable[str], labels: dict[str, np.ndarray], fold: Fold
+) -> dict[str, np.ndarray]:
+    """What `write_logits` keeps beside the logits of labelled tracks: their frames' columns, end to end.
+
+    visual: opened with the columns DESCRIBED. labels: [T] int8 by track.
+    """
+    tracks = list(tracks)
+    lengths = [len(labels[track]) for track in tracks]
+    return {
+        "label": np.concatenate([np.zeros(0, np.int8), *(labels[track] for track in tracks)]),
+        **{name: visual.column(name, tracks) for name in DESCRIBED},
+        "selection": np.repeat([track in fold.selection for track in tracks], lengths),
+        "heldout": np.repeat([track in fold.heldout for track in tracks], lengths),
+    }
+
+
+def fill_from_nearest(logits: np.ndarray, known: np.ndarray) -> np.ndarray:
+    """Give each unknown frame of one track's logits [T, C] those of the nearest known one, the earlier of two."""
+    rows = np.flatnonzero(known)
+    if len(rows) == 0:
+        return logits
+    position = np.arange(len(logits))
+    after = np.minimum(np.searchsorted(rows, position), len(rows) - 1)
+    before = np.maximum(after - 1, 0)
+    is_before = np.abs(position - rows[before]) <= np.abs(rows[after] - position)
+    return logits[np.where(is_before & ~known, rows[before], rows[after])]

@@ -1,0 +1,136 @@
+"""Decoding in child processes, which can be ended when a decoder hangs, crashes or takes too much memory.
+
+A child never outlives its parent, however that ends, and takes at most so much memory. It is forked, which costs
+milliseconds: all that decoding imports is there already. That is safe beside the threads of other libraries, since
+the child uses what they do not share: FFmpeg's libraries in one thread, NumPy's copies and Pillow.
+"""
+
+import ctypes
+import multiprocessing
+import os
+import resource
+import signal
+import subprocess
+import sys
+from collections.abc import Callable, Iterator
+from functools import partial
+from multiprocessing.connection import Connection
+from pathlib import Path
+from typing import BinaryIO, TypeVar
+
+from frame_expressions.media.container import REMEDY
+from frame_expressions.media.limits import FRAME_TIMEOUT_S, MEMORY_MB, Limits, limit_exceeded
+from frame_expressions.runtime.errors import InputError, MediaError
+
+Item = TypeVar("Item")
+MB = 1_000_000
+_FORK = multiprocessing.get_context("fork")
+_LIBC = ctypes.CDLL(None)
+_PR_SET_PDEATHSIG = 1  # Source: linux/prctl.h
+
+
+def decode_in_child(items: Callable[[], Iterator[Item]], path: Path, limits: Limits) -> Iterator[Item]:
+    """Yield what `items()` yields, which is run in a child process; each item has to pickle.
+
+    Raises what the child raises, and MediaError where it yields nothing for `limits.frame_timeout_s`, needs more memory
+    than `limits.memory_mb`, or crashes. Raises MemoryError where the system ends it, which is no fault of the file, and
+    InputError in a process that may have no children.
+    """
+    if multiprocessing.current_process().daemon:
+        raise InputError(
+            f"{path} is decoded in a child process, which a worker of multiprocessing.Pool may not have",
+            "use concurrent.futures.ProcessPoolExecutor in its place",
+        )
+    receiver, sender = _FORK.Pipe(duplex=False)
+    child = _FORK.Process(target=_send, args=(items, sender, receiver, limits.memory_mb, os.getpid()), daemon=True)
+    child.start()
+    sender.close()
+    try:
+        while True:
+            if not receiver.poll(limits.frame_timeout_s):
+                raise limit_exceeded(
+                    path, "gave its decoder no picture for so long", FRAME_TIMEOUT_S, limits.frame_timeout_s
+                )
+            try:
+                error, items_left, item = receiver.recv()
+            except EOFError:
+                child.join()
+                raise _crash(path, child.exitcode) from None
+            if isinstance(error, MemoryError):
+                raise limit_exceeded(path, "takes more memory to decode", MEMORY_MB, limits.memory_mb) from error
+            if error is not None:
+                raise error
+            if not items_left:
+                return
+            yield item
+    finally:
+        child.kill()
+        child.join()
+        receiver.close()
+
+
+def run_limited(
+    command: list[str], path: Path, limits: Limits, output: BinaryIO, over_s: float
+) -> subprocess.CompletedProcess:
+    """Run a command that decodes `path` into an open file, with its standard error captured as bytes.
+
+    It may take `limits.frame_timeout_s` and, beyond, `over_s`. Raises MediaError where it takes longer or crashes, and
+    MemoryError where the system ends it.
+    """
+    try:
+        done = subprocess.run(
+            command,
+            stdin=subprocess.DEVNULL,
+            stdout=output,
+            stderr=subprocess.PIPE,
+            timeout=limits.frame_timeout_s + over_s,
+            preexec_fn=partial(_bind, os.getpid(), limits.memory_mb * MB),
+        )
+    except subprocess.TimeoutExpired as error:
+        raise limit_exceeded(
+            path, f"kept ffmpeg busy for {error.timeout:.3g} s", FRAME_TIMEOUT_S, limits.frame_timeout_s
+        ) from error
+    if done.returncode < 0:
+        raise _crash(path, done.returncode)
+    return done
+
+
+def _send(items: Callable[[], Iterator], sender: Connection, receiver: Connection, memory_mb: int, parent: int) -> None:
+    receiver.close()
+    _bind(parent, _data_bytes() + memory_mb * MB)
+    try:
+        for item in items():
+            sender.send((None, True, item))
+        sender.send((None, False, None))
+    except Exception as error:
+        sender.send((error, False, None))
+
+
+def _bind(parent: int, num_bytes: int) -> None:
+    """Let the current process die with its parent, die at once of Ctrl-C, and have so much memory at most."""
+    if sys.platform == "linux":
+        _LIBC.prctl(_PR_SET_PDEATHSIG, signal.SIGKILL)
+        if os.getppid() != parent:  # it ended before the line above
+            os._exit(1)
+    signal.signal(signal.SIGINT, signal.SIG_DFL)
+    # RLIMIT_DATA counts what may be written to; RLIMIT_AS would count what libraries and threads merely reserve.
+    _, hard = resource.getrlimit(resource.RLIMIT_DATA)
+    largest = num_bytes if hard == resource.RLIM_INFINITY else min(num_bytes, hard)
+    resource.setrlimit(resource.RLIMIT_DATA, (largest, largest))
+
+
+def _data_bytes() -> int:
+    """Memory that the current process has of what RLIMIT_DATA counts; a forked one begins with its parent's."""
+    try:
+        pages = int(Path("/proc/self/statm").read_text().split()[5])
+    except FileNotFoundError:
+        return 0
+    return pages * resource.getpagesize()
+
+
+def _crash(path: Path, exit_code: int) -> Exception:
+    """What to raise for a child that ended without a word. exit_code: negative, the signal that ended it."""
+    if exit_code == -signal.SIGKILL:
+        return MemoryError(f"the system ended the process that decoded {path}")
+    name = signal.Signals(-exit_code).name if exit_code < 0 else f"exit status {exit_code}"
+    return MediaError(f"{path} made its decoder crash ({name})", REMEDY)

@@ -1,0 +1,37 @@
+"""Opening a local media file, and nothing but that file."""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import av
+import av.container
+import av.error
+
+from frame_expressions.runtime.errors import MediaError
+
+# Playlists, concat scripts and image patterns would open further files: only plain containers are allowed.
+DEMUXERS = "mov,matroska,avi,flv,mpeg,mpegts,mpegvideo,asf,ogg,m4v,h263,h264,hevc,obu,ivf,mxf,dv,rm,nut,wtv,mjpeg,gif"
+ONLY_THIS_FILE = {"protocol_whitelist": "file", "format_whitelist": DEMUXERS}
+REMEDY = "replace it with a file that ffmpeg can play, or leave its track out of the corpus"
+
+
+def media_url(path: Path) -> str:
+    """The file as a `file:` address: no character of its name is read as a protocol or an option."""
+    return f"file:{Path(path).absolute()}"
+
+
+@contextmanager
+def open_media(path: Path) -> Iterator[av.container.InputContainer]:
+    """Open `path` for demuxing.
+
+    Raises MediaError for a file that is missing, empty, or in no container of `DEMUXERS`.
+    """
+    try:
+        # Metadata in a damaged or old file need not be UTF-8.
+        container = av.open(media_url(path), options=ONLY_THIS_FILE, metadata_errors="replace")
+    except av.error.FFmpegError as error:
+        what = f"{path} cannot be opened as a video ({error.strerror})"
+        raise MediaError(what, REMEDY, error.strerror) from error
+    with container:
+        yield container

@@ -1,0 +1,127 @@
+"""Weights that others publish: read without running any code of theirs, and held against what they must contain."""
+
+import pickle
+import struct
+import zipfile
+from collections.abc import Iterable
+from pathlib import Path
+
+import numpy as np
+import torch
+from safetensors import SafetensorError
+from safetensors.torch import load_file
+
+from frame_expressions.artifacts.npy import read_npy
+from frame_expressions.runtime.errors import InputError
+
+WRAPPINGS = ("model", "state_dict", "teacher")
+"""Entries of a training checkpoint under which the weights lie, beside the optimizer's state and the like."""
+
+# Training checkpoints often carry NumPy statistics beside the weights. These rebuild an array from its bytes and run
+# nothing else; NumPy 1 and 2 name them differently.
+_NUMPY = [
+    np.ndarray,
+    np.dtype,
+    *{type(np.dtype(kind)) for kind in ("f2", "f4", "f8", "i4", "i8", "?")},
+    *(
+        (function, f"numpy.{core}.multiarray.{function.__name__}")
+        for core in ("core", "_core")
+        for function in (np._core.multiarray._reconstruct, np._core.multiarray.scalar)
+    ),
+]
+
+# What torch's reader of weights alone raises where a file is damaged.
+_DAMAGED = (RuntimeError, LookupError, TypeError, ValueError, AttributeError, AssertionError, EOFError, struct.error)
+
+
+def read_state_dict(path: Path) -> dict[str, torch.Tensor]:
+    """Read named tensors, as stored, from a .safetensors file or a PyTorch .pt, .pth or .bin checkpoint.
+
+    The weights of a checkpoint lie at its top or under one of `WRAPPINGS`. Raises InputError for a file that is cut
+    off, holds anything but tensors there, or would have to run code to be read.
+    """
+    path = Path(path)
+    if path.suffix == ".safetensors":
+        try:
+            return load_file(path)
+        except SafetensorError as error:
+            raise InputError(f"{path} cannot be read as safetensors ({error})", "fetch it again") from error
+    if path.suffix not in (".pt", ".pth", ".bin"):
+        raise InputError(f"{path} is neither .safetensors nor .pt, .pth or .bin", "give the weights in one of these")
+    remedy = (
+        "fetch it again, or load it with a PyTorch of version 1.6 or newer and save the state dict alone as safetensors"
+    )
+    return _weights(read_checkpoint(path, remedy), path)
+
+
+def read_checkpoint(path: Path, remedy: str) -> object:
+    """Read a PyTorch checkpoint: plain values, tensors and NumPy arrays, nothing that would have to run code.
+
+    remedy: what to do about a file that is damaged. Raises InputError for one, and for one that holds anything else.
+    """
+    with path.open("rb") as handle:
+        begins_as_zip = handle.read(4) == b"PK\3\4"  # else torch would read an older format
+    if not begins_as_zip or not zipfile.is_zipfile(path):
+        raise InputError(f"{path} is no checkpoint in PyTorch's zip format, or cut off", remedy)
+    try:
+        with torch.serialization.safe_globals(_NUMPY):
+            return torch.load(path, map_location="cpu", weights_only=True)
+    except pickle.UnpicklingError as error:
+        raise InputError(
+            f"{path} holds Python objects beside tensors, and reading those can run any code: where you trust the "
+            f"file, "
+            "load it with torch.load(..., weights_only=False) and save its state dict alone as safetensors"
+        ) from error
+    except _DAMAGED as error:
+        said = (str(error) or type(error).__name__).splitlines()[0]
+        raise InputError(f"{path} cannot be read as a PyTorch checkpoint ({said})", remedy) from error
+
+
+def _weights(content: object, path: Path) -> dict[str, torch.Tensor]:
+    """The state dict in a checkpoint."""
+    if not isinstance(content, dict):
+        raise InputError(f"{path} holds a {type(content).__name__} and no state dict", "save the state dict instead")
+    wrappings = [name for name in WRAPPINGS if isinstance(content.get(name), dict)]
+    if len(wrappings) > 1:
+        raise InputError(f"{path} holds weights under {' and '.join(wrappings)}", "save the state dict of one alone")
+    state = content[wrappings[0]] if wrappings else content
+    for name, tensor in state.items():
+        if not isinstance(name, str) or not isinstance(tensor, torch.Tensor):
+            raise InputError(
+                f"{path} is no state dict: its entry {name!r} is a {type(tensor).__name__} and no tensor",
+                f"weights may lie at the top or under {', '.join(WRAPPINGS)}",
+            )
+    return dict(state)
+
+
+def read_vector(path: Path) -> np.ndarray:
+    """Read a one-dimensional array of numbers from an .npy file: float32 [D]."""
+    array = read_npy(path)
+    if array.dtype.kind not in "fiu" or array.ndim != 1:
+        raise InputError(f"{path} is no one-dimensional array of numbers", "give one number per feature as .npy")
+    return array.astype(np.float32)
+
+
+def check_names(found: Iterable[str], expected: Iterable[str], where: Path | str) -> None:
+    """Raise InputError that names what is missing from the names `found` or not known among them."""
+    found, expected = list(found), list(expected)
+    missing = sorted(set(expected) - set(found))
+    if missing:
+        raise InputError(f"{where} lacks {_listed(missing)}", "it does not hold the weights of this network")
+    unknown = sorted(set(found) - set(expected))
+    if unknown:
+        raise InputError(f"{where} holds {_listed(unknown)}, which this network has not", "take it out")
+
+
+def check_tensors(tensors: dict[str, torch.Tensor], shapes: dict[str, tuple[int, ...]], where: Path | str) -> None:
+    """Raise InputError that names the first tensor of another shape than `shapes` says, or with no finite numbers."""
+    for name, shape in shapes.items():
+        tensor = tensors[name]
+        if tuple(tensor.shape) != tuple(shape):
+            raise InputError(f"{where}: {name} has the shape {tuple(tensor.shape)}, not {tuple(shape)}")
+        if not tensor.is_floating_point() or not tensor.isfinite().all():
+            raise InputError(f"{where}: {name} holds values that are no finite floating-point numbers")
+
+
+def _listed(names: list[str]) -> str:
+    return ", ".join(names[:5]) + (f" and {len(names) - 5} more" if len(names) > 5 else "")

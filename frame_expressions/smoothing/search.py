@@ -1,0 +1,45 @@
+"""The search for the best smoothing over time.
+
+Shapes: T frames of a track, N of all tracks, C classes.
+"""
+
+from collections.abc import Callable, Iterable, Sequence
+
+import numpy as np
+
+from frame_expressions.artifacts.logits import LabelledLogits
+from frame_expressions.artifacts.vocabulary import NUM_CLASSES
+from frame_expressions.challenge.scores import confusion_of, macro_f1_of
+from frame_expressions.smoothing.smoothing import NO_SMOOTHING, Smoothing, frame_interval_s
+from frame_expressions.smoothing.track_smoother import TrackSmoother
+
+
+def smoothing_candidates(kinds: Sequence[str], windows: Sequence[int], windows_at_fps: float | None) -> list[Smoothing]:
+    """Every kind and window to try, no smoothing first."""
+    tried = [Smoothing(kind, window_frames, windows_at_fps) for kind in kinds for window_frames in windows]
+    return [NO_SMOOTHING, *tried]
+
+
+def search(
+    frames: LabelledLogits, candidates: Sequence[Smoothing], progress: Callable[[Iterable], Iterable] = iter
+) -> list[tuple[Smoothing, float]]:
+    """Each candidate and its macro-F1 over the labelled frames.
+
+    watch: shows progress, passing on the tracks that it is given. Raises InputError when no frame is labelled.
+    """
+    counts = np.zeros((len(candidates), NUM_CLASSES, NUM_CLASSES), dtype=np.int64)
+    start = 0
+    for track, logits in progress(frames.logits.items()):
+        labels = frames.labels[start : start + len(logits)]
+        start += len(logits)
+        interval_s = frame_interval_s(frames.time_s[track])
+        windows = [smoothing.frames_of(interval_s) for smoothing in candidates]
+        smoother = TrackSmoother(logits, max(windows))
+        for number, (smoothing, window_frames) in enumerate(zip(candidates, windows, strict=True)):
+            counts[number] += confusion_of(labels, smoother.classes(smoothing.kind, window_frames))
+    return [(smoothing, macro_f1_of(counted)) for smoothing, counted in zip(candidates, counts, strict=True)]
+
+
+def best_smoothing(scored: Iterable[tuple[Smoothing, float]]) -> tuple[Smoothing, float]:
+    """The row of `search` with the highest macro-F1; of equals the smallest window, of these the first."""
+    return min(scored, key=lambda row: (-row[1], row[0].window_frames))

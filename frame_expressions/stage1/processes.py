@@ -1,0 +1,75 @@
+"""Run one function in several processes of this machine, as accelerate expects to find them."""
+
+import logging
+import os
+import signal
+import sys
+import tempfile
+import traceback
+from collections.abc import Callable
+from multiprocessing.queues import SimpleQueue
+from pathlib import Path
+
+import torch
+import torch.distributed
+from torch.multiprocessing.spawn import ProcessException
+
+from frame_expressions.runtime.errors import InputError
+
+
+def run_in_processes(function: Callable, num_processes: int, num_threads: int, settings: dict) -> None:
+    """Call `function(**settings, num_threads=...)` in `num_processes` processes that share `num_threads`.
+
+    One process is this process. `function` stands at the top level of a module. Only the first process's log lines
+    appear. When one fails, all end: its InputError is raised here, or RuntimeError for whatever else it was.
+    """
+    if num_processes == 1:
+        function(**settings, num_threads=num_threads)
+        return
+    usual_start = torch.multiprocessing.get_start_method()
+    # Spawned, since forked ones inherit torch's threads and GPU, and work with neither.
+    failures = torch.multiprocessing.get_context("spawn").SimpleQueue()
+    settings = settings | {"num_threads": max(num_threads // num_processes, 1)}
+    with tempfile.TemporaryDirectory() as folder:
+        place = (num_processes, Path(folder) / "meeting_point", usual_start, failures)
+        try:
+            torch.multiprocessing.spawn(_process, (*place, function, settings), num_processes)
+        except ProcessException as error:
+            if failures.empty():  # it was killed
+                raise
+            # The first failure is the cause; the other processes fail when they miss the one that is gone.
+            is_input_error, sentence, trace = failures.get()
+            if is_input_error:
+                raise InputError(sentence) from None
+            logging.error("%s", trace)
+            raise RuntimeError(f"one of {num_processes} processes failed with {sentence}") from error
+
+
+def _process(
+    index: int,
+    num_processes: int,
+    meeting_point: Path,
+    usual_start: str,
+    failures: SimpleQueue,
+    function: Callable,
+    settings: dict,
+) -> None:
+    # Torch interrupts these processes when the one that started them dies, which a job in the background would ignore.
+    signal.signal(signal.SIGINT, signal.default_int_handler)
+    # Else the processes that decode images would be spawned too, and import for seconds in every epoch.
+    torch.multiprocessing.set_start_method(usual_start, force=True)
+    level = logging.INFO if index == 0 else logging.ERROR
+    logging.basicConfig(level=level, stream=sys.stderr, format="%(asctime)s %(levelname)s %(message)s")
+    # accelerate finds its place in these, and would take all cores without a number of threads.
+    os.environ |= {"LOCAL_RANK": str(index), "RANK": str(index)}
+    os.environ |= {"LOCAL_WORLD_SIZE": str(num_processes), "WORLD_SIZE": str(num_processes)}
+    os.environ["OMP_NUM_THREADS"] = str(settings["num_threads"])
+    try:
+        torch.distributed.init_process_group(init_method=meeting_point.as_uri(), rank=index, world_size=num_processes)
+        function(**settings)
+        torch.distributed.destroy_process_group()
+    except Exception as error:
+        is_input_error = isinstance(error, InputError)
+        sentence = str(error) if is_input_error else f"{type(error).__name__}: {error}"
+        failures.put((is_input_error, sentence, traceback.format_exc()))
+        raise

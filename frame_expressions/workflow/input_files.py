@@ -1,0 +1,131 @@
+"""Which files the rules read besides the corpus: weights and image lists, made by the workflow or given."""
+
+from collections.abc import Iterator
+from pathlib import Path
+
+MODELS = Path("results/models")
+DEMO = Path("results/demo")
+_FOLDERS_OF_RULES = (f"{MODELS}/", "results/stage1/", "results/imported/")
+
+
+def encoder_files(config: dict, modality: str) -> list[str]:
+    """The files of the `visual` or `audio` encoder, in one folder, its weights first.
+
+    A given audio encoder may lack preprocessor_config.json; it then takes the waveform as it is.
+    """
+    encoder = config["encoders"][modality]
+    folder = Path(encoder["path"]) if encoder["source"] == "path" else MODELS / modality
+    preprocessor = folder / "preprocessor_config.json"
+    is_prepared = modality == "audio" and (encoder["source"] != "path" or preprocessor.exists())
+    return [*network_files(folder), *([str(preprocessor)] if is_prepared else [])]
+
+
+def network_files(folder: Path | str) -> list[str]:
+    """A folder's weights and the architecture that they belong to, in Hugging Face layout."""
+    return [f"{folder}/model.safetensors", f"{folder}/config.json"]
+
+
+def adapted_encoder(config: dict) -> list[str]:
+    """The files of the encoder that visual features are made with: Stage I's, an imported or an exported one's."""
+    if config["predict_videos"]:
+        return encoder_files(config, "visual")
+    folder = "imported" if config["imported"]["backbone"] else "stage1"
+    return network_files(f"results/{folder}/backbone")
+
+
+def is_made(path: str) -> bool:
+    """Whether a rule makes these weights."""
+    return path.startswith(_FOLDERS_OF_RULES)
+
+
+def detector_files(config: dict) -> list[str]:
+    """The detector's file: a local .onnx, the record of a fetched InsightFace pack, or none."""
+    if config["detector"]["name"] != "insightface":
+        return []
+    model = config["detector"]["insightface"]["model"]
+    if model.endswith(".onnx"):
+        return [model]
+    return [str(MODELS / "insightface" / "models" / f"{model}.json")]
+
+
+def image_set_files(config: dict) -> list[str]:
+    """The lists of Stage I's image sets: when one changes, Stage I trains again."""
+    return [
+        str(path)
+        for images in config["stage1"]["image_sets"]
+        for path in _image_lists(images["layout"], Path(images["root"]))
+    ]
+
+
+def _image_lists(layout: str, root: Path) -> list[Path]:
+    """What says which images a set has and in which class."""
+    if layout == "affectnet_csv":
+        return [root / "Manually_Annotated_file_lists" / f"{part}.csv" for part in ("training", "validation")]
+    if layout == "affectnet_npy":
+        return [root / part / "annotations" for part in ("train_set", "val_set")]
+    if layout == "rafdb":
+        list_file = Path("EmoLabel/list_patition_label.txt")
+        if (root / "train").is_dir() and not (root / list_file).exists():
+            return [root / "train", root / "test"]
+        nested = root / "basic" / list_file
+        return [nested if nested.exists() else root / list_file]
+    return [root]
+
+
+def missing_given_files(config: dict) -> Iterator[str]:
+    """One sentence for each of the weights and image folders that the run will need, cannot make, and does not find."""
+    for modality, encoder in config["encoders"].items():
+        if encoder["source"] == "path":
+            for name in ("config.json", "model.safetensors"):
+                if not (Path(encoder["path"] or "") / name).is_file():
+                    yield (
+                        f"encoders.{modality}.path: {encoder['path']} has no {name}; "
+                        "give a folder in Hugging Face layout, or set encoders."
+                        f"{modality}.source to hub."
+                    )
+    model = config["detector"]["insightface"]["model"]
+    if config["detector"]["name"] == "insightface" and model.endswith(".onnx") and not Path(model).is_file():
+        yield f"detector.insightface.model: {model} does not exist; give an SCRFD .onnx file, or buffalo_l."
+    if config["predict_videos"]:  # nothing is trained
+        return
+    yield from _missing_imported(config["imported"])
+    if config["corpus"]["layout"] != "demo" and config["imported"]["backbone"] is None:  # else Stage I is skipped
+        for images in config["stage1"]["image_sets"]:
+            root, layout, name = Path(images["root"]), images["layout"], images["name"]
+            if root.is_relative_to(DEMO):
+                yield (
+                    f"stage1.image_sets: {root} holds the demonstration's drawn faces; name images of your own "
+                    "(layouts in docs/corpora.md), or weights that are adapted already as imported.backbone."
+                )
+                continue
+            missing = next((path for path in [root, *_image_lists(layout, root)] if not path.exists()), None)
+            if missing:
+                near = next((folder for folder in _folders_near(root) if _has_lists(layout, folder)), None)
+                remedy = (
+                    f"set the root of {name!r} to {near}" if near else f"correct the root, or the layout, of {name!r}"
+                )
+                yield f"stage1.image_sets: {missing} does not exist; {remedy}."
+            elif layout == "table" and not root.is_file():
+                yield f"stage1.image_sets: {root} is a folder; set the root of {name!r} to the .csv or .tsv file."
+
+
+def _folders_near(root: Path) -> Iterator[Path]:
+    """Folders that may have been meant by `root`: the two above it, and those in it."""
+    yield from list(root.absolute().parents)[:2]
+    if root.is_dir():
+        yield from sorted(path for path in root.iterdir() if path.is_dir())
+
+
+def _has_lists(layout: str, root: Path) -> bool:
+    return layout != "table" and all(path.exists() for path in _image_lists(layout, root))
+
+
+def _missing_imported(imported: dict) -> Iterator[str]:
+    """Weights that others publish: each file that is given exists, and the gate comes with all its statistics."""
+    given = {"backbone": imported["backbone"]} | {f"fusion.{name}": path for name, path in imported["fusion"].items()}
+    for name, path in given.items():
+        if path is not None and not Path(path).is_file():
+            yield f"imported.{name}: {path} does not exist; correct the path, or set it to null."
+    lacking = [name for name, path in imported["fusion"].items() if path is None]
+    if 0 < len(lacking) < len(imported["fusion"]):
+        yield f"imported.fusion.{lacking[0]} is missing; give all of {', '.join(imported['fusion'])}, or none."

@@ -1,0 +1,41 @@
+"""Whether a run may write into the folder of results: it is writable, and does not hold another corpus's.
+
+Light on purpose, since every reading of the Snakefile imports it.
+"""
+
+import os
+from collections.abc import Iterable
+from pathlib import Path
+
+from frame_expressions.corpora.tracks import read_tracks
+from frame_expressions.runtime.errors import InputError
+
+
+def check_results(results: Path, videos: Iterable[str]) -> None:
+    """Raise InputError where `results` cannot be written to, or was made from none of these video files.
+
+    A run on another corpus, say for a forgotten --configfile, would replace what took days. Nothing is known of results
+    without corpus/tracks.tsv, and nothing is lost with those of videos that lie in `results` themselves: the
+    demonstration's.
+    """
+    if results.exists() and not os.access(results, os.W_OK):
+        raise InputError(
+            f"{results} cannot be written to", "give yourself the right to, or make it a link to a folder that can be"
+        )
+    table = results / "corpus/tracks.tsv"
+    if not table.is_file():
+        return
+    known, asked = ({Path(path).resolve() for path in paths} for paths in (_videos_of(table), videos))
+    known = {path for path in known if not path.is_relative_to(results.resolve())}
+    if known and asked and not known & asked:
+        raise InputError(
+            (
+                f"{results} holds another corpus's results, which this run would replace: {table} names none of this "
+                f"run's {len(asked)} videos"
+            ),
+            "add the --configfile that it was made with, work in another clone, or move it away",
+        )
+
+
+def _videos_of(table: Path) -> list[str]:
+    return [track.path for track in read_tracks(table)]

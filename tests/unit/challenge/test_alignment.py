@@ -1,0 +1,107 @@
+"""Decoded frames against rows, and the challenge's score."""
+
+import logging
+
+import numpy as np
+import pytest
+
+from frame_expressions.challenge.alignment import labels_for_frames, rows_from_frames
+from frame_expressions.challenge.scores import class_f1, macro_f1, validation_scores
+from frame_expressions.runtime.errors import InputError
+
+
+def test_labels_are_cut_or_filled_with_unlabelled():
+    rows = np.array([4, -1, 2], dtype=np.int8)
+    assert labels_for_frames(rows, 3, "a").tolist() == [4, -1, 2]
+    assert labels_for_frames(rows, 2, "a").tolist() == [4, -1]
+    assert labels_for_frames(rows, 5, "a").tolist() == [4, -1, 2, -1, -1]
+    assert labels_for_frames(rows, 5, "a").dtype == np.int8
+
+
+def test_rows_take_the_last_prediction_or_are_cut():
+    predictions = np.array([4, 1, 2], dtype=np.int8)
+    assert rows_from_frames(predictions, 3, "a").tolist() == [4, 1, 2]
+    assert rows_from_frames(predictions, 5, "a").tolist() == [4, 1, 2, 2, 2]
+    assert rows_from_frames(predictions, 1, "a").tolist() == [4]
+
+
+@pytest.mark.parametrize("difference", [-3, -1, 0, 1, 2, 3])
+def test_usual_differences_pass_in_silence(difference, caplog):
+    labels_for_frames(np.zeros(1000 + difference, dtype=np.int8), 1000, "a")
+    rows_from_frames(np.zeros(1000, dtype=np.int8), 1000 + difference, "a")
+    assert not caplog.records
+
+
+@pytest.mark.parametrize("difference", [-4, 4, 50])
+def test_larger_differences_are_logged(difference, caplog):
+    with caplog.at_level(logging.WARNING):
+        labels_for_frames(np.zeros(1000 + difference, dtype=np.int8), 1000, "video2_left")
+        rows_from_frames(np.zeros(1000, dtype=np.int8), 1000 + difference, "video2_left")
+    assert [record.getMessage() for record in caplog.records] == [
+        f"video2_left: {1000 + difference} rows, but 1000 decoded frames"
+    ] * 2
+
+
+def test_another_videos_rows_are_refused():
+    with pytest.raises(InputError, match="video2_left has 1000 rows but its video has 949 frames"):
+        labels_for_frames(np.zeros(1000, dtype=np.int8), 949, "video2_left")
+    with pytest.raises(InputError, match="video2_left has 1000 rows but its video has 1051 frames"):
+        rows_from_frames(np.zeros(1051, dtype=np.int8), 1000, "video2_left")
+
+
+@pytest.mark.parametrize(
+    ("num_rows", "num_frames", "outcome"),
+    [
+        (1000, 950, "logged"),  # exactly 5 % of the rows
+        (1000, 1050, "logged"),
+        (1000, 949, "refused"),
+        (80, 76, "logged"),
+        (79, 75, "refused"),
+        (10, 7, "silent"),  # 3 rows are usual, however short the clip
+        (1, 4, "silent"),
+        (10, 6, "refused"),
+        (10, 14, "refused"),
+        (1, 5, "refused"),
+    ],
+)
+def test_boundaries_are_the_same_for_labels_and_for_submission_rows(num_rows, num_frames, outcome, caplog):
+    calls = (
+        lambda: labels_for_frames(np.zeros(num_rows, dtype=np.int8), num_frames, "a"),
+        lambda: rows_from_frames(np.zeros(num_frames, dtype=np.int8), num_rows, "a"),
+    )
+    for call, length in zip(calls, (num_frames, num_rows), strict=True):
+        caplog.clear()
+        if outcome == "refused":
+            with pytest.raises(InputError, match=f"a has {num_rows} rows but its video has {num_frames} frames"):
+                call()
+        else:
+            assert len(call()) == length
+            expected = [f"a: {num_rows} rows, but {num_frames} decoded frames"] if outcome == "logged" else []
+            assert [record.getMessage() for record in caplog.records] == expected
+
+
+def test_a_skipped_video_has_no_labels_and_no_predictions():
+    assert labels_for_frames(np.zeros(100, dtype=np.int8), 0, "a").shape == (0,)
+    with pytest.raises(ValueError, match="a has no frames"):
+        rows_from_frames(np.zeros(0, dtype=np.int8), 2, "a")
+
+
+def test_macro_f1_by_hand():
+    labels = np.array([0, 0, 0, 1, 1, -1, -1])
+    predicted = np.array([0, 0, 1, 1, 2, 1, 0])
+    # Neutral: precision 1, recall 2/3. Anger: 1 of 2 and 1 of 2. Disgust: never right. The others: absent, 0.
+    assert class_f1(labels, predicted) == pytest.approx([0.8, 0.5, 0, 0, 0, 0, 0, 0])
+    assert macro_f1(labels, predicted) == pytest.approx(1.3 / 8)
+    assert macro_f1(np.arange(8), np.arange(8)) == 1.0
+
+
+def test_nothing_to_score_is_refused():
+    with pytest.raises(InputError, match="no labelled frame"):
+        macro_f1(np.array([-1, -1]), np.array([0, 1]))
+
+
+def test_validation_scores_by_hand():
+    scores = validation_scores(np.array([0, 0, 1, -1]), np.array([0, 1, 1, 1]))
+    assert scores["val_f1"]["Neutral"] == pytest.approx(2 / 3) and scores["val_f1"]["Anger"] == pytest.approx(2 / 3)
+    assert scores["val_macro_f1"] == pytest.approx((2 / 3 + 2 / 3) / 8)
+    assert [row[:2] for row in scores["val_confusion"][:2]] == [[1, 1], [0, 1]]  # the unlabelled frame is left out

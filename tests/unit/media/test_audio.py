@@ -1,0 +1,178 @@
+"""Sound on the video's clock: flashes and beeps at the same moment, in many containers."""
+
+import av
+import imageio_ffmpeg
+import numpy as np
+import pytest
+import soundfile
+
+from frame_expressions.media.audio import (
+    SAMPLE_RATE,
+    SILENT,
+    SOUND,
+    UndecodableSound,
+    decode_audio,
+    read_audio,
+    write_audio,
+)
+from frame_expressions.media.limits import Limits
+from frame_expressions.media.video import read_video, start_time_s
+from frame_expressions.runtime.errors import InputError
+from tests.media import BEEP_S, H264, LIMITS, make_flash_and_beep
+
+
+def decoded(path, num_samples, tmp_path):
+    with (tmp_path / "samples").open("w+b") as file:
+        count = decode_audio(path, start_time_s(path), num_samples, file, Limits(**LIMITS))
+    samples = np.fromfile(tmp_path / "samples", np.int16)
+    assert len(samples) == count
+    return samples
+
+
+@pytest.mark.parametrize(
+    ("name", "rate", "codecs", "settings"),
+    [
+        ("cfr.mp4", 30, [*H264, "-c:a", "aac"], {}),
+        ("late.mp4", 25, [*H264, "-c:a", "aac"], {"sound_starts_s": 0.5}),
+        ("late.mkv", 7.5, [*H264, "-c:a", "libopus"], {"sound_starts_s": 0.5}),
+        ("late.ts", 25, ["-c:v", "mpeg2video", "-bf", "2", "-c:a", "mp2"], {"sound_starts_s": 0.5}),
+        ("ntsc.mkv", 29.97, [*H264, "-c:a", "pcm_s16le"], {"hz": 192000}),
+        ("film.mov", 23.976, [*H264, "-c:a", "pcm_s16le"], {"hz": 8000}),
+        ("offset.mkv", 30, [*H264, "-c:a", "libmp3lame"], {"start_s": 2.0, "options": ["-copyts"]}),
+        ("stereo.avi", 25, ["-c:v", "mpeg4", "-bf", "2", "-c:a", "pcm_s16le"], {"options": ["-ac", "2"]}),
+        ("b.avi", 25, [*H264, "-c:a", "pcm_s16le"], {}),
+        ("f.flv", 25, [*H264, "-c:a", "libmp3lame"], {"hz": 44100}),
+        ("mp3.avi", 25, ["-c:v", "mpeg4", "-c:a", "libmp3lame"], {}),
+        ("mp3_at_22_khz.avi", 25, ["-c:v", "mpeg4", "-c:a", "libmp3lame"], {"hz": 22050}),
+        ("mp2.avi", 25, ["-c:v", "mpeg4", "-c:a", "mp2"], {"hz": 44100}),
+        ("aac.avi", 25, [*H264, "-c:a", "aac"], {}),
+    ],
+)
+def test_the_beep_lies_within_10_ms_of_its_frame(tmp_path, name, rate, codecs, settings):
+    path = tmp_path / name
+    wanted = make_flash_and_beep(path, rate, codecs, **settings)
+    frames = list(read_video(path))
+    flash = max(frames, key=lambda frame: frame.rgb.mean())
+    assert flash.number == wanted
+    samples = decoded(path, 2 * SAMPLE_RATE, tmp_path)
+    loud = np.flatnonzero(np.abs(samples) > 0.3 * np.abs(samples).max()) / SAMPLE_RATE
+    assert loud[0] == pytest.approx(flash.time_s, abs=0.01)
+    assert loud[-1] == pytest.approx(flash.time_s + BEEP_S, abs=0.01)
+
+
+def test_gaps_in_the_sound_are_filled(tmp_path):
+    cut = ",aselect='not(between(t,0.3,0.7))'"
+    make_flash_and_beep(tmp_path / "g.mkv", 25, [*H264, "-c:a", "pcm_s16le"], gap=cut)
+    samples = decoded(tmp_path / "g.mkv", 2 * SAMPLE_RATE, tmp_path)
+    loud = np.flatnonzero(np.abs(samples) > 1000) / SAMPLE_RATE
+    assert loud[0] == pytest.approx(1.2, abs=0.01)
+
+
+def test_decoding_ends_soon_after_what_is_wanted(tmp_path):
+    make_flash_and_beep(tmp_path / "v.mkv", 25, [*H264, "-c:a", "pcm_s16le"])
+    assert len(decoded(tmp_path / "v.mkv", 1000, tmp_path)) == 1000 + SAMPLE_RATE
+
+
+def test_a_file_without_sound_has_none(tmp_path, caplog):
+    make_flash_and_beep(tmp_path / "v.mkv", 25, [*H264, "-an"])
+    assert len(decoded(tmp_path / "v.mkv", 1000, tmp_path)) == 0 and not caplog.records
+
+
+def spoil_sound(path, first, spoilt):
+    """Copy a video with zeros in place of every packet of its sound from number `first` on."""
+    with av.open(str(path)) as before, av.open(str(spoilt), "w") as after:
+        streams = [after.add_stream_from_template(stream) for stream in before.streams]
+        number = 0
+        for packet in before.demux():
+            if packet.dts is None:
+                continue
+            number += packet.stream.type == "audio"
+            if packet.stream.type == "audio" and number > first:
+                zeros = av.Packet(bytes(packet.size))
+                zeros.pts, zeros.dts, zeros.time_base = packet.pts, packet.dts, packet.time_base
+                zeros.stream = streams[packet.stream.index]
+                after.mux(zeros)
+            else:
+                packet.stream = streams[packet.stream.index]
+                after.mux(packet)
+    return spoilt
+
+
+@pytest.mark.parametrize("codec", ["aac", "libmp3lame"])
+def test_what_decodes_of_damaged_sound_is_kept(tmp_path, caplog, codec):
+    make_flash_and_beep(tmp_path / "v.mp4", 25, [*H264, "-c:a", codec])
+    path = spoil_sound(tmp_path / "v.mp4", 60, tmp_path / "spoilt.mp4")  # after about 1.3 s
+    samples = decoded(path, 2 * SAMPLE_RATE, tmp_path)
+    loud = np.flatnonzero(np.abs(samples) > 0.3 * np.abs(samples).max()) / SAMPLE_RATE
+    assert loud[0] == pytest.approx(1.2, abs=0.01) and loud[-1] == pytest.approx(1.2 + BEEP_S, abs=0.01)
+    assert "The sound of" in caplog.text and "spoilt.mp4 is damaged (ffmpeg: " in caplog.text
+    assert "Invalid data found" in caplog.text
+
+
+@pytest.mark.parametrize(("name", "codec"), [("v.mp4", "aac"), ("v.ts", "mp2")])
+def test_sound_of_which_nothing_decodes_is_told_with_the_last_line_of_ffmpeg(tmp_path, name, codec):
+    make_flash_and_beep(tmp_path / name, 25, [*H264, "-c:a", codec])
+    path = spoil_sound(tmp_path / name, 0, tmp_path / f"spoilt_{name}")
+    with pytest.raises(UndecodableSound, match=r"spoilt.* nothing of it decodes; ") as refused:
+        decoded(path, 2 * SAMPLE_RATE, tmp_path)
+    assert bool(refused.value.ffmpeg) == (codec == "aac")  # mp2 without a rate is not even tried
+
+
+def test_sound_of_an_unknown_format_is_told(tmp_path):
+    make_flash_and_beep(tmp_path / "v.mkv", 25, [*H264, "-c:a", "libopus"])
+    content = (tmp_path / "v.mkv").read_bytes()
+    (tmp_path / "v.mkv").write_bytes(content.replace(b"A_OPUS", b"A_MINE"))
+    with pytest.raises(UndecodableSound, match=r"v\.mkv .* no decoder knows its format; "):
+        decoded(tmp_path / "v.mkv", 1000, tmp_path)
+
+
+def test_a_missing_file_is_told(tmp_path):
+    with (tmp_path / "samples").open("w+b") as file, pytest.raises(InputError, match=r"v\.mp4 cannot be opened"):
+        decode_audio(tmp_path / "v.mp4", 0.0, 16000, file, Limits(**LIMITS))
+
+
+def test_a_failure_of_ffmpeg_itself_is_told_in_its_words(tmp_path):
+    make_flash_and_beep(tmp_path / "v.mkv", 25, [*H264, "-c:a", "aac"])
+    (tmp_path / "samples").write_bytes(b"")
+    with (tmp_path / "samples").open("rb") as read_only, pytest.raises(InputError, match=r"v\.mkv .*ffmpeg: .*"):
+        decode_audio(tmp_path / "v.mkv", 0.0, 16000, read_only, Limits(**LIMITS))
+
+
+def test_a_missing_ffmpeg_is_named_with_the_remedy(tmp_path, monkeypatch):
+    path = tmp_path / "v.mp4"
+    make_flash_and_beep(path, 25, [*H264, "-c:a", "aac"])
+    monkeypatch.setenv("IMAGEIO_FFMPEG_EXE", str(tmp_path / "ffmpeg"))
+    with pytest.raises(InputError, match=r"ffmpeg cannot be run \(No such file or directory\); install it again"):
+        decoded(path, 100, tmp_path)
+
+    def not_found():
+        raise RuntimeError("No ffmpeg exe could be found.")
+
+    monkeypatch.setattr(imageio_ffmpeg, "get_ffmpeg_exe", not_found)
+    with pytest.raises(InputError, match=r"No ffmpeg is found; install it again .* or set IMAGEIO_FFMPEG_EXE"):
+        decoded(path, 100, tmp_path)
+
+
+def test_flac_keeps_samples_state_and_origin_and_is_the_same_each_time(tmp_path):
+    samples = np.array([0, 1, -1, 32767, -32768], np.int16)
+    for name in ("a.flac", "b.flac"):
+        write_audio(samples, SOUND, tmp_path / name, {"settings": {"é": 1}, "inputs": {"x" * 255: "0" * 64}})
+    read, state = read_audio(tmp_path / "a.flac")
+    assert state == SOUND and read.dtype == np.float32
+    assert (read * 32768).tolist() == samples.tolist()
+    assert (tmp_path / "a.flac").read_bytes() == (tmp_path / "b.flac").read_bytes()
+    assert [path.name for path in sorted(tmp_path.iterdir())] == ["a.flac", "b.flac"]
+    with soundfile.SoundFile(tmp_path / "a.flac") as flac:
+        assert flac.samplerate == 16000 and flac.channels == 1 and "x" * 255 in flac.comment
+
+
+def test_a_broken_recording_is_refused(tmp_path):
+    write_audio(np.arange(20000, dtype=np.int16), SILENT, tmp_path / "a.flac", {})
+    whole = (tmp_path / "a.flac").read_bytes()
+    for part in (whole[: len(whole) // 2], b"", b"text"):
+        (tmp_path / "b.flac").write_bytes(part)
+        with pytest.raises(InputError, match=r"b\.flac .*delete it"):
+            read_audio(tmp_path / "b.flac")
+    soundfile.write(tmp_path / "c.flac", np.zeros(10), 16000)
+    with pytest.raises(InputError, match="does not say whether there is sound"):
+        read_audio(tmp_path / "c.flac")

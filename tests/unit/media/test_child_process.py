@@ -1,0 +1,166 @@
+"""Decoding in a child process: what it yields, what ends it, and that nothing of it stays."""
+
+import faulthandler
+import multiprocessing
+import os
+import signal
+import subprocess
+import sys
+import textwrap
+import time
+from concurrent.futures import ProcessPoolExecutor
+
+import numpy as np
+import pytest
+
+from frame_expressions.media.child_process import decode_in_child, run_limited
+from frame_expressions.media.limits import Limits
+from frame_expressions.runtime.errors import InputError, MediaError
+from tests.conftest import ROOT
+from tests.media import LIMITS
+
+CLEAN = multiprocessing.get_context("spawn")  # a fork would have the threads of earlier tests without their work
+TIGHT = Limits(**LIMITS | {"frame_timeout_s": 2, "memory_mb": 100})
+
+
+def apart(tmp_path, items):
+    return decode_in_child(items, tmp_path / "v.mp4", TIGHT)
+
+
+def running(process):
+    try:
+        os.kill(process, 0)
+    except ProcessLookupError:
+        return False
+    return True
+
+
+def test_items_come_in_order_from_another_process(tmp_path):
+    def items():
+        yield os.getpid()
+        yield from range(1000)
+        yield np.arange(100_000)  # more than a pipe holds
+
+    child, *numbers, last = apart(tmp_path, items)
+    assert child != os.getpid() and numbers == list(range(1000)) and last[-1] == 99_999
+    assert not running(child)
+
+
+def first_item(path):
+    return next(decode_in_child(lambda: iter([path.name]), path, TIGHT))
+
+
+def test_pools_of_processes_can_decode_or_say_which_can(tmp_path):
+    path = tmp_path / "v.mp4"
+    with ProcessPoolExecutor(1, mp_context=CLEAN) as pool:
+        assert pool.submit(first_item, path).result() == "v.mp4"
+    with CLEAN.Pool(1) as pool, pytest.raises(InputError, match=r"v\.mp4 is decoded in a child.*ProcessPoolExecutor"):
+        pool.apply(first_item, (path,))
+
+
+def test_a_child_ends_with_its_reader(tmp_path):
+    def items():
+        while True:
+            yield os.getpid()
+
+    pictures = apart(tmp_path, items)
+    child = next(pictures)
+    assert child != os.getpid() and running(child)
+    pictures.close()
+    assert not running(child)
+
+
+def test_errors_of_the_child_are_raised_here(tmp_path):
+    def items():
+        yield 1
+        raise MediaError("v.mp4 is bad; mend it.", "its last line")
+
+    pictures = apart(tmp_path, items)
+    assert next(pictures) == 1
+    with pytest.raises(MediaError, match=r"^v\.mp4 is bad; mend it\.$") as refused:
+        next(pictures)
+    assert refused.value.ffmpeg == "its last line"
+
+
+def test_a_decoder_that_is_stuck_is_ended(tmp_path):
+    def items():
+        yield os.getpid()
+        time.sleep(60)
+
+    pictures = apart(tmp_path, items)
+    child, started = next(pictures), time.monotonic()
+    with pytest.raises(MediaError, match=r"v\.mp4 gave its decoder no picture .*, and limits\.frame_timeout_s is 2;"):
+        next(pictures)
+    assert time.monotonic() - started < 20 and not running(child)
+
+
+def test_a_reader_that_takes_its_time_is_no_reason_to_end_the_decoder(tmp_path):
+    pictures = apart(tmp_path, lambda: iter(range(20_000)))
+    next(pictures)
+    time.sleep(2.5)
+    assert len(list(pictures)) == 19_999
+
+
+def test_a_decoder_that_takes_too_much_memory_is_refused(tmp_path):
+    with pytest.raises(MediaError, match=r"v\.mp4 takes more memory to decode, and limits\.memory_mb is 100;"):
+        list(apart(tmp_path, lambda: iter([np.ones(20_000_000).sum()])))
+    assert list(apart(tmp_path, lambda: iter([np.ones(5_000_000).sum()]))) == [5_000_000]
+
+
+def test_a_decoder_that_crashes_refuses_its_file_and_one_that_the_system_ended_does_not(tmp_path):
+    def crash():
+        faulthandler.disable()  # whose traces would look like a failure of this test's
+        os.kill(os.getpid(), signal.SIGSEGV)
+        yield
+
+    with pytest.raises(MediaError, match=r"v\.mp4 made its decoder crash \(SIGSEGV\); replace it"):
+        list(apart(tmp_path, crash))
+    with pytest.raises(MemoryError, match="the system ended the process that decoded"):
+        list(apart(tmp_path, lambda: iter([os.kill(os.getpid(), signal.SIGKILL)])))
+
+
+PARENT = """
+    import os, subprocess, sys, time
+    from pathlib import Path
+    from tests.media import LIMITS
+    from frame_expressions.media.child_process import decode_in_child, run_limited
+    from frame_expressions.media.limits import Limits
+
+    def items():
+        yield os.getpid()
+        time.sleep(60)
+
+    print(next(pictures := decode_in_child(items, Path("v.mp4"), Limits(**LIMITS))), flush=True)
+    if sys.argv[1] == "ffmpeg":
+        command = [sys.executable, "-c", "import os, time; print(os.getpid(), flush=True); time.sleep(60)"]
+        run_limited(command, Path("v.mp4"), Limits(**LIMITS), sys.stdout, 0)
+    time.sleep(60)
+"""
+
+
+def test_children_die_with_a_parent_that_is_killed():
+    command = [sys.executable, "-c", textwrap.dedent(PARENT), "ffmpeg"]
+    parent = subprocess.Popen(command, stdout=subprocess.PIPE, text=True, cwd=ROOT)
+    started = [int(parent.stdout.readline()) for _ in range(2)]
+    assert all(map(running, started))
+    parent.kill()
+    parent.wait()
+    deadline = time.monotonic() + 5
+    while any(map(running, started)) and time.monotonic() < deadline:
+        time.sleep(0.02)
+    assert not any(map(running, started))
+
+
+def program(tmp_path, text, over_s=0.0):
+    with (tmp_path / "out").open("wb") as output:
+        return run_limited([sys.executable, "-c", text], tmp_path / "v.mp4", TIGHT, output, over_s)
+
+
+def test_a_command_keeps_the_same_limits(tmp_path):
+    with pytest.raises(MediaError, match=r"v\.mp4 kept ffmpeg busy for 2 s, and limits\.frame_timeout_s is 2;"):
+        program(tmp_path, "import time; time.sleep(60)")
+    with pytest.raises(MediaError, match=r"v\.mp4 made its decoder crash \(SIGABRT\)"):
+        program(tmp_path, "import os; os.abort()", over_s=5)
+    done = program(tmp_path, "bytearray(200_000_000)", over_s=5)
+    assert done.returncode == 1 and b"MemoryError" in done.stderr
+    assert program(tmp_path, "print(1)", over_s=5).returncode == 0 and (tmp_path / "out").read_text() == "1\n"

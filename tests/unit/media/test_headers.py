@@ -1,0 +1,65 @@
+"""What a video says of itself."""
+
+import csv
+import subprocess
+
+import imageio_ffmpeg
+import pytest
+
+from frame_expressions.media.headers import Header, count_packets, read_header
+from frame_expressions.runtime.errors import InputError
+from tests.media import make_flash_and_beep, make_video
+
+FRAMES = list(range(0, 80, 4))  # 20 pictures
+
+
+def test_frames_and_sound(tmp_path):
+    silent = make_video(tmp_path / "a.mp4", FRAMES)
+    assert read_header(silent) == Header(num_frames=20, has_sound=False) and count_packets(silent) == 20
+    make_flash_and_beep(tmp_path / "b.avi", 25, ["-c:v", "mpeg4", "-c:a", "pcm_s16le"])
+    assert read_header(tmp_path / "b.avi") == Header(num_frames=50, has_sound=True)
+
+
+def test_a_container_that_does_not_say_is_counted_by_its_packets(tmp_path):
+    path = make_video(tmp_path / "a.mkv", FRAMES)
+    assert read_header(path).num_frames == 0 and count_packets(path) == 20
+
+
+def test_a_file_that_ends_too_early_is_not_believed(tmp_path):
+    whole = make_video(tmp_path / "a.mp4", FRAMES)
+    first = tmp_path / "first.mp4"
+    command = [imageio_ffmpeg.get_ffmpeg_exe(), "-loglevel", "error", "-i", str(whole), "-c", "copy"]
+    subprocess.run([*command, "-movflags", "+faststart", str(first)], check=True)  # the header in front of the pictures
+    assert read_header(first).num_frames == 20
+    first.write_bytes(first.read_bytes()[:-200])
+    assert read_header(first).num_frames == 0
+    assert 0 < count_packets(first) < 20
+
+
+@pytest.mark.parametrize("content", [b"", b"not a video", b"\x00\x00\x00\x18ftypmp42"])
+def test_what_is_no_video_is_refused(tmp_path, content):
+    (tmp_path / "a.mp4").write_bytes(content)
+    for read in (read_header, count_packets):
+        with pytest.raises(InputError, match=r"a\.mp4 cannot be opened as a video"):
+            read(tmp_path / "a.mp4")
+
+
+def test_sound_alone_is_no_video(tmp_path):
+    command = [imageio_ffmpeg.get_ffmpeg_exe(), "-loglevel", "error", "-f", "lavfi", "-i", "sine=d=0.2"]
+    subprocess.run([*command, str(tmp_path / "a.mp4")], check=True)
+    with pytest.raises(InputError, match=r"a\.mp4 has no video stream"):
+        read_header(tmp_path / "a.mp4")
+
+
+def test_real_files(shared):
+    with (shared / "MANIFEST.csv").open(newline="") as handle:
+        rows = {row["file"]: row for row in csv.DictReader(handle) if row["frames_decoded"]}
+    # Pictures that a damaged file holds but that do not decode; a raw stream with more packets than pictures.
+    odd = {"media/codecs/corrupted.mp4", "media/names/teststream.ffm"}
+    assert len(rows) > 25
+    for name, row in rows.items():
+        counted = count_packets(shared / name)
+        assert counted >= int(row["frames_decoded"])
+        assert counted == int(row["frames_decoded"]) or name in odd
+        assert read_header(shared / name).num_frames in {0, int(row["frames_declared"] or 0)}
+        assert read_header(shared / name).has_sound == bool(row["acodec"])

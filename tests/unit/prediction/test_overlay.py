@@ -1,0 +1,64 @@
+import numpy as np
+import pytest
+
+from frame_expressions.artifacts.vocabulary import EXPRESSIONS
+from frame_expressions.prediction.overlay import Overlay, Shown
+
+COLOURS = [(40 * number, 250 - 30 * number, 60) for number in range(8)]
+FEAR = EXPRESSIONS.index("Fear")
+
+
+def _shown(box, person=1, expression="Fear", probabilities=None, face="detected"):
+    probabilities = np.eye(8)[FEAR] if probabilities is None else probabilities
+    return Shown(person, box, face, expression, probabilities)
+
+
+def _has(picture, colour):
+    return (picture == np.array(colour)).all(axis=-1)
+
+
+@pytest.mark.parametrize("size_px", [(640, 360), (321, 241), (64, 48), (90, 400)])
+def test_the_picture_stays_where_it_is_and_both_sides_are_even(size_px):
+    width_px, height_px = size_px
+    rgb = np.full((height_px, width_px, 3), 128, np.uint8)
+    drawn = Overlay(*size_px, COLOURS).draw(rgb, [_shown(None, face="absent")])
+    assert drawn.shape[0] % 2 == drawn.shape[1] % 2 == 0
+    assert np.array_equal(drawn[:height_px, :width_px], rgb)
+    assert _has(drawn[height_px:], COLOURS[FEAR]).any()
+
+
+def test_a_box_has_the_expressions_colour_and_lies_at_the_face():
+    rgb = np.full((360, 640, 3), 128, np.uint8)
+    drawn = Overlay(640, 360, COLOURS).draw(rgb, [_shown((200.0, 100.0, 300.0, 220.0))])
+    ys, xs = np.nonzero(_has(drawn[100:360], COLOURS[FEAR]))  # the label lies above
+    assert (xs.min(), xs.max(), ys.max() + 100) == (200, 300, 220)
+    assert np.array_equal(drawn[130:190, 230:270], rgb[130:190, 230:270])
+
+
+@pytest.mark.parametrize(
+    "box", [(-50.0, -60.0, 900.0, 500.0), (600.0, 300.0, 700.0, 420.0), (-90.0, 10.0, -20.0, 60.0)]
+)
+def test_a_box_past_the_edge_is_drawn_as_far_as_it_is_seen(box):
+    rgb = np.full((360, 640, 3), 128, np.uint8)
+    drawn = Overlay(640, 360, COLOURS).draw(rgb, [_shown(box)])
+    assert _has(drawn[:360], COLOURS[FEAR]).any()
+
+
+def test_a_bar_is_as_long_as_its_probability():
+    overlay = Overlay(800, 360, COLOURS)
+    lengths = []
+    for share in (0.25, 0.5):
+        probabilities = np.full(8, 0.0)
+        probabilities[FEAR] = share
+        drawn = overlay.draw(np.zeros((360, 800, 3), np.uint8), [_shown(None, "absent", "Neutral", probabilities)])
+        lengths.append(_has(drawn[360:], COLOURS[FEAR]).sum(axis=1).max())
+    assert lengths[1] == pytest.approx(2 * lengths[0], abs=2)
+
+
+def test_several_persons_are_numbered_and_one_is_not():
+    rgb = np.zeros((360, 640, 3), np.uint8)
+    overlay = Overlay(640, 360, COLOURS)
+    one = overlay.draw(rgb, [_shown((200.0, 100.0, 300.0, 220.0))])
+    two = overlay.draw(rgb, [_shown((200.0, 100.0, 300.0, 220.0)), _shown((400.0, 100.0, 500.0, 220.0), person=2)])
+    width_of = [np.nonzero(_has(drawn[:98, :390], COLOURS[FEAR]).any(axis=0))[0].max() for drawn in (one, two)]
+    assert width_of[1] > width_of[0]

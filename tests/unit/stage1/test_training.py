@@ -1,0 +1,213 @@
+import numpy as np
+import pytest
+import torch
+from PIL import Image
+
+from frame_expressions.encoders.loading import random_encoder
+from frame_expressions.encoders.preprocessing import IMAGENET_MEAN, IMAGENET_STD
+from frame_expressions.runtime.errors import InputError
+from frame_expressions.stage1 import training
+from frame_expressions.stage1.augmentation import Augmentation
+from frame_expressions.stage1.moe import MoEHead
+from frame_expressions.stage1.padaug import PadAug
+
+ARCHITECTURE = {
+    "model_type": "dinov2",
+    "hidden_size": 16,
+    "num_hidden_layers": 2,
+    "num_attention_heads": 2,
+    "image_size": 28,
+    "patch_size": 14,
+}
+SETTINGS = {
+    "num_classes": 8,
+    "image_px": 28,
+    "epochs": 4,
+    "warmup_epochs": 0.5,
+    "batch_size": 16,
+    "head_lr": 3e-3,
+    "backbone_lr": 1e-3,
+    "min_lr": 1e-6,
+    "layer_decay": 0.9,
+    "weight_decay": 0.05,
+    "label_smoothing": 0.1,
+    "mixup_alpha": 0.2,
+    "max_grad_norm": 1.0,
+    "seed": 7,
+    "precision": "no",
+    "num_workers": 0,
+    "device": "cpu",
+}
+
+
+def _augmentation():
+    return Augmentation(
+        image_px=28,
+        mean=IMAGENET_MEAN,
+        std=IMAGENET_STD,
+        padaug=PadAug(probability=0.5),
+        crop_scale=(0.8, 1.0),
+        flip_p=0.5,
+        jitter=(0.25, 0.25, 0.15, 0.02),
+        jitter_p=0.8,
+        gray_p=0.1,
+        blur_sigma=(0.1, 1.5),
+        blur_p=0.1,
+        erase_scale=(0.02, 0.12),
+        erase_p=0.25,
+    )
+
+
+@pytest.fixture(scope="module")
+def images(tmp_path_factory):
+    """Two classes of plain images, dark and bright: (training, validation)."""
+    folder = tmp_path_factory.mktemp("images")
+    rng = np.random.default_rng(0)
+    sets = []
+    for part, count in (("train", 48), ("validation", 16)):
+        paths, labels = [], []
+        for number in range(count):
+            label = number % 2
+            pixels = rng.integers(0, 60, (40, 36, 3)) + 180 * label
+            paths.append(folder / f"{part}{number}.png")
+            Image.fromarray(pixels.astype(np.uint8)).save(paths[-1])
+            labels.append(label)
+        sets.append(training.ImageDataset(paths, np.array(labels), 32))
+    return sets
+
+
+def _train(images, checkpoint, **changes):
+    torch.manual_seed(0)
+    model = training.Classifier(
+        backbone=random_encoder(ARCHITECTURE, seed=0), head=MoEHead(16, 8, num_experts=2, depth=1, dropout=0.1)
+    )
+    state = training.train(
+        model, _augmentation(), *images, **(SETTINGS | {"checkpoint": checkpoint, "fingerprint": "a"} | changes)
+    )
+    return model, state
+
+
+def test_items_are_the_resized_middle_square(images):
+    image, label = images[0][1]
+    assert image.shape == (32, 32, 3) and image.dtype == torch.uint8
+    assert label == 1 and image.float().mean() > 170
+
+
+def test_an_unreadable_image_is_named(tmp_path):
+    bad = tmp_path / "black.jpg"
+    bad.write_bytes(b"no picture")
+    with pytest.raises(InputError, match=r"black\.jpg is no readable image"):
+        training.ImageDataset([bad], np.array([0]), 32)[0]
+
+
+@pytest.mark.parametrize("num_workers", [0, 1])
+def test_an_unreadable_image_ends_training_with_one_sentence(images, tmp_path, num_workers):
+    bad = tmp_path / "black.jpg"
+    bad.write_bytes(b"no picture")
+    broken = training.ImageDataset([bad] * 16, np.zeros(16, dtype=np.int8), 32)
+    with pytest.raises(InputError, match=r"black\.jpg is no readable image") as caught:
+        _train([broken, images[1]], tmp_path / "c.pt", num_workers=num_workers)
+    assert str(caught.value).startswith(str(bad)) and "\n" not in str(caught.value)
+
+
+def test_an_encoder_without_a_class_token_is_refused():
+    backbone = random_encoder(ARCHITECTURE | {"model_type": "siglip_vision_model", "intermediate_size": 16}, seed=0)
+    with pytest.raises(InputError, match=r"^SiglipVisionModel has no class token, .* choose an encoder with one"):
+        training.Classifier(backbone=backbone, head=MoEHead(16, 8, num_experts=2, depth=1, dropout=0.1))
+
+
+def test_it_learns_and_keeps_its_best_epoch(images, tmp_path):
+    model, state = _train(images, tmp_path / "c.pt")
+    assert state.best_macro_f1 == pytest.approx(0.25)  # two of eight classes, both right
+    assert len(state.history) == 4
+    assert state.best_predicted.tolist() == images[1].labels.tolist()
+    assert all(torch.equal(tensor, state.best_weights[name]) for name, tensor in model.state_dict().items())
+
+
+def test_the_heads_auxiliary_loss_is_part_of_the_loss(images, tmp_path, monkeypatch):
+    _, plain = _train(images, tmp_path / "plain.pt", epochs=1)
+    real_forward = MoEHead.forward
+    monkeypatch.setattr(MoEHead, "forward", lambda head, features: (real_forward(head, features)[0], torch.tensor(2.0)))
+    _, raised = _train(images, tmp_path / "raised.pt", epochs=1)
+    assert raised.history[0]["train_loss"] == pytest.approx(plain.history[0]["train_loss"] + 2.0, abs=1e-5)
+
+
+def test_an_interrupted_run_ends_like_an_uninterrupted_one(images, tmp_path, monkeypatch):
+    whole, state = _train(images, tmp_path / "whole.pt")
+
+    class Killed(Exception):
+        pass
+
+    real_save = training._save
+
+    def save_then_die(checkpoint, fingerprint, progress, *rest):
+        real_save(checkpoint, fingerprint, progress, *rest)
+        if progress.epoch == 2:
+            raise Killed
+
+    monkeypatch.setattr(training, "_save", save_then_die)
+    with pytest.raises(Killed):
+        _train(images, tmp_path / "part.pt")
+    monkeypatch.undo()
+    resumed, again = _train(images, tmp_path / "part.pt")
+    assert again.history == state.history and again.best_epoch == state.best_epoch
+    for name, tensor in whole.state_dict().items():
+        assert torch.equal(tensor, resumed.state_dict()[name]), name
+
+
+def test_a_checkpoint_of_other_settings_is_not_taken_up(images, tmp_path):
+    _train(images, tmp_path / "c.pt", epochs=1)
+    _, state = _train(images, tmp_path / "c.pt", epochs=2, fingerprint="b")
+    assert [row["epoch"] for row in state.history] == [1, 2]
+
+
+def test_augmentation_is_seeded_by_its_generator_alone():
+    augmentation, images = _augmentation(), torch.rand(8, 3, 32, 32)
+    runs = []
+    for global_seed in (1, 2):
+        torch.manual_seed(global_seed)
+        before = torch.random.get_rng_state()
+        runs.append(augmentation(images, torch.Generator().manual_seed(5)))
+        assert torch.equal(before, torch.random.get_rng_state())
+    assert torch.equal(*runs)
+    assert runs[0].shape == (8, 3, 28, 28)
+
+
+def test_augmentation_keeps_pictures_upright_and_in_range():
+    images = torch.zeros(16, 3, 32, 32)
+    images[:, :, :16] = 0.9  # bright above
+    found = _augmentation()(images, torch.Generator().manual_seed(0))
+    mean, std = torch.tensor(IMAGENET_MEAN).view(3, 1, 1), torch.tensor(IMAGENET_STD).view(3, 1, 1)
+    pictures = found * std + mean
+    assert (pictures[:, :, 6:10].mean(dim=(1, 2, 3)) > pictures[:, :, 20:24].mean(dim=(1, 2, 3))).float().mean() > 0.8
+
+
+def test_training_that_diverges_ends_with_a_sentence_and_without_a_checkpoint(images, tmp_path):
+    # The only step: its loss is still a number, what it makes of the weights is none.
+    few = training.ImageDataset(images[0].paths[:16], images[0].labels[:16], 32)
+    rates = {"head_lr": 1e37, "backbone_lr": 1e37, "weight_decay": 0.0, "warmup_epochs": 0, "epochs": 1}
+    with pytest.raises(InputError, match=r"Stage I diverged in epoch 1 of 1 .*lower stage1\.training\.head_lr"):
+        _train([few, images[1]], tmp_path / "c.pt", **rates)
+    assert not (tmp_path / "c.pt").exists()
+
+
+@pytest.mark.parametrize("content", [b"", b"PK\3\4 cut off"])
+def test_a_checkpoint_that_cannot_be_read_is_named_with_what_to_do(images, tmp_path, content):
+    (tmp_path / "c.pt").write_bytes(content)
+    with pytest.raises(InputError, match=r"c\.pt .* delete it, and Stage I trains afresh"):
+        _train(images, tmp_path / "c.pt")
+
+
+def test_pictures_in_formats_that_start_a_program_are_refused(tmp_path):
+    path = tmp_path / "face.jpg"
+    Image.new("RGB", (8, 8)).save(path, "EPS")
+    with pytest.raises(InputError, match=r"face\.jpg is no readable image"):
+        training.ImageDataset([path], np.array([0]), 32)[0]
+
+
+def test_a_picture_of_too_many_pixels_is_refused_before_it_is_decoded(tmp_path, monkeypatch):
+    path = tmp_path / "face.png"
+    Image.new("RGB", (40, 40)).save(path)
+    monkeypatch.setattr(Image, "MAX_IMAGE_PIXELS", 700)
+    with pytest.raises(InputError, match=r"face\.png is no readable image .*1600 pixels"):
+        training.ImageDataset([path], np.array([0]), 32)[0]

@@ -1,0 +1,81 @@
+import pytest
+import yaml
+
+from frame_expressions.workflow.ablation_plan import Ablation
+from tests.conftest import ROOT
+
+
+@pytest.fixture
+def config():
+    return yaml.safe_load((ROOT / "config.yaml").read_text())
+
+
+def test_the_papers_comparisons_are_all_there(config):
+    names = list(Ablation(config).configurations)
+    assert names == [
+        "method",
+        "visual_only",
+        "audio_only",
+        "scale_0.9",
+        "scale_1.2",
+        "scale_1.5",
+        "without_padaug",
+        "plain_head",
+        "head_linear",
+        "head_mlp",
+        "head_bilinear",
+        "head_weighting",
+        "head_cross_attention",
+        "head_moe",
+    ]
+    rows = Ablation(config).rows
+    assert len(rows) == 14 * config["ablation"]["num_seeds"]
+    assert len({(row["configuration"], row["seed"]) for row in rows}) == len(rows)
+
+
+def test_what_a_configuration_does_not_change_is_the_main_chains(config):
+    plan = Ablation(config)
+    assert plan.fusion("method", 0, "official") == "results/fusion/official"
+    assert plan.visual_shards("head_mlp", 0, ["results/features/visual/train-000.npy"]) == [
+        "results/features/visual/train-000.npy"
+    ]
+    assert plan.backbone("method", 0) == "results/stage1/backbone"
+    # Of the method's other runs all that a configuration does not change is shared, too.
+    assert plan.visual_shards("head_mlp", 1, ["x/a.npy"]) == plan.visual_shards("visual_only", 1, ["x/a.npy"])
+    others = {
+        plan.visual_shards(name, run, ["x/a.npy"])[0]
+        for name in ("method", "scale_0.9", "scale_1.2", "scale_1.5", "without_padaug", "plain_head")
+        for run in (0, 1)
+    }
+    assert len(others) == 12
+    backbones = {plan.backbone(stage1, run) for stage1 in ("method", "without_padaug", "plain_head") for run in (0, 1)}
+    assert len(backbones) == 6
+
+
+def test_each_configuration_changes_one_thing(config):
+    plan = Ablation(config)
+    assert plan.padaug("without_padaug") == config["stage1"]["padaug"] | {"probability": 0.0}
+    assert plan.padaug("plain_head") == config["stage1"]["padaug"]
+    assert (plan.stage1_head("plain_head"), plan.stage1_head("without_padaug")) == ("linear", "moe")
+    assert plan.scales("1.2") == [1.2] and plan.scales("all") == config["crops"]["scales"]
+    assert plan.configurations["visual_only"].head == "visual"
+    assert plan.with_seed_offset({"seed": 7, "lr": 1.0}, "2") == {"seed": 9, "lr": 1.0}
+
+
+def test_scales_are_told_apart_and_given_back_whatever_their_digits(config):
+    scales = [0.9, 1.3333333, 1.3333334, 2]
+    config["crops"]["scales"] = scales
+    plan = Ablation(config)
+    names = [row.scales for row in plan.configurations.values() if row.varies == "crop scales"]
+    assert [plan.scales(name) for name in names] == [[scale] for scale in scales]
+    folders = {plan.visual_features("method", name, 0) for name in names}
+    assert len(folders) == 4 and "results/ablation/features/method-1.3333333-0" in folders
+
+
+def test_with_an_imported_backbone_stage1_is_not_compared(config):
+    config["imported"]["backbone"] = "dinov2.pth"
+    plan = Ablation(config)
+    assert not {"without_padaug", "plain_head"} & set(plan.configurations)
+    assert plan.visual_features("method", "all", 2) == "results/features/visual"
+    assert plan.visual_features("method", "0.9", 0) == plan.visual_features("method", "0.9", 2)
+    assert plan.fusion("method", 1, "cv0") != plan.fusion("method", 2, "cv0")

@@ -1,0 +1,257 @@
+import copy
+import re
+from pathlib import Path
+
+import pytest
+import yaml
+
+from frame_expressions.fusion.heads import CrossAttentionFusion
+from frame_expressions.runtime.errors import InputError
+from frame_expressions.workflow.configuration import CROSS_ATTENTION_HEADS, check_ablation, check_config, check_keys
+from frame_expressions.workflow.input_files import image_set_files, missing_given_files
+from tests.conftest import ROOT
+
+SCHEMA = ROOT / "config.schema.yaml"
+
+
+@pytest.fixture
+def config():
+    return yaml.safe_load((ROOT / "config.yaml").read_text())
+
+
+def _merged(base, over):
+    merged = copy.deepcopy(base)
+    for key, value in over.items():
+        merged[key] = _merged(merged[key], value) if isinstance(value, dict) else value
+    return merged
+
+
+def _paths_of(node, place=()):
+    if isinstance(node, dict):
+        yield place
+        for key, value in node.items():
+            yield from _paths_of(value, (*place, key))
+
+
+def test_the_defaults_are_valid(config):
+    check_config(config, SCHEMA)
+
+
+def test_an_unknown_key_is_named_at_every_level(config):
+    free = {("encoders", "visual", "architecture"), ("encoders", "audio", "architecture")}
+    free.add(("encoders", "audio", "feature_extractor"))
+    tried = 0
+    for path in set(_paths_of(config)) - free:
+        broken = copy.deepcopy(config)
+        node = broken
+        for key in path:
+            node = node[key]
+        node["mistyped"] = 1
+        with pytest.raises(InputError, match=r"unknown key '" + ".".join((*path, "mistyped")) + "'"):
+            check_config(broken, SCHEMA)
+        tried += 1
+    assert tried > 20
+
+
+def test_a_typo_gets_a_suggestion(config):
+    config["crops"]["scals"] = [1.0]
+    with pytest.raises(InputError, match=r"unknown key 'crops.scals'; did you mean 'scales'\?"):
+        check_config(config, SCHEMA)
+
+
+def test_values_out_of_range_are_named(config):
+    for section, key, value in (
+        ("smoothing", "windows", [4]),
+        ("crops", "scales", []),
+        ("corpus", "layout", "afwild2"),
+        ("compute", "num_threads", 0),
+    ):
+        with pytest.raises(InputError, match=rf"configuration: {section}\.{key}"):
+            check_config(_merged(config, {section: {key: value}}), SCHEMA)
+
+
+@pytest.mark.parametrize(
+    ("over", "sentence"),
+    [
+        ({"crops": {"scales": 1.2}}, "crops.scales: 1.2 is not a list; write crops.scales: [1.2]."),
+        ({"smoothing": {"kinds": "mean"}}, "smoothing.kinds: 'mean' is not a list; write smoothing.kinds: [mean]."),
+        ({"crops": {"scales": None}}, "crops.scales: null is not a list; see config.yaml for an example."),
+        ({"crops": 1.2}, "crops: 1.2 is not a block of keys; see config.yaml for an example."),
+        ({"crops": {"scales": [1.2, "big"]}}, "crops.scales.1: 'big' is not a number; see config.yaml for an example."),
+        (
+            {"compute": {"num_threads": "4"}},
+            "compute.num_threads: '4' is not a whole number; write 4 without quotes, in a --configfile",
+        ),
+        (
+            {"fusion": {"training": {"lr": "1e-3"}}},
+            "fusion.training.lr: '1e-3' is not a number; write 0.001 (YAML takes 1e-3 for text, and",
+        ),
+        ({"compute": {"device": ["cuda"]}}, "['cuda'] is not one of auto, cpu, cuda"),
+        ({"compute": {"device": "gpu"}}, "'gpu' is not one of auto, cpu, cuda; did you mean 'cuda'"),
+        ({"fusion": {"head": "gates"}}, "fusion.head: 'gates' is not one of gate, linear, mlp,"),
+        ({"fusion": {"head": "gates"}}, "visual, audio; did you mean 'gate'?"),
+        ({"smoothing": {"kinds": ["gausian"]}}, "'gausian' is not one of mean, median, gaussian, vote; did you mean"),
+        ({"compute": {"device": "tpu9"}}, "compute.device: 'tpu9' is not one of auto, cpu, cuda."),
+    ],
+)
+def test_a_value_of_the_wrong_kind_is_told_how_to_be_written(config, over, sentence):
+    with pytest.raises(InputError, match=re.escape(sentence)):
+        check_keys(_merged(config, over), SCHEMA)
+
+
+def test_sizes_that_do_not_fit_each_other(config):
+    over = {"encoders": {"visual": {"image_px": 224}}}
+    with pytest.raises(
+        InputError, match=r"encoders\.visual\.resize_px: the encoder cannot see 224 px of crops of 128 px"
+    ):
+        check_keys(_merged(config, over), SCHEMA)
+    over = {"fusion": {"head": "cross_attention", "head_settings": {"num_fused": 100}}}
+    with pytest.raises(InputError, match=r"fusion\.head_settings\.num_fused: 100 is no multiple of 8"):
+        check_keys(_merged(config, over), SCHEMA)
+    assert CROSS_ATTENTION_HEADS == CrossAttentionFusion.NUM_HEADS
+    over["fusion"]["head"] = "gate"
+    check_keys(_merged(config, over), SCHEMA)
+    check_ablation(config)
+    with pytest.raises(
+        InputError, match=r"num_fused: 100 is no multiple of 8, which the ablation's head cross_attention"
+    ):
+        check_ablation(_merged(config, over))
+
+
+def test_numbers_of_stage1_that_do_not_fit_each_other(config):
+    over = {"stage1": {"num_processes": 3, "training": {"batch_size": 32}}}
+    with pytest.raises(InputError, match=r"stage1.num_processes: 3 processes cannot share batches of 32"):
+        check_config(_merged(config, over), SCHEMA)
+    check_config(_merged(config, {"stage1": {"num_processes": 4, "moe": {"top_k": 4}}}), SCHEMA)
+    with pytest.raises(InputError, match=r"stage1.moe.top_k: no image can go to 5 of 4 experts"):
+        check_config(_merged(config, {"stage1": {"moe": {"top_k": 5}}}), SCHEMA)
+
+
+def test_missing_weights_folder_and_images_are_found_at_once(config, tmp_path):
+    lost = str(tmp_path / "lost")
+    with pytest.raises(InputError, match=rf"encoders.audio.path: {lost} has no config.json"):
+        check_config(_merged(config, {"encoders": {"audio": {"source": "path", "path": lost}}}), SCHEMA)
+    detector = {"name": "insightface", "insightface": {"model": lost + ".onnx"}}
+    with pytest.raises(InputError, match=rf"detector.insightface.model: {lost}.onnx does not exist"):
+        check_config(_merged(config, {"detector": detector}), SCHEMA)
+    sets = [{"name": "mine", "layout": "table", "root": lost}]
+    over = {"corpus": {"layout": "table"}, "stage1": {"image_sets": sets}}
+    with pytest.raises(InputError, match=rf"stage1.image_sets: {lost} does not exist"):
+        check_config(_merged(config, over), SCHEMA)
+
+
+def test_other_corpora_do_not_take_the_demonstrations_faces(config, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    for images in config["stage1"]["image_sets"]:
+        for path in image_set_files({"stage1": {"image_sets": [images]}}):
+            Path(path).parent.mkdir(parents=True, exist_ok=True)
+            Path(path).touch()
+    check_config(config, SCHEMA)
+    with pytest.raises(InputError, match=r"stage1.image_sets: results/demo/affectnet holds the demonstration's drawn"):
+        check_config(_merged(config, {"corpus": {"layout": "table"}}), SCHEMA)
+
+
+def test_image_lists_are_looked_for_too(config, tmp_path):
+    sets = [{"name": "mine", "layout": "rafdb", "root": str(tmp_path)}]
+    over = {"corpus": {"layout": "table"}, "stage1": {"image_sets": sets}}
+    with pytest.raises(InputError, match=r"list_patition_label\.txt does not exist; correct the root, or the layout"):
+        check_config(_merged(config, over), SCHEMA)
+
+
+@pytest.mark.parametrize("folder", ["", "RAF/basic/Image", "RAF/basic/EmoLabel"])
+def test_a_root_one_level_off_is_told_where_the_lists_lie(config, tmp_path, folder):
+    (tmp_path / "RAF/basic/EmoLabel").mkdir(parents=True)
+    (tmp_path / "RAF/basic/Image").mkdir()
+    (tmp_path / "RAF/basic/EmoLabel/list_patition_label.txt").touch()
+    sets = [{"name": "mine", "layout": "rafdb", "root": str(tmp_path / folder)}]
+    over = {"corpus": {"layout": "table"}, "stage1": {"image_sets": sets}}
+    meant = tmp_path / ("RAF/basic" if folder else "RAF")
+    with pytest.raises(InputError, match=rf"does not exist; set the root of 'mine' to {meant}\."):
+        check_config(_merged(config, over), SCHEMA)
+    sets[0]["root"] = str(meant)
+    check_config(_merged(config, over), SCHEMA)
+
+
+def test_an_image_table_is_a_file(config, tmp_path):
+    over = {"corpus": {"layout": "table"}}
+    over["stage1"] = {"image_sets": [{"name": "mine", "layout": "table", "root": str(tmp_path)}]}
+    with pytest.raises(InputError, match=r"is a folder; set the root of 'mine' to the \.csv or \.tsv file"):
+        check_config(_merged(config, over), SCHEMA)
+
+
+def test_all_that_is_missing_is_listed(config, tmp_path):
+    lost = str(tmp_path / "lost")
+    over = {
+        "corpus": {"layout": "table"},
+        "encoders": {"audio": {"source": "path", "path": lost}},
+        "stage1": {"image_sets": [{"name": name, "layout": "table", "root": lost} for name in ("a", "b")]},
+    }
+    sentences = list(missing_given_files(_merged(config, over)))
+    assert [sentence.split(":")[0] for sentence in sentences] == [
+        *["encoders.audio.path"] * 2,
+        *["stage1.image_sets"] * 2,
+    ]
+    check_keys(_merged(config, over), SCHEMA)
+
+
+def test_weights_to_import_are_there_and_complete(config, tmp_path):
+    given = str(tmp_path / "given.pt")
+    with pytest.raises(InputError, match=rf"imported.backbone: {given} does not exist"):
+        check_config(_merged(config, {"imported": {"backbone": given}}), SCHEMA)
+    fusion = dict.fromkeys(config["imported"]["fusion"], given)
+    with pytest.raises(InputError, match=rf"imported.fusion.weights: {given} does not exist"):
+        check_config(_merged(config, {"imported": {"fusion": fusion}}), SCHEMA)
+    Path(given).touch()
+    check_config(_merged(config, {"imported": {"backbone": given, "fusion": fusion}}), SCHEMA)
+    for name in fusion:
+        with pytest.raises(InputError, match=rf"imported.fusion.{name} is missing; give all of weights, visual_mean"):
+            check_config(_merged(config, {"imported": {"fusion": fusion | {name: None}}}), SCHEMA)
+
+
+def test_an_imported_backbone_needs_no_images(config, tmp_path):
+    sets = [{"name": "mine", "layout": "table", "root": str(tmp_path / "lost")}]
+    over = {"corpus": {"layout": "table"}, "stage1": {"image_sets": sets}}
+    with pytest.raises(InputError, match=r"stage1\.image_sets"):
+        check_config(_merged(config, over), SCHEMA)
+    (tmp_path / "given.pt").touch()
+    check_config(_merged(config, over | {"imported": {"backbone": str(tmp_path / "given.pt")}}), SCHEMA)
+
+
+def test_the_full_size_overlay_holds_the_papers_settings(config, tmp_path):
+    over = yaml.safe_load((ROOT / "config.affwild2.yaml").read_text())
+    for images in over["stage1"]["image_sets"]:
+        images["root"] = str(tmp_path)
+    full = _merged(config, over)
+    for path in map(Path, image_set_files(full)):
+        path.parent.mkdir(exist_ok=True)
+        path.touch()
+    check_config(full, SCHEMA)
+    assert full["crops"]["scales"] == [0.9, 1.2, 1.5]
+    assert full["smoothing"]["windows"] == list(range(3, 206, 2))
+    assert (full["encoders"]["visual"]["hub"], full["encoders"]["visual"]["image_px"]) == (
+        "facebook/dinov2-large",
+        224,
+    )
+    # Whatever describes the method stands in the overlay, so that a change of the demo cannot reach the paper's run.
+    for section in ("crops", "audio", "fusion", "smoothing", "subject"):
+        assert over[section] == full[section], section
+    assert over["detector"]["insightface"] == full["detector"]["insightface"]
+    for part in ("moe", "padaug", "augmentation", "training"):
+        assert over["stage1"][part] == full["stage1"][part], part
+
+
+@pytest.mark.parametrize(
+    ("over", "sentence"),
+    [
+        ({"corpus": {"root": "a/{x}"}}, r"corpus\.root: 'a/\{x\}' has a brace"),
+        (
+            {"stage1": {"image_sets": [{"name": "a", "layout": "rafdb", "root": "a\nb"}]}},
+            r"stage1\.image_sets\.0\.root: ",
+        ),
+        ({"predict_videos": "a/\x1b[2J"}, "predict_videos: .* cannot be printed"),
+    ],
+)
+def test_paths_that_snakemake_or_a_terminal_would_read_otherwise(config, over, sentence):
+    with pytest.raises(InputError, match=sentence) as refusal:
+        check_keys(_merged(config, over), SCHEMA)
+    assert str(refusal.value).isprintable()
