@@ -51,7 +51,7 @@ def test_sound_that_exceeds_a_limit_stops_or_is_left_out(tmp_path):
     tight = {"video": video, "timeline": timeline, "audio": audio, "limits": LIMITS | {"memory_mb": 1}}
     with pytest.raises(MediaError, match=r"v\.mkv .*, or set corpus\.on_bad_video to skip\."):
         resample_audio.run(on_bad_video="stop", **tight)
-    assert read_audio(audio)[1] == "sound"  # of the run before
+    assert read_audio(audio)[1] == "audible"  # of the run before
     resample_audio.run(on_bad_video="skip", **tight)
     samples, state = read_audio(audio)
     assert state == "no_audio" and len(samples) == 32000 and not samples.any()

@@ -22,12 +22,12 @@ WRITERS = {
         """,
     "sound": """
         from frame_expressions.media.audio import write_audio
-        write_audio(noise.astype(np.int16) * 100, "sound", folder / "artifact.flac", {})
+        write_audio(noise.astype(np.int16) * 100, "audible", folder / "artifact.flac", {})
         """,
     "checkpoint": """
         import torch
-        from frame_expressions.artifacts.atomic import replacing
-        with replacing(folder / "artifact.pt") as temporary:
+        from frame_expressions.artifacts.atomic import atomic_write
+        with atomic_write(folder / "artifact.pt") as temporary:
             torch.save({"noise": torch.from_numpy(noise)}, temporary)
         """,
 }
