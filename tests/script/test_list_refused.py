@@ -110,12 +110,12 @@ def test_a_job_that_stops_leaves_its_row_until_the_file_passes(tmp_path):
     assert not tsv.parent.exists()
     for stage in ("extract_frames", "extract_frames", "resample_audio"):
         with pytest.raises(MediaError), record_refusals(tsv, "/data/a.mp4", stage):
-            raise MediaError("/data/a.mp4 is\nbad; mend it.", "last line")
-    refused = Refusal("/data/a.mp4", "extract_frames", "a.mp4 is bad; mend it.", "last line")
+            raise MediaError("/data/a.mp4 is\nbad", "fix it", "last line")
+    refused = Refusal("/data/a.mp4", "extract_frames", "a.mp4 is bad; fix it.", "last line")
     assert read_refusals(tsv)[0] == refused and len(read_refusals(tsv)) == 2
     assert tsv.stat().st_mtime == 1  # list_refused is to write it anew, and Snakemake takes 0 for no time
     with pytest.raises(InputError), record_refusals(tsv, "b.mp4", "extract_frames"):
-        raise InputError("ffmpeg is missing; install it.")
+        raise InputError("ffmpeg is missing", "install it")
     with record_refusals(tsv, "/data/a.mp4", "resample_audio"):
         pass
     assert read_refusals(tsv) == [refused]
