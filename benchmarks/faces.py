@@ -22,6 +22,8 @@ from frame_expressions.demo.film import draw_frames, draw_sound, plan_films
 from frame_expressions.demo.plan import plan_videos
 from frame_expressions.faces.boxes import iou
 from frame_expressions.faces.detectors import filled
+from frame_expressions.media.frame_images import FrameSettings
+from frame_expressions.media.limits import Limits
 from workflow_scripts import crop_faces, detect_faces, extract_frames, select_subject
 
 FOLDER = Path("results/bench/faces")
@@ -53,11 +55,9 @@ def ours(video: Path, model: Path, folder: Path, size_px: int = SIZE_PX) -> None
         video=video,
         timeline=timeline,
         frames=folder / "frames.parquet",
-        images="thumbnails",
-        thumbnail_px=160,
-        jpeg_quality=85,
+        settings=FrameSettings(images="thumbnails", thumbnail_px=160, jpeg_quality=85),
         on_bad_video="stop",
-        limits=config["limits"],
+        limits=Limits(**config.get("execution", config)["limits"]),
     )
     detect_faces.run(
         videos=[video],

@@ -10,7 +10,8 @@ import yaml
 
 from tests.conftest import ROOT
 
-LIMITS = yaml.safe_load((ROOT / "config.yaml").read_text())["limits"]
+_CONFIG = yaml.safe_load((ROOT / "config.yaml").read_text())
+LIMITS = _CONFIG.get("execution", _CONFIG)["limits"]
 H264 = ["-c:v", "libx264", "-preset", "ultrafast", "-bf", "2"]
 BEEP_S = 0.05
 

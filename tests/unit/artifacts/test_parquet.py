@@ -30,5 +30,5 @@ def test_damaged_and_foreign_files_are_named(tmp_path):
     with pytest.raises(InputError, match=r"cut\.parquet cannot be read as Parquet"):
         read_parquet(cut)
     pq.write_table(pa.table({"x": [1]}), tmp_path / "foreign.parquet")
-    with pytest.raises(InputError, match=r"foreign\.parquet does not say what made it"):
+    with pytest.raises(InputError, match=r"foreign\.parquet has no provenance entry"):
         read_provenance(tmp_path / "foreign.parquet")
