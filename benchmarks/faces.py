@@ -57,7 +57,7 @@ def ours(video: Path, model: Path, folder: Path, size_px: int = SIZE_PX) -> None
         thumbnail_px=160,
         jpeg_quality=85,
         on_bad_video="stop",
-        limits=config["limits"],
+        limits=config["execution"]["limits"],
     )
     detect_faces.run(
         videos=[video],

@@ -68,8 +68,6 @@ if __name__ == "__main__":
             timelines=[Path(job.input.timelines) / f"{name}.parquet" for name in job.params.videos],
             faces=[Path(job.output.faces) / f"{name}.parquet" for name in job.params.videos],
             detector=job.params.detector,
-            settings=job.params.settings,
             model=model,
-            min_side_px=job.params.min_side_px,
             num_threads=job.threads,
         )
