@@ -8,19 +8,16 @@ from itertools import islice
 from pathlib import Path
 
 import numpy as np
-import pyarrow as pa
 
 from frame_expressions.artifacts.parquet import write_rows
 from frame_expressions.artifacts.provenance import provenance_of
+from frame_expressions.artifacts.schemas import CROPS
 from frame_expressions.faces.boxes import read_boxes
 from frame_expressions.faces.crops import square_crop
 from frame_expressions.media.jpeg import encode_jpeg
 from frame_expressions.media.video import Frame, read_frames
 from frame_expressions.runtime.job import log_to, progress
 
-CROPS_SCHEMA = pa.schema(
-    [("frame", pa.int32()), ("scale", pa.float32()), ("jpeg", pa.binary()), ("padded_share", pa.float32())]
-)
 FRAMES_PER_THREAD = 4  # at a time, so that memory stays bounded
 
 
@@ -53,7 +50,7 @@ def run(
                 for crops_of_frame in cutters.map(lambda item: cut(*item), batch):
                     yield from crops_of_frame
 
-    write_rows(rows(), crops, CROPS_SCHEMA, provenance_of(settings, inputs))
+    write_rows(rows(), crops, CROPS, provenance_of(settings, inputs))
     logging.info("made %s: %d crops", crops, present * len(scales))
 
 

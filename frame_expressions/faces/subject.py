@@ -10,12 +10,12 @@ from itertools import pairwise
 
 import numpy as np
 
+from frame_expressions.artifacts.vocabulary import ABSENT, DETECTED, INTERPOLATED
 from frame_expressions.faces.boxes import iou
 from frame_expressions.faces.person_spec import Identity, Place, parse_person_spec
 from frame_expressions.faces.persons import Persons
 from frame_expressions.runtime.errors import InputError
 
-DETECTED, INTERPOLATED, ABSENT = "detected", "interpolated", "absent"
 LEAST_IOU = 0.3  # of a face with the box that an identity's reference names
 
 

@@ -171,9 +171,9 @@ def _check_sound(clip: Clip, files: Files, found: Found) -> None:
     windows = read_parquet(files.audio_windows)
     found.expect(found.state == clip.state, f"sound is called {found.state}, not {clip.state}")
     found.expect(windows["frame"].to_pylist() == list(range(1, len(time_s) + 1)), "audio_windows/ lacks a frame")
-    has_sound = windows["has_sound"].to_numpy()
-    if clip.state != "sound":
-        found.expect(not has_sound.any() and not samples.any(), "there is sound where none is")
+    audible = windows["audible"].to_numpy()
+    if clip.state != "audible":
+        found.expect(not audible.any() and not samples.any(), "there is sound where none is")
         return
     try:
         heard = beeps.find(samples, SAMPLE_RATE)
@@ -194,7 +194,7 @@ def _check_sound(clip: Clip, files: Files, found: Found) -> None:
         for slip_s, where in ((middle_s - time_s[frame - 1], "audio/"), (in_window_s, "audio_windows/")):
             found.beep_slip_s = max(found.beep_slip_s, abs(slip_s))
             found.expect(abs(slip_s) <= LARGEST_BEEP_SLIP_S, f"{where} has frame {frame}'s beep {slip_s:+.4f} s off")
-        found.expect(bool(has_sound[frame - 1]), f"frame {frame} has no sound")
+        found.expect(bool(audible[frame - 1]), f"frame {frame} has no sound")
 
 
 def _check_rows(track: str, found: Found, numbers: dict[int, int | str], num_frames: int) -> None:

@@ -8,9 +8,9 @@ from scipy.special import softmax
 
 from frame_expressions.artifacts.logits import write_logits
 from frame_expressions.artifacts.parquet import read_parquet
+from frame_expressions.artifacts.schemas import TIMELINE as TIMELINE_SCHEMA
 from frame_expressions.artifacts.vocabulary import EXPRESSIONS
 from frame_expressions.faces.boxes import SUBJECT_SCHEMA
-from frame_expressions.media.timeline import SCHEMA as TIMELINE_SCHEMA
 from frame_expressions.media.timeline import duration_s, read_times
 from frame_expressions.media.video import read_video
 from frame_expressions.prediction.frame_table import PROBABILITIES

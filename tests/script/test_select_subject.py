@@ -6,8 +6,8 @@ import pytest
 
 from frame_expressions.artifacts.parquet import read_parquet, read_provenance, write_parquet
 from frame_expressions.artifacts.provenance import provenance_of
+from frame_expressions.artifacts.schemas import TIMELINE
 from frame_expressions.faces.boxes import FACES_SCHEMA, read_boxes
-from frame_expressions.media.timeline import SCHEMA
 from frame_expressions.runtime.errors import InputError
 from workflow_scripts.select_subject import run
 
@@ -25,7 +25,7 @@ def select(tmp_path, rows, times_s, **settings):
         {"frame": frame, "time_s": time_s, "decoded": True, "width_px": 99, "height_px": 99}
         for frame, time_s in enumerate(times_s, start=1)
     ]
-    write_parquet(pa.Table.from_pylist(timeline, schema=SCHEMA), tmp_path / "t.parquet", provenance_of({}))
+    write_parquet(pa.Table.from_pylist(timeline, schema=TIMELINE), tmp_path / "t.parquet", provenance_of({}))
     paths = {
         "faces": tmp_path / "f.parquet",
         "timeline": tmp_path / "t.parquet",

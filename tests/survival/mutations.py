@@ -295,7 +295,7 @@ def _wrong(folder: Path, accepted: bool) -> Iterator[str]:
     samples, state = read_audio(folder / "audio.flac")
     if len(samples) != max(1, round(duration_s(time_s) * SAMPLE_RATE)) or not np.isfinite(samples).all():
         yield f"{len(samples)} samples for {duration_s(time_s)} s"
-    if (state == "sound") != bool(samples.any()):
+    if (state == "audible") != bool(samples.any()):
         yield f"state {state}"
     if left := [path.name for path in folder.iterdir() if path.name[0] == "."]:
         yield f"{left[0]} is left behind"
