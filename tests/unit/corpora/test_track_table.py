@@ -56,7 +56,7 @@ def test_smallest_table_and_labels_by_number(tmp_path):
         ("track\tpath\tsplit\tlabel\na\ta.mp4\ttrain\n", "line 2 .* neither annotation nor label"),
         (
             "track\tpath\tsplit\tperson\na\ta.mp4\ttest\tmiddle\n",
-            "line 2: 'middle' is not a person; choose one of auto",
+            "line 2: 'middle' is not a person; choose one of",
         ),
         ("track\tpath\tsplit\tannotation\na\ta.mp4\ttest\tb.txt\n", "line 2 names .*b.txt"),
         ("track\tpath\tsplit\tannotation\tlabel\na\ta.mp4\ttest\ta.txt\t3\n", "line 2 gives both"),
