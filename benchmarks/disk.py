@@ -34,7 +34,7 @@ def rows(model: Path, video: Path | None = None) -> list[Row]:
             timeline=timeline,
             audio=FOLDER / "audio.flac",
             on_bad_video="stop",
-            limits=Limits(**config.get("execution", config)["limits"]),
+            limits=Limits(**config["execution"]["limits"]),
         )
         window_audio.run(
             audio=FOLDER / "audio.flac",

@@ -10,8 +10,7 @@ import yaml
 
 from tests.conftest import ROOT
 
-_CONFIG = yaml.safe_load((ROOT / "config.yaml").read_text())
-LIMITS = _CONFIG.get("execution", _CONFIG)["limits"]
+LIMITS = yaml.safe_load((ROOT / "config.yaml").read_text())["execution"]["limits"]
 H264 = ["-c:v", "libx264", "-preset", "ultrafast", "-bf", "2"]
 BEEP_S = 0.05
 

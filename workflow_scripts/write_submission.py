@@ -62,7 +62,10 @@ def run(
     frames_of = _frames_by_track(rows)
     unknown = [track for track in frames_of if track not in num_frames]
     if unknown:
-        raise InputError(f"The template {template} asks for {unknown[0]}, which is no test track of the corpus")
+        raise InputError(
+            f"The template {template} asks for {unknown[0]}, which is not a test track of the corpus",
+            "add its video as a test track",
+        )
     for track in num_frames.keys() - frames_of.keys() - skipped.keys():
         logging.warning("%s is a test track, but the template has no row of it", track)
 

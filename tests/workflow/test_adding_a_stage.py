@@ -13,7 +13,8 @@ from tests.survival.kills import SMALL
 def test_the_recipe_works_as_written(finished):
     recipe = (ROOT / "docs/adding_a_stage.md").read_text()
     science, script, rule = re.findall(r"^```(?:python)?\n(.*?)^```$", recipe, re.DOTALL | re.MULTILINE)
-    written = [finished.root / f"workflow_scripts/{name}.py" for name in ("lib/faces/light", "measure_light")]
+    names = ("frame_expressions/faces/light.py", "workflow_scripts/measure_light.py")
+    written = [finished.root / name for name in names]
     for path, text in zip(written, (science, script), strict=True):
         path.write_text(text)
     subprocess.run(["ruff", "check", "--config", ROOT / "pyproject.toml", *written], check=True)

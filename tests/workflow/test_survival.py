@@ -47,7 +47,8 @@ def test_every_folder_of_results_belongs_to_a_stage(finished):
 
 
 def test_the_readme_says_how_to_go_on():
-    assert "After a kill, `snakemake --unlock` and the same command again go on" in _words(ROOT / "README.md")
+    said = "After a kill, run `snakemake --unlock` and then the same command again"
+    assert said in _words(ROOT / "README.md")
 
 
 def _words(path):
