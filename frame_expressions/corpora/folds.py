@@ -10,8 +10,6 @@ Parts hold whole groups (a video with all its persons) and are alike in their cl
 Only the standard library and NumPy are imported at the top, since every reading of the Snakefile imports this.
 """
 
-import csv
-import io
 import re
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -19,11 +17,16 @@ from pathlib import Path
 
 import numpy as np
 
+from frame_expressions.artifacts.text import read_tsv
+from frame_expressions.artifacts.vocabulary import EXPRESSIONS
 from frame_expressions.runtime.errors import InputError
 
 _PART = re.compile(r"(cv|paper)([0-9]+)")
 PROTOCOLS = {"nested": "cv", "paper": "paper"}
 """Protocols of cross-validation, and how the names of their folds begin."""
+
+PART_COLUMNS = ("track", "group", "part", *EXPRESSIONS)
+"""Columns of the table of parts; those of the classes count labelled frames."""
 
 
 @dataclass(frozen=True)
@@ -79,12 +82,8 @@ def make_fold(fold: str, split_of: dict[str, str], part_of: dict[str, int] | Non
 
 
 def read_parts(table: Path) -> dict[str, int]:
-    """The part of each labelled track, from the table that assign_folds wrote; InputError where it is cut off."""
-    content = table.read_bytes()
-    if not content.endswith(b"\n"):
-        raise InputError(f"{table} is cut off", "delete it and run the workflow again")
-    rows = csv.DictReader(io.StringIO(content.decode(), newline=""), delimiter="\t")
-    return {row["track"]: int(row["part"]) for row in rows}
+    """The part of each labelled track, from the table that assign_folds wrote; raises InputError if it is damaged."""
+    return {row["track"]: int(row["part"]) for row in read_tsv(table, PART_COLUMNS)}
 
 
 def divide(counts: np.ndarray, groups: Sequence[str], num_parts: int) -> np.ndarray:

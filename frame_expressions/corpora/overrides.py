@@ -5,11 +5,11 @@ person (as in `faces.person_spec`, `identity` with a box, or `absent`), and opti
 upright frame `from_frame`, around the face of an `identity`.
 """
 
-import csv
 import re
 from collections.abc import Collection
 from pathlib import Path
 
+from frame_expressions.artifacts.text import read_given_tsv
 from frame_expressions.faces.person_spec import parse_box, parse_person_spec
 from frame_expressions.runtime.errors import InputError
 
@@ -25,21 +25,15 @@ def read_overrides(tsv: Path, tracks: Collection[str]) -> dict[str, list[dict]]:
     An `identity` with its box becomes `identity@<from_frame>:<box>`. Raises InputError with file and line for a row
     that does not fit, or a track that is not one of `tracks`.
     """
-    try:
-        with Path(tsv).open(newline="", encoding="utf-8-sig") as handle:
-            reader = csv.DictReader(handle, delimiter="\t", strict=True)
-            columns = reader.fieldnames or []
-            rows = [(reader.line_num, row) for row in reader]
-    except (OSError, UnicodeDecodeError, csv.Error) as error:
-        raise InputError(f"The overrides {tsv} cannot be read ({error})", "give a tab-separated UTF-8 file") from error
+    columns, rows = read_given_tsv(tsv, "overrides table")
     if not set(REQUIRED) <= set(columns) <= {*REQUIRED, *OPTIONAL} or len(set(columns)) < len(columns):
         raise InputError(
-            f"The overrides {tsv} line 1 has the columns {', '.join(columns) or 'none'}",
+            f"The overrides table {tsv} line 1 has the columns {', '.join(columns) or 'none'}",
             f"it needs {', '.join(REQUIRED)}, and may have box, separated by tabs",
         )
     overrides: dict[str, list[dict]] = {}
     for line, row in rows:
-        where = f"The overrides {tsv} line {line}"
+        where = f"The overrides table {tsv} line {line}"
         if None in row:
             raise InputError(f"{where} has more fields than the header", "separate fields by one tab")
         values = {column: (row.get(column) or "").strip() for column in (*REQUIRED, *OPTIONAL)}

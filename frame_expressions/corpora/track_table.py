@@ -6,10 +6,10 @@ challenge's format), label (one class for the whole clip, by name or number), pe
 table that somebody sent then leads to none of this machine's other files.
 """
 
-import csv
 from pathlib import Path
 
 from frame_expressions.artifacts.file_names import path_fault
+from frame_expressions.artifacts.text import read_given_tsv
 from frame_expressions.artifacts.vocabulary import EXPRESSIONS, expression_number
 from frame_expressions.corpora.allowed_folder import AllowedFolder
 from frame_expressions.corpora.problems import Problem, collecting, raise_first, without_clashes
@@ -51,13 +51,7 @@ def scan_table(tsv: Path, allow_outside_root: bool = False) -> tuple[list[Track]
 
 def _rows(tsv: Path) -> list[tuple[int, dict[str | None, str | None]]]:
     """Line number and fields of each row, once the header has been checked."""
-    try:
-        with tsv.open(newline="", encoding="utf-8-sig") as handle:
-            reader = csv.DictReader(handle, delimiter="\t", strict=True)
-            columns = list(reader.fieldnames or [])
-            rows = [(reader.line_num, row) for row in reader]
-    except (OSError, UnicodeDecodeError, csv.Error) as error:
-        raise InputError(f"The table {tsv} cannot be read ({error})", "give a tab-separated UTF-8 file") from error
+    columns, rows = read_given_tsv(tsv, "table")
     _check_columns(tsv, columns)
     return rows
 

@@ -1,15 +1,14 @@
 """Tracks: one annotated person in one video, the unit of every corpus.
 
-Light on purpose, since every reading of the Snakefile imports it: nothing but the standard library at import.
+Imported whenever the Snakefile is parsed, so it must import only the standard library.
 """
 
-import csv
-import io
 from collections.abc import Iterable
 from dataclasses import astuple, dataclass, fields
 from pathlib import Path
 
 from frame_expressions.artifacts.file_names import LONGEST_NAME, is_name, path_fault
+from frame_expressions.artifacts.text import read_tsv, write_tsv
 from frame_expressions.artifacts.vocabulary import SPLITS as SPLITS
 from frame_expressions.runtime.errors import InputError
 
@@ -82,25 +81,10 @@ def check_tracks(tracks: Iterable[Track]) -> None:
 
 
 def read_tracks(tsv: Path) -> list[Track]:
-    """Read `corpus/tracks.tsv`; raises InputError when it is no such table."""
-    content = Path(tsv).read_bytes()
-    try:
-        lines = io.StringIO(content.decode(), newline="")
-        rows = list(csv.reader(lines, delimiter="\t", strict=True)) if content.endswith(b"\n") else []
-    except (UnicodeDecodeError, csv.Error):
-        rows = []
-    if not rows or tuple(rows[0]) != COLUMNS or any(len(row) != len(COLUMNS) for row in rows):
-        raise InputError(f"{tsv} is no table of tracks", "delete it and run index_corpus again")
-    return [Track(*row) for row in rows[1:]]
+    """Read `corpus/tracks.tsv`; raises InputError if it is damaged or is not such a table."""
+    return [Track(**row) for row in read_tsv(tsv, COLUMNS, "delete it and run index_corpus again")]
 
 
 def write_tracks(tracks: Iterable[Track], tsv: Path) -> None:
     """Write `corpus/tracks.tsv`, one row per track in the order given."""
-    # Imported here because it brings pyarrow, which would slow every reading of the Snakefile.
-    from frame_expressions.artifacts.text import write_text
-
-    text = io.StringIO()
-    writer = csv.writer(text, delimiter="\t", lineterminator="\n")
-    writer.writerow(COLUMNS)
-    writer.writerows(astuple(track) for track in tracks)
-    write_text(text.getvalue(), tsv)
+    write_tsv(COLUMNS, map(astuple, tracks), tsv)

@@ -8,7 +8,9 @@ import pytest
 from frame_expressions.artifacts.logits import read_labelled_logits, read_logits
 from frame_expressions.artifacts.parquet import read_parquet
 from frame_expressions.artifacts.provenance import sha256_of
+from frame_expressions.artifacts.text import write_tsv
 from frame_expressions.artifacts.vocabulary import ROLES
+from frame_expressions.corpora.folds import PART_COLUMNS
 from frame_expressions.fusion import training
 from frame_expressions.runtime.errors import InputError
 from workflow_scripts import predict_logits, search_smoothing, train_fusion
@@ -123,7 +125,7 @@ def test_the_chain_from_features_to_the_smoothing(corpus, tmp_path):
 
 def test_a_cross_validated_fold_keeps_what_it_is_chosen_and_reported_on_apart(corpus, tmp_path):
     folds = tmp_path / "folds.tsv"
-    folds.write_text("track\tpart\n" + "".join(f"{t}\t{p}\n" for t, p in zip(LENGTHS, (0, 1, 1, 2, 2), strict=True)))
+    write_tsv(PART_COLUMNS, [[t, t, p, *[1] * 8] for t, p in zip(LENGTHS, (0, 1, 1, 2, 2), strict=True)], folds)
     _train(corpus, tmp_path, fold="cv0", folds=folds)
     selection, heldout = (read_labelled_logits(tmp_path / "val_logits.parquet", role) for role in ROLES)
     assert (list(selection.logits), list(heldout.logits)) == (["t2"], ["t1"])

@@ -9,9 +9,9 @@ import torch
 from frame_expressions.artifacts.feature_shards import FeatureShards, write_shard
 from frame_expressions.artifacts.parquet import parquet_batches, read_parquet, read_provenance, write_parquet
 from frame_expressions.artifacts.provenance import provenance_of
-from frame_expressions.artifacts.text import read_json, write_json
+from frame_expressions.artifacts.text import read_json, write_json, write_tsv
 from frame_expressions.artifacts.vocabulary import AUDIBLE
-from frame_expressions.corpora.folds import read_parts
+from frame_expressions.corpora.folds import PART_COLUMNS, read_parts
 from frame_expressions.corpora.tracks import Track, read_tracks, write_tracks
 from frame_expressions.encoders.loading import (
     PREPROCESSOR,
@@ -157,7 +157,7 @@ def _tracks(folder):
 
 
 def _parts(folder):
-    (folder / "folds.tsv").write_text("track\tgroup\tpart\n" + "".join(f"t{n}\tg{n}\t1{n}\n" for n in range(9)))
+    write_tsv(PART_COLUMNS, [[f"t{n}", f"g{n}", f"1{n}", *range(8)] for n in range(9)], folder / "folds.tsv")
     return folder / "folds.tsv", lambda: read_parts(folder / "folds.tsv")
 
 

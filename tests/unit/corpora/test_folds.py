@@ -2,7 +2,16 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from frame_expressions.corpora.folds import Fold, divide, fold_names, make_fold, read_parts, submitted_folds
+from frame_expressions.artifacts.text import write_tsv
+from frame_expressions.corpora.folds import (
+    PART_COLUMNS,
+    Fold,
+    divide,
+    fold_names,
+    make_fold,
+    read_parts,
+    submitted_folds,
+)
 from frame_expressions.runtime.errors import InputError
 
 SPLITS = {"a": "train", "b": "validation", "c": "train", "d": "validation"}
@@ -90,5 +99,5 @@ def test_on_the_real_tracks_a_part_is_as_even_as_the_largest_video_allows(shared
 
 def test_parts_are_read_back(tmp_path):
     table = tmp_path / "folds.tsv"
-    table.write_text("track\tgroup\tpart\tNeutral\nv_left\tv\t3\t10\n")
+    write_tsv(PART_COLUMNS, [["v_left", "v", 3, 10, *[0] * 7]], table)
     assert read_parts(table) == {"v_left": 3}
