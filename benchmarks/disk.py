@@ -14,6 +14,8 @@ from benchmarks import faces
 from benchmarks.measuring import Row, limited, show
 from frame_expressions.artifacts.feature_shards import write_shard
 from frame_expressions.artifacts.parquet import read_parquet
+from frame_expressions.media.audio_windows import AudioWindowSettings
+from frame_expressions.media.limits import Limits
 from workflow_scripts import resample_audio, window_audio
 
 FOLDER = Path("results/bench/disk")
@@ -23,6 +25,7 @@ CROP_PX, NUM_FEATURES = 224, 1024
 def rows(model: Path, video: Path | None = None) -> list[Row]:
     """Bytes kept of each frame by all stages, and the most that lies on disk beside them meanwhile."""
     video = video or faces.draw_video(60)
+    config = yaml.safe_load(Path("config.yaml").read_text())
     timeline = FOLDER / "timeline.parquet"
     with _Watch() as watch:
         faces.ours(video, model, FOLDER, size_px=CROP_PX)
@@ -31,10 +34,13 @@ def rows(model: Path, video: Path | None = None) -> list[Row]:
             timeline=timeline,
             audio=FOLDER / "audio.flac",
             on_bad_video="stop",
-            limits=yaml.safe_load(Path("config.yaml").read_text())["execution"]["limits"],
+            limits=Limits(**config["execution"]["limits"]),
         )
         window_audio.run(
-            audio=FOLDER / "audio.flac", timeline=timeline, windows=FOLDER / "windows.parquet", half_width_s=0.5
+            audio=FOLDER / "audio.flac",
+            timeline=timeline,
+            windows=FOLDER / "windows.parquet",
+            settings=AudioWindowSettings(half_width_s=0.5),
         )
     num_frames = len(read_parquet(timeline))
     rng = np.random.default_rng(0)

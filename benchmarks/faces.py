@@ -24,6 +24,8 @@ from frame_expressions.faces.boxes import iou
 from frame_expressions.faces.crops import CropSettings
 from frame_expressions.faces.detectors import filled
 from frame_expressions.faces.tracking import SubjectSettings
+from frame_expressions.media.frame_images import FrameSettings
+from frame_expressions.media.limits import Limits
 from workflow_scripts import crop_faces, detect_faces, extract_frames, select_subject
 
 FOLDER = Path("results/bench/faces")
@@ -53,11 +55,9 @@ def ours(video: Path, model: Path, folder: Path, size_px: int = SIZE_PX) -> None
         video=video,
         timeline=timeline,
         frames=folder / "frames.parquet",
-        images="thumbnails",
-        thumbnail_px=160,
-        jpeg_quality=85,
+        settings=FrameSettings(images="thumbnails", thumbnail_px=160, jpeg_quality=85),
         on_bad_video="stop",
-        limits=config["execution"]["limits"],
+        limits=Limits(**config["execution"]["limits"]),
     )
     detect_faces.run(
         videos=[video],

@@ -13,7 +13,7 @@ from frame_expressions.artifacts.parquet import read_parquet, read_provenance
 from frame_expressions.artifacts.vocabulary import EXPRESSIONS
 from frame_expressions.faces.subject import ABSENT
 from frame_expressions.media.audio import open_audio
-from frame_expressions.media.film_writer import write_film
+from frame_expressions.media.film_writer import write_video
 from frame_expressions.media.timeline import duration_s, read_times
 from frame_expressions.media.video import read_frames
 from frame_expressions.prediction.overlay import Overlay, Shown
@@ -32,7 +32,7 @@ def run(*, video: Path, table: Path, timeline: Path, audio: Path, film: Path) ->
     logging.info("drawing %s: %d frames of %s", film, len(time_s), video)
     if len(time_s) == 0:
         reason = read_provenance(timeline)["settings"].get("skipped", "it has no frames")
-        write_film(film, [(0.0, NOTICE_S, _notice(f"{video.name} was skipped:\n{reason}"))], None)
+        write_video(film, [(0.0, NOTICE_S, _notice(f"{video.name} was skipped:\n{reason}"))], None)
         return
     shown = _by_frame(read_parquet(table))
     lengths_s = np.diff(time_s, append=duration_s(time_s))
@@ -46,7 +46,7 @@ def run(*, video: Path, table: Path, timeline: Path, audio: Path, film: Path) ->
             rgb, persons = _at_size(frame.rgb, shown[frame.number], first_size_px)
             yield time_s[frame.number - 1], lengths_s[frame.number - 1], overlay.draw(rgb, persons)
 
-    write_film(film, frames(), audio if _has_samples(audio) else None)
+    write_video(film, frames(), audio if _has_samples(audio) else None)
     logging.info("made %s: %.2f s", film, duration_s(time_s))
 
 

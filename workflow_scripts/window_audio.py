@@ -1,6 +1,7 @@
-"""Say for every frame of a video which stretch of sound belongs to it."""
+"""Assign every frame of a video a window of the audio around its time."""
 
 import logging
+from dataclasses import asdict
 from pathlib import Path
 
 import numpy as np
@@ -11,21 +12,21 @@ from frame_expressions.artifacts.provenance import provenance_of
 from frame_expressions.artifacts.schemas import AUDIO_WINDOWS
 from frame_expressions.artifacts.vocabulary import AUDIBLE
 from frame_expressions.media.audio import SAMPLE_RATE, read_audio
-from frame_expressions.media.audio_windows import windows as windows_about
+from frame_expressions.media.audio_windows import AudioWindowSettings, audio_windows
 from frame_expressions.media.timeline import read_times
 from frame_expressions.runtime.job import log_to
 
 
-def run(*, audio: Path, timeline: Path, windows: Path, half_width_s: float) -> None:
-    """Write the window of every frame of the timeline, `half_width_s` to either side of the frame's time."""
+def run(*, audio: Path, timeline: Path, windows: Path, settings: AudioWindowSettings) -> None:
+    """Write the audio window of every frame of the timeline."""
     time_s = read_times(timeline)
     samples, state = read_audio(audio)
-    logging.info("windows of +-%g s about %d frames of %s, state %s", half_width_s, len(time_s), audio, state)
-    bounds, inside_share, audible = windows_about(time_s, samples, SAMPLE_RATE, half_width_s)
+    logging.info("windows of +-%g s for %d frames of %s, state %s", settings.half_width_s, len(time_s), audio, state)
+    bounds, inside_share, audible = audio_windows(time_s, samples, SAMPLE_RATE, settings)
     audible &= state == AUDIBLE
     columns = [np.arange(1, len(time_s) + 1), bounds[:, 0], bounds[:, 1], inside_share, audible]
     arrays = [pa.array(column, field.type) for column, field in zip(columns, AUDIO_WINDOWS, strict=True)]
-    provenance = provenance_of({"half_width_s": half_width_s}, [audio, timeline])
+    provenance = provenance_of(asdict(settings), [audio, timeline])
     write_parquet(pa.Table.from_arrays(arrays, schema=AUDIO_WINDOWS), windows, provenance)
     logging.info("made %s: %d of %d windows are audible", windows, audible.sum(), len(audible))
 
@@ -38,5 +39,5 @@ if __name__ == "__main__":
                 audio=Path(job.input.audio) / f"{name}.flac",
                 timeline=Path(job.input.timelines) / f"{name}.parquet",
                 windows=Path(job.output.windows) / f"{name}.parquet",
-                half_width_s=job.params.half_width_s,
+                settings=AudioWindowSettings(**job.params.audio),
             )

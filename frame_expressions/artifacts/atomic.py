@@ -1,6 +1,6 @@
-"""Files and folders written whole or not at all.
+"""Atomic writes: a file or folder appears complete or not at all.
 
-Light on purpose, since every reading of the Snakefile imports it.
+Imported whenever the Snakefile is parsed, so it must import only the standard library.
 """
 
 import os
@@ -13,9 +13,9 @@ from pathlib import Path
 
 @contextmanager
 def atomic_write(path: Path) -> Iterator[Path]:
-    """Yield a temporary name beside `path`; flush and rename it onto `path` only when the block succeeds.
+    """Yield a temporary name next to `path`; flush and rename it to `path` only if the block succeeds.
 
-    What a killed process left of an earlier try is removed first.
+    Temporary files that a killed process left are removed first.
     """
     path = Path(path)
     path.parent.mkdir(parents=True, exist_ok=True)
@@ -29,9 +29,9 @@ def atomic_write(path: Path) -> Iterator[Path]:
 
 @contextmanager
 def atomic_write_folder(folder: Path) -> Iterator[Path]:
-    """Yield a temporary folder inside `folder`; flush and rename its files into `folder` only when the block succeeds.
+    """Yield a temporary folder inside `folder`; flush and move its files into `folder` only if the block succeeds.
 
-    What a killed process left of an earlier try is removed first.
+    Temporary files that a killed process left are removed first.
     """
     folder.mkdir(parents=True, exist_ok=True)
     temporary = _temporary(folder / "files")
@@ -45,7 +45,7 @@ def atomic_write_folder(folder: Path) -> Iterator[Path]:
 
 
 def _temporary(path: Path) -> Path:
-    """A name beside `path` for this process alone, so that one that outlives a killed run cannot write into it."""
+    """A name next to `path` for this process only, so a process that outlives a killed run cannot write into it."""
     left_behind = re.compile(rf"\.{re.escape(path.name)}\.\d+\.partial")
     for other in path.parent.iterdir():
         if left_behind.fullmatch(other.name):
@@ -57,16 +57,16 @@ def _temporary(path: Path) -> Path:
 
 
 def _publish(temporary: Path, path: Path) -> None:
-    """Flush a finished file to disk, give it a new file's usual permissions, rename it onto `path` and flush that."""
+    """Flush a finished file to disk, give it the usual permissions, rename it to `path` and flush the folder."""
     flush(temporary)
-    temporary.chmod(0o666 & ~_umask())  # some writers make their files private, but groups share results
+    temporary.chmod(0o666 & ~_umask())  # some writers create private files, but groups share results
     temporary.replace(path)
-    with suppress(OSError):  # some network file systems flush no folders
+    with suppress(OSError):  # some network file systems cannot flush folders
         flush(path.parent)
 
 
 def flush(path: Path) -> None:
-    """Wait until the disk holds a finished file's content, or a folder's names."""
+    """Wait until a finished file's content, or a folder's names, are on the disk."""
     handle = os.open(path, os.O_RDONLY)
     try:
         os.fsync(handle)
@@ -75,7 +75,7 @@ def flush(path: Path) -> None:
 
 
 def _umask() -> int:
-    """The process's mask for new files; it can only be read by setting it."""
+    """The process's mask for new files, which can only be read by setting it."""
     mask = os.umask(0o077)
     os.umask(mask)
     return mask

@@ -21,13 +21,13 @@ def write_shard(
 ) -> None:
     """Write features [N, D] as float16, and the index: `columns` plus the row number.
 
-    Raises InputError when a feature is not finite or does not fit into float16.
+    The index follows `VISUAL_INDEX` or `AUDIO_INDEX`. Raises InputError if a feature is not finite in float16.
     """
     with np.errstate(over="ignore"):  # an overflow is refused below
         half = features.astype(np.float16)
     if not np.isfinite(half).all():
         raise InputError(
-            f"{npy} would hold features that are not finite", "check the encoder's weights (and its precision)"
+            f"{npy} would hold features that are not finite", "check the weights and the precision of the encoder"
         )
     with atomic_write(npy) as temporary, temporary.open("wb") as handle:
         np.save(handle, half)
@@ -36,13 +36,13 @@ def write_shard(
 
 
 class FeatureRows:
-    """Features [N, D] float16 of some tracks, one after the other, on disk: `rows[numbers]` reads some of them.
+    """Concatenated features [N, D] float16 of some tracks, on disk; `rows[numbers]` reads some rows.
 
-    It reads files rather than mapping them, since mapped pages count as the process's memory for as long as they stay.
+    Files are read, not mapped, since mapped pages count as memory of the process while they are resident.
     """
 
     def __init__(self, num_features: int, parts: Iterable[tuple[Path, int, int]]):
-        """parts: of each stretch of rows in one file its path, its first byte, and how many rows it has."""
+        """parts: for each run of rows in one file its path, its first byte and its number of rows."""
         parts = list(parts)
         self._paths = [path for path, _, _ in parts]
         self._places = [place for _, place, _ in parts]
@@ -58,9 +58,9 @@ class FeatureRows:
         return self.take(rows, axis=0, out=np.empty((len(rows), self.shape[1]), np.float16))
 
     def take(self, rows: np.ndarray, *, axis: int, out: np.ndarray) -> np.ndarray:
-        """Fill `out` [M, D] float16 with the rows of these numbers [M], as an array's `take` along axis 0 does.
+        """Fill `out` [M, D] float16 with rows [M]; equals `numpy.take(..., axis=0)` of the features in memory.
 
-        Rows that lie one behind the other are read at once. Raises InputError for a file that has become too short.
+        Consecutive rows are read together. Raises InputError if a file has become too short.
         """
         part = np.searchsorted(self._ends, rows, side="right") - 1
         starts = np.flatnonzero((np.diff(rows, prepend=-2) != 1) | (np.diff(part, prepend=-1) != 0))
@@ -76,10 +76,10 @@ class FeatureRows:
 
 
 class FeatureShards:
-    """Features of one modality by track; what the indices say is in memory, the features stay on disk."""
+    """Features of one modality by track; the indices are in memory, the features stay on disk."""
 
     def __init__(self, shards: Iterable[tuple[Path, Path]], columns: Iterable[str] = ()):
-        """Open (npy, index) pairs, and further `columns` of the index; InputError where a pair does not fit."""
+        """Open (npy, index) pairs, and more `columns` of the index; raises InputError if a pair does not match."""
         self._places: dict[str, tuple[Path, int, int]] = {}
         self._present: dict[str, np.ndarray] = {}
         self._columns: dict[str, dict[str, np.ndarray]] = {name: {} for name in columns}
@@ -94,13 +94,13 @@ class FeatureShards:
             raise unreadable(npy, "NPY", error) from error
         if features.dtype != np.float16 or features.ndim != 2 or not features.flags.c_contiguous:
             raise InputError(
-                f"{npy} holds {features.dtype} {list(features.shape)} and not float16 rows",
+                f"{npy} holds {features.dtype} {list(features.shape)} instead of float16 rows",
                 "delete it and run the workflow again",
             )
         table = read_parquet(index, columns=["track", "row", "present", *self._columns])
         if len(features) != len(table):
             raise InputError(
-                f"{npy} has {len(features)} rows but {index} has {len(table)}", "delete both and run again"
+                f"{npy} has {len(features)} rows but {index} has {len(table)}", "delete both and run the workflow again"
             )
         if self._places and features.shape[1] != self.num_features:
             raise InputError(
@@ -121,12 +121,12 @@ class FeatureShards:
         return self.stacked([track])
 
     def column(self, name: str, tracks: Iterable[str]) -> np.ndarray:
-        """A further column [N] of several tracks, one after the other."""
+        """A column [N] of several tracks, concatenated."""
         parts = [values for track in tracks if (values := self._columns[name].get(track)) is not None]
         return np.concatenate(parts) if parts else np.zeros(0)
 
     def stacked(self, tracks: Iterable[str]) -> tuple[FeatureRows, np.ndarray]:
-        """Features [N, D] on disk and presence [N] bool of several tracks, one after the other."""
+        """Features [N, D] on disk and presence [N] bool of several tracks, concatenated."""
         known = [track for track in tracks if track in self._places]
         features = FeatureRows(self.num_features, [self._places[track] for track in known])
         return features, np.concatenate([np.zeros(0, bool), *(self._present[track] for track in known)])

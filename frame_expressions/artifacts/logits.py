@@ -1,4 +1,4 @@
-"""Logits of whole tracks, kept as Parquet.
+"""Logits of whole tracks in Parquet files.
 
 Shapes: T frames of a track, N of all tracks, C classes.
 """

@@ -1,4 +1,4 @@
-"""Arrays that others give as .npy files: read without running any code of theirs."""
+"""Reads .npy files from outside the project without executing code that they may contain."""
 
 import tokenize
 from pathlib import Path
@@ -7,15 +7,15 @@ import numpy as np
 
 from frame_expressions.runtime.errors import InputError
 
-# What NumPy raises for a header or content that is not what it should be.
+# What NumPy raises for a damaged header or content.
 _DAMAGED = (ValueError, TypeError, SyntaxError, EOFError, OSError, OverflowError, MemoryError, tokenize.TokenError)
 
 
 def read_npy(path: Path) -> np.ndarray:
-    """The array of an .npy file; raises InputError for a file that is none, is cut off, or holds Python objects."""
+    """The array of an .npy file; raises InputError if it is not one, is cut off, or holds Python objects."""
     try:
         with path.open("rb") as handle:
             return np.lib.format.read_array(handle, allow_pickle=False)
     except _DAMAGED as error:
-        said = " ".join(str(error).split())[:160] or type(error).__name__
-        raise InputError(f"{path} cannot be read as an .npy array of numbers ({said})", "fetch it again") from None
+        reason = " ".join(str(error).split())[:160] or type(error).__name__
+        raise InputError(f"{path} cannot be read as an .npy array of numbers ({reason})", "download it again") from None

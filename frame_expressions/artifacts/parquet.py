@@ -1,8 +1,4 @@
-"""Artifacts on disk: written whole or not at all, and saying what made them.
-
-Every Parquet file carries a `provenance` entry in its schema metadata: the settings that shaped it and the
-SHA-256 of each input, by file name. No path, time or host goes in, so two runs give the same bytes.
-"""
+"""Parquet files with a `provenance` entry in their schema metadata, see `artifacts.provenance`."""
 
 import json
 from collections.abc import Iterable, Iterator
@@ -21,7 +17,7 @@ from frame_expressions.runtime.errors import InputError, unreadable
 
 @contextmanager
 def parquet_writer(path: Path, schema: pa.Schema, provenance: dict) -> Iterator[pq.ParquetWriter]:
-    """Stream row groups into `path`; `provenance` is what `provenance` returned."""
+    """Stream row groups into `path`. provenance: from `provenance_of`."""
     stamped = schema.with_metadata({PROVENANCE: json.dumps(provenance, sort_keys=True).encode()})
     with atomic_write(path) as temporary, pq.ParquetWriter(temporary, stamped, compression="zstd") as writer:
         yield writer
@@ -34,9 +30,9 @@ def write_parquet(table: pa.Table, path: Path, provenance: dict) -> None:
 
 
 def read_parquet(path: Path, columns: list[str] | None = None, filters: list[tuple] | None = None) -> pa.Table:
-    """Read a table; a file that is cut off or no Parquet raises InputError with the remedy.
+    """Read a table; raises InputError if the file is cut off or is not Parquet.
 
-    filters: as pyarrow takes them; row groups without such rows are left unread.
+    filters: as in pyarrow; row groups without such rows are not read.
     """
     try:
         return pq.read_table(path, columns=columns, filters=filters)
@@ -45,16 +41,16 @@ def read_parquet(path: Path, columns: list[str] | None = None, filters: list[tup
 
 
 def parquet_batches(path: Path, num_rows: int, columns: list[str]) -> Iterator[pa.RecordBatch]:
-    """Read a table `num_rows` at a time, so that memory does not grow with it; raises as `read_parquet` does."""
+    """Read a table `num_rows` at a time, so memory does not grow with its size; raises as `read_parquet` does."""
     try:
-        with pq.ParquetFile(path, pre_buffer=False) as stored:  # else it keeps all that it has read
+        with pq.ParquetFile(path, pre_buffer=False) as stored:  # pre-buffering would keep everything read so far
             yield from stored.iter_batches(num_rows, columns=columns)
     except (pa.ArrowInvalid, OSError) as error:
         raise unreadable(path, "Parquet", error) from error
 
 
 def track_rows(track: pa.ChunkedArray) -> Iterator[tuple[str, slice]]:
-    """Each track of a column that holds every track's rows together, and where they are."""
+    """Each track of a column and the slice of its rows; the rows of a track must be consecutive."""
     runs = pc.run_end_encode(track.combine_chunks())
     start = 0
     for name, end in zip(runs.values.to_pylist(), runs.run_ends.to_pylist(), strict=True):
@@ -69,7 +65,7 @@ def read_provenance(path: Path) -> dict:
     except (pa.ArrowInvalid, OSError) as error:
         raise unreadable(path, "Parquet", error) from error
     if PROVENANCE not in metadata:
-        raise InputError(f"{path} does not say what made it", "delete it and run the workflow again")
+        raise InputError(f"{path} has no provenance entry", "delete it and run the workflow again")
     return json.loads(metadata[PROVENANCE])
 
 

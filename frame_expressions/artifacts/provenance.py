@@ -1,6 +1,6 @@
 """Provenance: the settings and inputs that made an artifact, kept in the artifact itself.
 
-No path, time or host goes in, so two runs give the same bytes.
+It records no path, time or host, so two runs write the same bytes.
 """
 
 import hashlib
@@ -20,7 +20,7 @@ def sha256_of(path: Path) -> str:
 def provenance_of(settings: dict, inputs: Iterable[Path] = ()) -> dict:
     """The provenance entry: JSON-ready `settings`, and the content hash of each input file by its name.
 
-    Files of one name in several folders are told apart by their folder's name.
+    If files in different folders share a name, the folder's name is added.
     """
     paths = [Path(path) for path in inputs]
     times = Counter(path.name for path in paths)

@@ -76,7 +76,7 @@ def look_at_videos(table: pd.DataFrame, on_bad_video: str, limits: Limits) -> tu
             problems.append(problem_of(error, severity, tracks, path))
             table.loc[of_video, CLASSES] = 0
             continue
-        if not header.has_sound:
+        if not header.has_audio:
             what, remedy = f"The video {path} has no sound", "nothing to do if it never had any"
             problems.append(Problem(WARNING, what, remedy, tracks, path))
         for k, (num_frames, how) in zip(of_video, counted, strict=True):

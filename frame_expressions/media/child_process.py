@@ -1,8 +1,8 @@
-"""Decoding in child processes, which can be ended when a decoder hangs, crashes or takes too much memory.
+"""Decoding in child processes, which can be killed when a decoder hangs, crashes or takes too much memory.
 
-A child never outlives its parent, however that ends, and takes at most so much memory. It is forked, which costs
-milliseconds: all that decoding imports is there already. That is safe beside the threads of other libraries, since
-the child uses what they do not share: FFmpeg's libraries in one thread, NumPy's copies and Pillow.
+A child never outlives its parent, however the parent ends, and its memory is limited. It is forked, which takes
+milliseconds, because everything that decoding imports is loaded already. Forking is safe next to the threads of other
+libraries: the child uses nothing that they share, only FFmpeg's libraries in one thread, NumPy's copies and Pillow.
 """
 
 import ctypes
@@ -30,16 +30,16 @@ _PR_SET_PDEATHSIG = 1  # Source: linux/prctl.h
 
 
 def decode_in_child(items: Callable[[], Iterator[Item]], path: Path, limits: Limits) -> Iterator[Item]:
-    """Yield what `items()` yields, which is run in a child process; each item has to pickle.
+    """Run `items()` in a child process and yield its items, which must pickle.
 
-    Raises what the child raises, and MediaError where it yields nothing for `limits.frame_timeout_s`, needs more memory
-    than `limits.memory_mb`, or crashes. Raises MemoryError where the system ends it, which is no fault of the file, and
-    InputError in a process that may have no children.
+    Raises what the child raises, and MediaError if it yields nothing for `limits.frame_timeout_s`, needs more memory
+    than `limits.memory_mb`, or crashes. Raises MemoryError if the system kills it, which is not the file's fault, and
+    InputError in a process that may not have children.
     """
     if multiprocessing.current_process().daemon:
         raise InputError(
             f"{path} is decoded in a child process, which a worker of multiprocessing.Pool may not have",
-            "use concurrent.futures.ProcessPoolExecutor in its place",
+            "use concurrent.futures.ProcessPoolExecutor instead",
         )
     receiver, sender = _FORK.Pipe(duplex=False)
     child = _FORK.Process(target=_send, args=(items, sender, receiver, limits.memory_mb, os.getpid()), daemon=True)
@@ -48,9 +48,7 @@ def decode_in_child(items: Callable[[], Iterator[Item]], path: Path, limits: Lim
     try:
         while True:
             if not receiver.poll(limits.frame_timeout_s):
-                raise limit_exceeded(
-                    path, "gave its decoder no picture for so long", FRAME_TIMEOUT_S, limits.frame_timeout_s
-                )
+                raise limit_exceeded(path, "gave its decoder no frame in time", FRAME_TIMEOUT_S, limits.frame_timeout_s)
             try:
                 error, items_left, item = receiver.recv()
             except EOFError:
@@ -72,10 +70,10 @@ def decode_in_child(items: Callable[[], Iterator[Item]], path: Path, limits: Lim
 def run_limited(
     command: list[str], path: Path, limits: Limits, output: BinaryIO, over_s: float
 ) -> subprocess.CompletedProcess:
-    """Run a command that decodes `path` into an open file, with its standard error captured as bytes.
+    """Run a command that decodes `path` into an open file, and capture its standard error as bytes.
 
-    It may take `limits.frame_timeout_s` and, beyond, `over_s`. Raises MediaError where it takes longer or crashes, and
-    MemoryError where the system ends it.
+    It may take `limits.frame_timeout_s` plus `over_s`. Raises MediaError if it takes longer or crashes, and MemoryError
+    if the system kills it.
     """
     try:
         done = subprocess.run(
@@ -107,20 +105,20 @@ def _send(items: Callable[[], Iterator], sender: Connection, receiver: Connectio
 
 
 def _bind(parent: int, num_bytes: int) -> None:
-    """Let the current process die with its parent, die at once of Ctrl-C, and have so much memory at most."""
+    """Make the current process die with its parent, die immediately on Ctrl-C, and use at most `num_bytes`."""
     if sys.platform == "linux":
         _LIBC.prctl(_PR_SET_PDEATHSIG, signal.SIGKILL)
-        if os.getppid() != parent:  # it ended before the line above
+        if os.getppid() != parent:  # the parent ended before the line above
             os._exit(1)
     signal.signal(signal.SIGINT, signal.SIG_DFL)
-    # RLIMIT_DATA counts what may be written to; RLIMIT_AS would count what libraries and threads merely reserve.
+    # RLIMIT_DATA counts writable memory; RLIMIT_AS would also count what libraries and threads merely reserve.
     _, hard = resource.getrlimit(resource.RLIMIT_DATA)
     largest = num_bytes if hard == resource.RLIM_INFINITY else min(num_bytes, hard)
     resource.setrlimit(resource.RLIMIT_DATA, (largest, largest))
 
 
 def _data_bytes() -> int:
-    """Memory that the current process has of what RLIMIT_DATA counts; a forked one begins with its parent's."""
+    """Memory of the current process that RLIMIT_DATA counts; a forked process starts with its parent's."""
     try:
         pages = int(Path("/proc/self/statm").read_text().split()[5])
     except FileNotFoundError:
@@ -129,8 +127,8 @@ def _data_bytes() -> int:
 
 
 def _crash(path: Path, exit_code: int) -> Exception:
-    """What to raise for a child that ended without a word. exit_code: negative, the signal that ended it."""
+    """The error for a child that ended without a message. exit_code: if negative, the signal that killed it."""
     if exit_code == -signal.SIGKILL:
-        return MemoryError(f"the system ended the process that decoded {path}")
+        return MemoryError(f"the system killed the process that decoded {path}")
     name = signal.Signals(-exit_code).name if exit_code < 0 else f"exit status {exit_code}"
     return MediaError(f"{path} made its decoder crash ({name})", REMEDY)

@@ -1,4 +1,4 @@
-"""Opening a local media file, and nothing but that file."""
+"""Opens a local media file, and only that file."""
 
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -7,17 +7,19 @@ from pathlib import Path
 import av
 import av.container
 import av.error
+from av.stream import Disposition
+from av.video.stream import VideoStream
 
 from frame_expressions.runtime.errors import MediaError
 
-# Playlists, concat scripts and image patterns would open further files: only plain containers are allowed.
+# Only plain containers: playlists, concat scripts and image patterns would open other files.
 DEMUXERS = "mov,matroska,avi,flv,mpeg,mpegts,mpegvideo,asf,ogg,m4v,h263,h264,hevc,obu,ivf,mxf,dv,rm,nut,wtv,mjpeg,gif"
 ONLY_THIS_FILE = {"protocol_whitelist": "file", "format_whitelist": DEMUXERS}
 REMEDY = "replace it with a file that ffmpeg can play, or leave its track out of the corpus"
 
 
 def media_url(path: Path) -> str:
-    """The file as a `file:` address: no character of its name is read as a protocol or an option."""
+    """The file as a `file:` URL, so ffmpeg takes no character of its name for a protocol or an option."""
     return f"file:{Path(path).absolute()}"
 
 
@@ -25,13 +27,21 @@ def media_url(path: Path) -> str:
 def open_media(path: Path) -> Iterator[av.container.InputContainer]:
     """Open `path` for demuxing.
 
-    Raises MediaError for a file that is missing, empty, or in no container of `DEMUXERS`.
+    Raises MediaError if the file is missing or empty, or if none of `DEMUXERS` reads it.
     """
     try:
-        # Metadata in a damaged or old file need not be UTF-8.
+        # Metadata of a damaged or old file need not be UTF-8.
         container = av.open(media_url(path), options=ONLY_THIS_FILE, metadata_errors="replace")
     except av.error.FFmpegError as error:
         what = f"{path} cannot be opened as a video ({error.strerror})"
         raise MediaError(what, REMEDY, error.strerror) from error
     with container:
         yield container
+
+
+def first_video_stream(container: av.container.InputContainer, path: Path) -> VideoStream:
+    """The first video stream that is not cover art; raises MediaError if there is none."""
+    for stream in container.streams.video:
+        if not stream.disposition & Disposition.attached_pic:
+            return stream
+    raise MediaError(f"{path} has no video stream", REMEDY)

@@ -1,4 +1,4 @@
-"""A film for people from frames at given times, with sound: H.264 and AAC in MP4, the same bytes each time."""
+"""Writes an overlay video for people: H.264 and AAC in MP4, the same bytes each time."""
 
 from collections.abc import Iterable, Iterator
 from fractions import Fraction
@@ -12,42 +12,42 @@ from frame_expressions.media.audio import open_audio
 from frame_expressions.runtime.errors import InputError
 
 TICKS_PER_S = 90_000
-SOUND_BLOCK = 1024  # samples of an AAC frame
+AAC_FRAME_SAMPLES = 1024
 
 
-def write_film(path: Path, frames: Iterable[tuple[float, float, np.ndarray]], sound: Path | None) -> None:
-    """Encode a film whose frames are shown when and as long as they say.
+def write_video(path: Path, frames: Iterable[tuple[float, float, np.ndarray]], audio: Path | None) -> None:
+    """Encode a video from frames with given times, and audio.
 
-    frames: start (s, from 0, rising), length (s) and picture, uint8 [H, W, 3], RGB, all of one size with even sides.
-    sound: an audio file that begins with the first frame, or None.
+    frames: start (s, from 0, strictly increasing), length (s) and image, uint8 [H, W, 3], RGB, all of one size with
+    even sides. audio: an audio file that starts with the first frame, or None.
     """
-    with atomic_write(path) as temporary, av.open(str(temporary), "w", format="mp4", options=_EXACT) as film:
-        pictures = None
-        blocks = _sound_packets(film, sound) if sound else iter(())
+    with atomic_write(path) as temporary, av.open(str(temporary), "w", format="mp4", options=_EXACT) as video:
+        stream = None
+        blocks = _audio_packets(video, audio) if audio else iter(())
         coming = None
         for start_s, length_s, rgb in frames:
-            if pictures is None:
-                pictures = _Pictures(film, rgb.shape[1], rgb.shape[0])
+            if stream is None:
+                stream = _VideoStream(video, rgb.shape[1], rgb.shape[0])
                 coming = next(blocks, None)
-            pictures.add(start_s, length_s, rgb)
-            while coming and coming[0] <= start_s:  # so that a player need not jump in the file
-                film.mux(coming[1])
+            stream.add(start_s, length_s, rgb)
+            while coming and coming[0] <= start_s:  # interleaved, so a player need not seek
+                video.mux(coming[1])
                 coming = next(blocks, None)
-        pictures.finish()
+        stream.finish()
         while coming:
-            film.mux(coming[1])
+            video.mux(coming[1])
             coming = next(blocks, None)
 
 
 _EXACT = {"fflags": "+bitexact", "movflags": "+faststart"}
 
 
-class _Pictures:
-    """The film's picture stream."""
+class _VideoStream:
+    """The video stream of the file."""
 
-    def __init__(self, film: av.container.OutputContainer, width_px: int, height_px: int):
-        self._film = film
-        self._stream = film.add_stream("libx264", rate=Fraction(30), options={"preset": "veryfast", "crf": "23"})
+    def __init__(self, video: av.container.OutputContainer, width_px: int, height_px: int):
+        self._video = video
+        self._stream = video.add_stream("libx264", rate=Fraction(30), options={"preset": "veryfast", "crf": "23"})
         self._stream.width, self._stream.height, self._stream.pix_fmt = width_px, height_px, "yuv420p"
         context = self._stream.codec_context
         context.time_base, context.thread_count = Fraction(1, TICKS_PER_S), 1
@@ -66,21 +66,21 @@ class _Pictures:
     def _mux(self, packets: list[av.Packet]) -> None:
         for packet in packets:
             packet.duration = self._length.pop(packet.pts)
-            self._film.mux(packet)
+            self._video.mux(packet)
 
 
-def _sound_packets(film: av.container.OutputContainer, sound: Path) -> Iterator[tuple[float, list[av.Packet]]]:
-    """Packets of the sound, with the time (s) at which what they hold begins."""
-    with open_audio(sound) as opened:
+def _audio_packets(video: av.container.OutputContainer, audio: Path) -> Iterator[tuple[float, list[av.Packet]]]:
+    """Packets of the audio, each with the start time (s) of its samples."""
+    with open_audio(audio) as opened:
         layout = "mono" if opened.channels == 1 else "stereo"
-        stream = film.add_stream("aac", rate=opened.samplerate, layout=layout)
+        stream = video.add_stream("aac", rate=opened.samplerate, layout=layout)
         stream.codec_context.flags |= av.codec.context.Flags.bitexact
         position = 0
-        for block in opened.blocks(SOUND_BLOCK, dtype="float32", always_2d=True):
+        for block in opened.blocks(AAC_FRAME_SAMPLES, dtype="float32", always_2d=True):
             frame = av.AudioFrame.from_ndarray(np.ascontiguousarray(block.T), format="fltp", layout=layout)
             frame.sample_rate, frame.pts, frame.time_base = opened.samplerate, position, Fraction(1, opened.samplerate)
             yield position / opened.samplerate, stream.encode(frame)
             position += len(block)
         if position != opened.frames:
-            raise InputError(f"{sound} is cut off", "delete it and run the workflow again")
+            raise InputError(f"{audio} is cut off", "delete it and run the workflow again")
         yield position / opened.samplerate, stream.encode(None)

@@ -1,57 +1,46 @@
-"""What a video file says of itself, read without decoding a picture."""
+"""The header of a video file, read without decoding a frame."""
 
 import logging
 from dataclasses import dataclass
 from pathlib import Path
 
 import av.error
-from av.container import InputContainer
-from av.stream import Disposition
-from av.video.stream import VideoStream
 
-from frame_expressions.media.container import REMEDY, open_media
-from frame_expressions.runtime.errors import InputError
+from frame_expressions.media.container import first_video_stream, open_media
 
 
 @dataclass(frozen=True)
 class Header:
-    """Number of pictures that the container declares for its first video, and whether it has sound.
+    """The number of frames that the container declares for its first video stream, and whether it has audio.
 
-    The number is a hint: containers count pictures that do not decode. It is 0 where the container does not say, and
-    where the file ends before the last picture that it announces.
+    The number is a hint: containers count frames that do not decode. It is 0 if the container does not declare one, or
+    if the file ends before the last frame of its index.
     """
 
     num_frames: int
-    has_sound: bool
+    has_audio: bool
 
 
 def read_header(path: Path) -> Header:
-    """The header of a video; raises InputError for a file that cannot be opened or has no video stream."""
+    """The header of a video; raises MediaError for a file that cannot be opened or has no video stream."""
     with open_media(path) as container:
-        stream = _first_video_stream(container, path)
+        stream = first_video_stream(container, path)
         entries = stream.index_entries
         is_cut = len(entries) > 0 and entries[-1].pos + entries[-1].size > Path(path).stat().st_size
         return Header(0 if is_cut else stream.frames, bool(container.streams.audio))
 
 
 def count_packets(path: Path) -> int:
-    """Number of pictures stored in a video's first video stream, by reading the whole file without decoding it.
+    """The number of frames stored in a video's first video stream; reads the whole file without decoding it.
 
-    Pictures that the container says are not to be shown are left out; where the file breaks off, the count ends. Never
-    fewer than decode. Raises InputError as `read_header`.
+    Never less than the number of frames that decode. Frames that the container marks as not shown are not counted; the
+    count ends where the file is cut off or damaged. Raises as `read_header` does.
     """
     number = 0
     with open_media(path) as container:
         try:
-            for packet in container.demux(_first_video_stream(container, path)):
+            for packet in container.demux(first_video_stream(container, path)):
                 number += packet.size > 0 and not packet.is_discard
         except av.error.FFmpegError as error:
-            logging.warning("%s breaks off: %s", path, error.strerror)
+            logging.warning("%s ends early: %s", path, error.strerror)
     return number
-
-
-def _first_video_stream(container: InputContainer, path: Path) -> VideoStream:
-    for stream in container.streams.video:
-        if not stream.disposition & Disposition.attached_pic:  # a cover image is no video
-            return stream
-    raise InputError(f"{path} has no video stream", REMEDY)

@@ -1,4 +1,4 @@
-"""A video's timeline: the artifact that says which frames there are and when."""
+"""A video's timeline: the artifact that lists its frames and their times."""
 
 from pathlib import Path
 
@@ -8,17 +8,18 @@ from frame_expressions.artifacts.parquet import read_parquet, read_provenance
 from frame_expressions.runtime.errors import InputError
 
 SINGLE_FRAME_S = 0.04
+"""Length of a video with a single frame."""
 
 
 def read_times(timeline: Path) -> np.ndarray:
-    """time_s of every frame, float64 [T], rising; empty for a skipped video."""
+    """time_s of every frame, float64 [T], strictly increasing; empty for a skipped video."""
     return read_parquet(timeline, columns=["time_s"])["time_s"].to_numpy()
 
 
 def check_unchanged(video: Path, timeline: Path, provenance: dict) -> None:
-    """Raise InputError where an artifact's provenance has other content of `video` than its timeline was made from.
+    """Raise InputError if the content of `video` in an artifact's provenance differs from that in its timeline's.
 
-    Decoding is deterministic: a file that is unchanged since it kept the limits of extraction still keeps them.
+    Decoding is deterministic: an unchanged file that passed the limits during extraction still passes them.
     """
     decoded = read_provenance(timeline)["inputs"]
     now = provenance["inputs"]
@@ -27,7 +28,7 @@ def check_unchanged(video: Path, timeline: Path, provenance: dict) -> None:
 
 
 def duration_s(time_s: np.ndarray) -> float:
-    """Length in s of a timeline [T]: until one median frame interval after the last picture; 0 when empty."""
+    """Length in s of a timeline [T]: until one median frame interval after the last frame; 0 if empty."""
     if len(time_s) == 0:
         return 0.0
     return float(time_s[-1] + (np.median(np.diff(time_s)) if len(time_s) > 1 else SINGLE_FRAME_S))

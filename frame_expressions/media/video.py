@@ -1,4 +1,4 @@
-"""The one reader of pictures: every stage decodes through it, so frame k is the same everywhere."""
+"""The only video reader: every stage decodes with it, so frame k is the same everywhere."""
 
 import logging
 from collections.abc import Iterator
@@ -12,26 +12,25 @@ import av.error
 import numpy as np
 from av.container import InputContainer
 from av.sidedata.sidedata import SideDataContainer
-from av.stream import Disposition
 from av.video.reformatter import Interpolation
 from av.video.stream import VideoStream
 
-from frame_expressions.media.avi import first_picture_hold_s
-from frame_expressions.media.container import REMEDY, open_media
+from frame_expressions.media.avi import first_frame_hold_s
+from frame_expressions.media.container import REMEDY, first_video_stream, open_media
 from frame_expressions.media.limits import Limits
 from frame_expressions.runtime.errors import InputError, MediaError
 
-FALLBACK_STEP_S = Fraction(1, 25)  # between pictures of a stream that states neither times nor a rate
+FALLBACK_STEP_S = Fraction(1, 25)  # between frames of a stream that states neither times nor a rate
 WIDEST_PIXEL = 8  # pixel aspect ratios beyond 8:1 come from damaged headers
 
 
 @dataclass(frozen=True)
 class Frame:
-    """One picture of a video, in display order.
+    """One frame of a video.
 
-    `number` is 1-based. `time_s` counts from the first picture's presentation time, `clock_s` is on the
-    container's clock, which the sound shares. `decoded` is False where the decoder marked the picture as
-    damaged. Width and height are those of the upright picture with square pixels.
+    number: 1-based, in display order. time_s: since the first frame's presentation time. clock_s: on the container's
+    clock, which the audio shares. decoded: False if the decoder marked the frame as damaged. width_px, height_px: of
+    the upright frame with square pixels. av_frame: as stored. display: its display matrix, see `upright`.
     """
 
     number: int
@@ -40,16 +39,16 @@ class Frame:
     decoded: bool
     width_px: int
     height_px: int
-    picture: av.VideoFrame
+    av_frame: av.VideoFrame
     display: np.ndarray
 
     @cached_property
     def rgb(self) -> np.ndarray:
-        """The upright picture, uint8 [H, W, 3], RGB; converted when first asked for."""
+        """The upright frame, uint8 [H, W, 3], RGB; converted on first use."""
         return self._converted(self.width_px, self.height_px)
 
     def thumbnail(self, longest_px: int) -> np.ndarray:
-        """The upright picture with a longer side of at most `longest_px`, uint8 [h, w, 3], RGB; never enlarged."""
+        """The upright frame with a longer side of at most `longest_px`, uint8 [h, w, 3], RGB; never enlarged."""
         scale = min(1.0, longest_px / max(self.width_px, self.height_px))
         width_px, height_px = (max(1, round(scale * side)) for side in (self.width_px, self.height_px))
         return self._converted(width_px, height_px, Interpolation.AREA | Interpolation.FULL_CHR_H_INT)
@@ -57,51 +56,53 @@ class Frame:
     def _converted(self, width_px: int, height_px: int, interpolation: int = Interpolation.BILINEAR) -> np.ndarray:
         if _is_transposed(self.display):
             width_px, height_px = height_px, width_px
-        # One thread: the picture must not depend on how many cores the job was given.
-        stored = self.picture.to_ndarray(
+        # One thread: the result must not depend on the number of cores of the job.
+        stored = self.av_frame.to_ndarray(
             format="rgb24", width=width_px, height=height_px, interpolation=interpolation, threads=1
         )
         return upright(stored, self.display)
 
 
 def read_video(path: Path, limits: Limits | None = None) -> Iterator[Frame]:
-    """Yield every picture of the first video stream that decodes, once and in display order.
+    """Yield every frame of the first video stream that decodes, once and in display order.
 
-    Constant and variable frame rates are alike: nothing is dropped or repeated. Packets that do not decode
-    are left out, and a stream that breaks off ends there, both with a warning. A picture without a time
-    stamp, or with one that does not lie after the picture before, comes one step of the stream's rate after
-    it, in AVI one step as long as the last. The decoder runs in one thread, because its repair of damaged H.264
-    pictures depends on the number of threads (measured on bit-flipped clips).
+    No frame is dropped or repeated, at constant or variable frame rates. Packets that do not decode are left out, and a
+    stream that is cut off ends there, both with a warning. A frame whose time stamp is missing, or not later than the
+    previous frame's, comes one step of the stream's rate after that frame; in AVI, a step as long as the last one.
+    The decoder runs in one thread, because its concealment of damaged H.264 frames depends on the number of threads
+    (measured on bit-flipped clips).
 
-    Raises MediaError for a file that cannot be opened, has no video stream, of which no picture decodes, or that
-    exceeds `limits` in the size of its pictures, which are judged before the first is decoded, or in its length.
+    Raises MediaError if the file cannot be opened, has no video stream, or none of its frames decodes, and if it
+    exceeds `limits` in length or in frame size, which is checked before the first frame is decoded.
     """
     with open_media(path) as container:
-        stream = _first_video_stream(container, path)
+        stream = first_video_stream(container, path)
+        if stream.codec_context is None:
+            raise MediaError(f"{path} has a video format that no decoder knows", REMEDY)
         if limits:
             limits.check_size(path, stream.codec_context.width, stream.codec_context.height)
         stream.codec_context.thread_count = 1
         step_s = 1 / stream.guessed_rate if stream.guessed_rate else FALLBACK_STEP_S
-        # AVI stores no presentation times: libavformat's guess for H.264 with B-frames is out of order, while
-        # the decoding times of pictures in display order are evenly spaced. They start when the decoder lets
-        # go of the first picture; the file's clock starts with that picture.
+        # AVI stores no presentation times: libavformat's guess for H.264 with B-frames is out of order, while the
+        # decoding times of frames in display order are evenly spaced. They start when the decoder releases the first
+        # frame; the file's clock starts with that frame.
         in_avi = container.format.name == "avi"
-        hold_s, held_s = first_picture_hold_s(container, stream), Fraction(0)
+        hold_s, held_s = first_frame_hold_s(container, stream), Fraction(0)
         number, last, first = 0, None, None
-        for number, picture in enumerate(_decode(container, stream, path), start=1):
-            ticks = picture.dts if in_avi else picture.pts
+        for number, av_frame in enumerate(_decode(container, stream, path), start=1):
+            ticks = av_frame.dts if in_avi else av_frame.pts
             stamp = None if ticks is None else ticks * stream.time_base - held_s
             if number == 2 and hold_s and stamp == first + hold_s + stream.time_base:
                 held_s = hold_s
                 stamp -= held_s
             before, last = last, rising_time(stamp, last, step_s)
             if in_avi and before is not None and stamp is not None:
-                step_s = last - before  # of the pictures still in the decoder at the file's end, AVI gives no time
+                step_s = last - before  # AVI has no times for frames still in the decoder at its end
             if first is None:
                 first = last
                 clock_start = (stream.start_time or 0) * stream.time_base if in_avi else first
-            display = _display_matrix(picture)
-            width, height = _square_size(picture, stream.sample_aspect_ratio)
+            display = _display_matrix(av_frame)
+            width, height = _square_size(av_frame, stream.sample_aspect_ratio)
             if _is_transposed(display):
                 width, height = height, width
             if limits:
@@ -111,20 +112,20 @@ def read_video(path: Path, limits: Limits | None = None) -> Iterator[Frame]:
                 number=number,
                 time_s=float(last - first),
                 clock_s=float(clock_start + last - first),
-                decoded=not picture.is_corrupt,
+                decoded=not av_frame.is_corrupt,
                 width_px=width,
                 height_px=height,
-                picture=picture,
+                av_frame=av_frame,
                 display=display,
             )
         if number == 0:
-            raise MediaError(f"{path} holds no picture that can be decoded", REMEDY)
+            raise MediaError(f"{path} has no frame that can be decoded", REMEDY)
 
 
 def read_frames(video: Path, num_frames: int) -> Iterator[Frame]:
-    """Yield the `num_frames` pictures that the video's timeline counts.
+    """Yield the frames of a video whose timeline has `num_frames`.
 
-    0, a skipped video, leaves it unopened. Raises InputError where the video no longer has that many.
+    0, a skipped video, leaves the file unopened. Raises InputError if the video no longer has that many frames.
     """
     if num_frames == 0:
         return
@@ -136,20 +137,20 @@ def read_frames(video: Path, num_frames: int) -> Iterator[Frame]:
         yield frame
     if number != num_frames:
         raise InputError(
-            f"{video} no longer has the {num_frames} pictures of its timeline",
+            f"{video} no longer has the {num_frames} frames of its timeline",
             "delete its file in results/timeline and run the workflow again",
         )
 
 
 def start_time_s(path: Path) -> float:
-    """The first picture's presentation time on the container's clock, which the sound shares."""
+    """The first frame's presentation time on the container's clock, which the audio shares."""
     return next(read_video(path)).clock_s
 
 
 def rising_time(stamp: Fraction | None, last: Fraction | None, step_s: Fraction) -> Fraction:
-    """The picture's time: its stamp if that lies after `last`, the picture before, else a step after that.
+    """A frame's time: its stamp if later than `last`, the previous frame's time, else one step after `last`.
 
-    A first picture without a stamp is at 0.
+    A first frame without a stamp is at 0.
     """
     if last is None:
         return Fraction(0) if stamp is None else stamp
@@ -157,11 +158,10 @@ def rising_time(stamp: Fraction | None, last: Fraction | None, step_s: Fraction)
 
 
 def upright(stored: np.ndarray, display: np.ndarray) -> np.ndarray:
-    """Turn and mirror a stored picture [H, W, 3] as its display matrix says.
+    """Rotate and mirror a stored frame [H, W, 3] according to its display matrix.
 
-    `display` is int [2, 2], a rotation by a multiple of 90 degrees with or without a mirror:
-    (x, y) of the stored picture lies along (x a + y c, x b + y d) of the upright one, with [[a, b], [c, d]].
-    Source: libavutil/display.h.
+    display: int [2, 2], a rotation by a multiple of 90 degrees with or without a mirror: (x, y) of the stored frame is
+    in direction (x a + y c, x b + y d) of the upright frame, with [[a, b], [c, d]]. Source: libavutil/display.h.
     """
     transposed = _is_transposed(display)
     along_x, along_y = (display[1, 0], display[0, 1]) if transposed else (display[0, 0], display[1, 1])
@@ -171,15 +171,6 @@ def upright(stored: np.ndarray, display: np.ndarray) -> np.ndarray:
     if along_y < 0:
         turned = turned[::-1]
     return np.ascontiguousarray(turned)
-
-
-def _first_video_stream(container: InputContainer, path: Path) -> VideoStream:
-    for stream in container.streams.video:
-        if not stream.disposition & Disposition.attached_pic:  # a cover image is no video
-            if stream.codec_context is None:
-                raise MediaError(f"{path} is in a video format that no decoder knows", REMEDY)
-            return stream
-    raise MediaError(f"{path} has no video stream", REMEDY)
 
 
 def _decode(container: InputContainer, stream: VideoStream, path: Path) -> Iterator[av.VideoFrame]:
@@ -193,27 +184,27 @@ def _decode(container: InputContainer, stream: VideoStream, path: Path) -> Itera
         except av.error.MemoryError:
             raise
         except av.error.FFmpegError as error:
-            logging.warning("%s breaks off: %s", path, error.strerror)
-            packet = None  # what the decoder still holds comes out
+            logging.warning("%s ends early: %s", path, error.strerror)
+            packet = None  # flushes the decoder
         try:
-            pictures = stream.decode(packet)
+            frames = stream.decode(packet)
         except av.error.MemoryError:
-            raise  # a reader with more memory would count more pictures
+            raise  # a reader with more memory would count more frames
         except av.error.FFmpegError:
             failed += 1
-            pictures = []
-        yield from pictures
+            frames = []
+        yield from frames
         if packet is None:
             break
     if failed:
         logging.warning("%s: %d packets do not decode and are left out", path, failed)
 
 
-def _display_matrix(picture: av.VideoFrame) -> np.ndarray:
-    """Rotation and mirror of the picture's display matrix, int [2, 2], to the nearest quarter turn."""
-    # Not picture.side_data: the picture would hold it as it holds the picture, and some hundred pictures
-    # would wait in memory for the garbage collector.
-    stored = SideDataContainer(picture).get("DISPLAYMATRIX")
+def _display_matrix(av_frame: av.VideoFrame) -> np.ndarray:
+    """Rotation and mirror of a frame's display matrix, int [2, 2], to the nearest quarter turn."""
+    # Not av_frame.side_data, which would make a reference cycle: some hundred frames would wait in memory for the
+    # garbage collector.
+    stored = SideDataContainer(av_frame).get("DISPLAYMATRIX")
     if stored is None:
         return np.eye(2, dtype=int)
     matrix = np.frombuffer(bytes(stored), np.int32).reshape(3, 3)[:2, :2]
@@ -226,8 +217,8 @@ def _is_transposed(display: np.ndarray) -> bool:
     return bool(display[0, 0] == 0)
 
 
-def _square_size(picture: av.VideoFrame, pixel_aspect: Fraction | None) -> tuple[int, int]:
-    """Width and height in px of the stored picture once its pixels are square; the height stays."""
+def _square_size(av_frame: av.VideoFrame, pixel_aspect: Fraction | None) -> tuple[int, int]:
+    """Width and height in px of a stored frame after conversion to square pixels; the height stays."""
     if pixel_aspect and Fraction(1, WIDEST_PIXEL) <= pixel_aspect <= WIDEST_PIXEL:
-        return max(1, round(picture.width * pixel_aspect)), picture.height
-    return picture.width, picture.height
+        return max(1, round(av_frame.width * pixel_aspect)), av_frame.height
+    return av_frame.width, av_frame.height

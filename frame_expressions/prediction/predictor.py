@@ -7,6 +7,9 @@ import pandas as pd
 import yaml
 
 from frame_expressions.artifacts.logits import mean_logits
+from frame_expressions.media.audio_windows import AudioWindowSettings
+from frame_expressions.media.frame_images import FrameSettings
+from frame_expressions.media.limits import Limits
 from frame_expressions.media.timeline import read_times
 from frame_expressions.prediction.exported_model import ExportedModel
 from frame_expressions.prediction.frame_table import Prediction, predictions_table
@@ -48,7 +51,7 @@ def predict_video(
     config = yaml.safe_load(CONFIG.read_text())
     exported = ExportedModel.read(Path(model))
     exported.configure(config)
-    refusing = {"on_bad_video": "stop", "limits": config["execution"]["limits"]}
+    refusing = {"on_bad_video": "stop", "limits": Limits(**config["execution"]["limits"])}
     compute = {"device": device, "num_threads": num_threads}
     with tempfile.TemporaryDirectory() as folder:
         made = {name: Path(folder) / name for name in ("timeline", "frames", "faces", "crops", "windows")}
@@ -58,7 +61,7 @@ def predict_video(
             video=video,
             timeline=made["timeline"],
             frames=made["frames"],
-            **config["frames"] | {"images": "none"},
+            settings=FrameSettings(**config["frames"] | {"images": "none"}),
             **refusing,
         )
         kind = "cascade" if detector is None else "insightface"
@@ -87,7 +90,12 @@ def predict_video(
             num_threads=num_threads,
         )
         resample_audio.run(video=video, timeline=made["timeline"], audio=audio, **refusing)
-        window_audio.run(audio=audio, timeline=made["timeline"], windows=made["windows"], **config["audio"])
+        window_audio.run(
+            audio=audio,
+            timeline=made["timeline"],
+            windows=made["windows"],
+            settings=AudioWindowSettings(**config["audio"]),
+        )
         pairs = {kind: (Path(folder) / f"{kind}.npy", Path(folder) / f"{kind}.index") for kind in ("visual", "audio")}
         dump_visual_features.run(
             encoder=exported.folder / "visual",

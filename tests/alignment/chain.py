@@ -16,6 +16,9 @@ from frame_expressions.challenge.alignment import labels_for_frames, rows_from_f
 from frame_expressions.faces.crops import CropSettings
 from frame_expressions.faces.tracking import SubjectSettings
 from frame_expressions.media.audio import SAMPLE_RATE, read_audio
+from frame_expressions.media.audio_windows import AudioWindowSettings
+from frame_expressions.media.frame_images import FrameSettings
+from frame_expressions.media.limits import Limits
 from tests.alignment import beeps, pictures
 from tests.alignment.generator import Clip
 from tests.media import LIMITS
@@ -68,11 +71,9 @@ def run(clip: Clip, video: Path, folder: Path) -> tuple[Found, Files]:
         video=video,
         timeline=files.timeline,
         frames=files.frames,
-        images="full",
-        thumbnail_px=0,
-        jpeg_quality=95,
+        settings=FrameSettings(images="full", thumbnail_px=0, jpeg_quality=95),
         on_bad_video="stop",
-        limits=LIMITS,
+        limits=Limits(**LIMITS),
     )
     num_frames = _check_timeline(clip, files, found)
     numbers = _check_frames(files, found)
@@ -94,8 +95,15 @@ def run(clip: Clip, video: Path, folder: Path) -> tuple[Found, Files]:
         num_threads=1,
     )
     _check_crops(files, found, num_frames)
-    resample_audio.run(video=video, timeline=files.timeline, audio=files.audio, on_bad_video="stop", limits=LIMITS)
-    window_audio.run(audio=files.audio, timeline=files.timeline, windows=files.audio_windows, half_width_s=HALF_WIDTH_S)
+    resample_audio.run(
+        video=video, timeline=files.timeline, audio=files.audio, on_bad_video="stop", limits=Limits(**LIMITS)
+    )
+    window_audio.run(
+        audio=files.audio,
+        timeline=files.timeline,
+        windows=files.audio_windows,
+        settings=AudioWindowSettings(HALF_WIDTH_S),
+    )
     _check_sound(clip, files, found)
     _check_rows(files.name, found, numbers, num_frames)
     return found, files

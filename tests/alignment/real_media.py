@@ -7,6 +7,8 @@ from pathlib import Path
 
 from frame_expressions.artifacts.parquet import read_parquet
 from frame_expressions.media.audio import read_audio
+from frame_expressions.media.frame_images import FrameSettings
+from frame_expressions.media.limits import Limits
 from frame_expressions.runtime.errors import InputError
 from tests.media import LIMITS
 from workflow_scripts import extract_frames, resample_audio
@@ -64,13 +66,11 @@ def _outcome(shared: Path, row: dict, folder: Path) -> Outcome:
             video=video,
             timeline=timeline,
             frames=frames,
-            images="none",
-            thumbnail_px=0,
-            jpeg_quality=0,
+            settings=FrameSettings(images="none", thumbnail_px=0, jpeg_quality=0),
             on_bad_video="stop",
-            limits=LIMITS,
+            limits=Limits(**LIMITS),
         )
-        resample_audio.run(video=video, timeline=timeline, audio=audio, on_bad_video="stop", limits=LIMITS)
+        resample_audio.run(video=video, timeline=timeline, audio=audio, on_bad_video="stop", limits=Limits(**LIMITS))
     except InputError as error:
         sentence = str(error).replace(f"{video}", video.name)
         return Outcome(**expected, frames=None, damaged=0, shown="", state="", outcome=sentence)

@@ -4,6 +4,8 @@ import pytest
 
 from frame_expressions.faces.boxes import read_boxes
 from frame_expressions.faces.tracking import SubjectSettings
+from frame_expressions.media.frame_images import FrameSettings
+from frame_expressions.media.limits import Limits
 from tests.media import LIMITS
 from tests.persons.scene import two_who_change_sides, write_scene
 from workflow_scripts import detect_faces, extract_frames, select_subject
@@ -22,11 +24,9 @@ def scene(tmp_path_factory):
         video=video,
         timeline=timeline,
         frames=folder / "frames.parquet",
-        images="none",
-        thumbnail_px=0,
-        jpeg_quality=0,
+        settings=FrameSettings(images="none", thumbnail_px=0, jpeg_quality=0),
         on_bad_video="stop",
-        limits=LIMITS,
+        limits=Limits(**LIMITS),
     )
     return made, video, timeline
 

@@ -7,6 +7,8 @@ from PIL import Image
 
 from frame_expressions.artifacts.parquet import read_parquet, read_provenance
 from frame_expressions.faces.boxes import read_faces
+from frame_expressions.media.frame_images import FrameSettings
+from frame_expressions.media.limits import Limits
 from frame_expressions.runtime.errors import InputError
 from tests.media import LIMITS, make_video
 from workflow_scripts import extract_frames
@@ -17,9 +19,9 @@ SCRFD = {"input_px": 320, "min_score": 0.5, "device": "cpu"}
 
 def detect(tmp_path, video, detector="cascade", model=None, **settings):
     timeline, faces = tmp_path / "timeline.parquet", tmp_path / "faces.parquet"
-    images = {"images": "none", "thumbnail_px": 1, "jpeg_quality": 1}
+    decoding = {"settings": FrameSettings("none", 1, 1), "limits": Limits(**LIMITS)}
     extract_frames.run(
-        video=video, timeline=timeline, frames=tmp_path / "frames.parquet", on_bad_video="skip", limits=LIMITS, **images
+        video=video, timeline=timeline, frames=tmp_path / "frames.parquet", on_bad_video="skip", **decoding
     )
     settings = settings or {"scale_factor": 1.2, "step_ratio": 1.5, "min_neighbors": 4}
     paths = {"videos": [video], "timelines": [timeline], "faces": [faces]}

@@ -7,21 +7,23 @@ import pytest
 from PIL import Image
 
 from frame_expressions.artifacts.parquet import read_parquet, read_provenance
+from frame_expressions.media.frame_images import FrameSettings
+from frame_expressions.media.limits import Limits
 from frame_expressions.runtime.errors import InputError
 from tests.media import LIMITS, make_video
 from workflow_scripts.extract_frames import run
 
 
-def extract(tmp_path, video, **settings):
-    defaults = {
-        "images": "thumbnails",
-        "thumbnail_px": 32,
-        "jpeg_quality": 90,
-        "on_bad_video": "stop",
-        "limits": LIMITS,
-    }
+def extract(tmp_path, video, images="thumbnails", on_bad_video="stop"):
     timeline, frames = tmp_path / "timeline.parquet", tmp_path / "frames.parquet"
-    run(video=video, timeline=timeline, frames=frames, **(defaults | settings))
+    run(
+        video=video,
+        timeline=timeline,
+        frames=frames,
+        settings=FrameSettings(images, thumbnail_px=32, jpeg_quality=90),
+        on_bad_video=on_bad_video,
+        limits=Limits(**LIMITS),
+    )
     return timeline, frames
 
 
@@ -66,7 +68,7 @@ def test_the_timeline_does_not_depend_on_the_images_and_is_the_same_each_time(tm
 
 def test_a_bad_video_stops(tmp_path):
     (tmp_path / "v.mp4").write_bytes(b"no video")
-    with pytest.raises(InputError, match=r"v\.mp4 cannot be opened .*, or set corpus\.on_bad_video to skip\."):
+    with pytest.raises(InputError, match=r"v\.mp4 cannot be opened .*, or set execution\.on_bad_video to skip\."):
         extract(tmp_path, tmp_path / "v.mp4")
     assert [path.name for path in tmp_path.iterdir()] == ["v.mp4"]
 

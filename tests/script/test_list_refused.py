@@ -3,25 +3,27 @@
 import pytest
 
 from frame_expressions.media.audio import read_audio
+from frame_expressions.media.frame_images import FrameSettings
+from frame_expressions.media.limits import Limits
 from frame_expressions.media.quarantine import Refusal, read_refusals, record_refusals, write_refusals
 from frame_expressions.runtime.errors import InputError, MediaError
 from tests.media import H264, LIMITS, make_flash_and_beep, make_video
 from workflow_scripts import extract_frames, resample_audio
 from workflow_scripts.list_refused import run
 
-IMAGES = {"images": "none", "thumbnail_px": 0, "jpeg_quality": 0}
+IMAGES = {"settings": FrameSettings("none", 0, 0)}
 
 
 def prepare(folder, video, limits=LIMITS, on_bad_video="skip"):
     timeline, audio = folder / f"{video.stem}.parquet", folder / f"{video.stem}.flac"
-    refusing = {"on_bad_video": on_bad_video, "limits": limits}
+    refusing = {"on_bad_video": on_bad_video, "limits": Limits(**limits)}
     extract_frames.run(video=video, timeline=timeline, frames=folder / "frames.parquet", **IMAGES, **refusing)
     resample_audio.run(video=video, timeline=timeline, audio=audio, **refusing)
     return timeline, audio
 
 
 def config_of(on_bad_video, limits=LIMITS):
-    return {"corpus": {"on_bad_video": on_bad_video}, "limits": limits}
+    return {"execution": {"on_bad_video": on_bad_video, "limits": limits}}
 
 
 def test_skipped_videos_and_sound_that_was_left_out_are_listed_and_good_ones_not(tmp_path):
@@ -39,7 +41,7 @@ def test_skipped_videos_and_sound_that_was_left_out_are_listed_and_good_ones_not
     assert skipped.reason.startswith("bad name.mkv cannot be opened") and str(tmp_path) not in skipped.reason
     assert skipped.ffmpeg == "Invalid data found when processing input"
     assert (left_out.file, left_out.stage, left_out.ffmpeg) == (str(odd), "resample_audio", "")
-    assert left_out.reason.startswith("The sound of odd.mkv is left out: no decoder knows its format; ")
+    assert left_out.reason.startswith("The audio of odd.mkv is left out: no decoder knows its format; ")
     run(files=files[:1], timelines=[made[0][0]], audio=[made[0][1]], **listing)
     assert tsv.read_text() == "file\tstage\treason\tffmpeg\n"
 
@@ -48,8 +50,8 @@ def test_sound_that_exceeds_a_limit_stops_or_is_left_out(tmp_path):
     video = tmp_path / "v.mkv"
     make_flash_and_beep(video, 25, [*H264, "-c:a", "aac"])
     timeline, audio = prepare(tmp_path, video)
-    tight = {"video": video, "timeline": timeline, "audio": audio, "limits": LIMITS | {"memory_mb": 1}}
-    with pytest.raises(MediaError, match=r"v\.mkv .*, or set corpus\.on_bad_video to skip\."):
+    tight = {"video": video, "timeline": timeline, "audio": audio, "limits": Limits(**LIMITS | {"memory_mb": 1})}
+    with pytest.raises(MediaError, match=r"v\.mkv .*, or set execution\.on_bad_video to skip\."):
         resample_audio.run(on_bad_video="stop", **tight)
     assert read_audio(audio)[1] == "audible"  # of the run before
     resample_audio.run(on_bad_video="skip", **tight)
@@ -70,9 +72,9 @@ def test_what_other_settings_have_refused_is_to_be_tried_again(tmp_path):
     assert len(read_refusals(tmp_path / "quarantine.tsv")) == 1
     listing([0, 1], config_of("skip", limits | {"video_s": 9}))  # refuses no more and no less
     remedy = rf"; delete {tmp_path}/batch and run the same command again\."
-    with pytest.raises(InputError, match=rf"long\.parquet is .* limits\.num_frames: 2, now 3{remedy}"):
+    with pytest.raises(InputError, match=rf"long\.parquet is .* execution\.limits\.num_frames: 2, now 3{remedy}"):
         listing([0, 1], config_of("skip", limits | {"num_frames": 3}))
-    with pytest.raises(InputError, match=rf"long\.parquet is .* corpus\.on_bad_video: skip, now stop{remedy}"):
+    with pytest.raises(InputError, match=rf"long\.parquet is .* execution\.on_bad_video: skip, now stop{remedy}"):
         listing([0, 1], config_of("stop", limits))
     listing([0], config_of("stop"))
 
@@ -92,7 +94,7 @@ def test_a_file_that_changes_between_stages_is_told(tmp_path):
     timeline, audio = prepare(tmp_path, video)
     make_video(video, [0, 4, 8])
     with pytest.raises(InputError, match=r"v\.mkv has changed since .*v\.parquet was made from it; run"):
-        resample_audio.run(video=video, timeline=timeline, audio=audio, on_bad_video="skip", limits=LIMITS)
+        resample_audio.run(video=video, timeline=timeline, audio=audio, on_bad_video="skip", limits=Limits(**LIMITS))
 
 
 def test_a_job_that_passes_adds_nothing_to_a_finished_run(tmp_path):
@@ -125,7 +127,7 @@ def test_a_job_that_stops_leaves_its_row_until_the_file_passes(tmp_path):
 def test_a_video_beyond_a_limit_is_refused_and_one_at_the_limit_is_not(tmp_path, limit, value):
     video = make_video(tmp_path / "v.mkv", [0, 4, 8])
     refusing = {"on_bad_video": "stop", "timeline": tmp_path / "t", "frames": tmp_path / "f"} | IMAGES
-    with pytest.raises(MediaError, match=rf"v\.mkv has .*, and limits\.{limit} is {value}; raise it"):
-        extract_frames.run(video=video, limits=LIMITS | {limit: value}, **refusing)
+    with pytest.raises(MediaError, match=rf"v\.mkv has .*, and execution\.limits\.{limit} is {value}; raise the limit"):
+        extract_frames.run(video=video, limits=Limits(**LIMITS | {limit: value}), **refusing)
     allowed = {"frame_pixels": 64 * 48, "num_frames": 3, "video_s": 0.08}
-    extract_frames.run(video=video, limits=LIMITS | allowed, **refusing)
+    extract_frames.run(video=video, limits=Limits(**LIMITS | allowed), **refusing)

@@ -11,6 +11,7 @@ from frame_expressions.artifacts.parquet import write_parquet
 from frame_expressions.artifacts.provenance import provenance_of
 from frame_expressions.artifacts.schemas import TIMELINE
 from frame_expressions.media.audio import read_audio
+from frame_expressions.media.limits import Limits
 from tests.media import LIMITS, make_video
 from workflow_scripts.resample_audio import run
 
@@ -32,7 +33,7 @@ def test_samples_that_are_no_numbers(tmp_path, value):
         pa.Table.from_pylist(rows, schema=TIMELINE), tmp_path / "t.parquet", provenance_of({}, [tmp_path / "v.mkv"])
     )
     files = {"video": tmp_path / "v.mkv", "timeline": tmp_path / "t.parquet", "audio": tmp_path / "a.flac"}
-    run(**files, on_bad_video="stop", limits=LIMITS)
+    run(**files, on_bad_video="stop", limits=Limits(**LIMITS))
     found, state = read_audio(tmp_path / "a.flac")
     assert state == "audible" and np.isfinite(found).all() and np.abs(found).max() <= 1
     others = np.r_[0:3999, 4101:16000]

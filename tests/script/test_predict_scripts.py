@@ -11,6 +11,9 @@ from frame_expressions.artifacts.parquet import read_parquet
 from frame_expressions.artifacts.schemas import SUBJECT
 from frame_expressions.artifacts.schemas import TIMELINE as TIMELINE_SCHEMA
 from frame_expressions.artifacts.vocabulary import EXPRESSIONS
+from frame_expressions.faces.boxes import SUBJECT
+from frame_expressions.media.frame_images import FrameSettings
+from frame_expressions.media.limits import Limits
 from frame_expressions.media.timeline import duration_s, read_times
 from frame_expressions.media.video import read_video
 from frame_expressions.prediction.frame_table import PROBABILITIES
@@ -34,11 +37,9 @@ def timeline(tmp_path, video):
         video=video,
         timeline=path,
         frames=tmp_path / "frames.parquet",
-        images="none",
-        thumbnail_px=8,
-        jpeg_quality=80,
+        settings=FrameSettings(images="none", thumbnail_px=8, jpeg_quality=80),
         on_bad_video="stop",
-        limits=LIMITS,
+        limits=Limits(**LIMITS),
     )
     return path
 
@@ -177,7 +178,9 @@ def test_of_the_logits_of_all_videos_only_its_own_are_read(tmp_path, timeline, s
 
 def test_the_film_keeps_the_videos_frames_times_and_length(tabulated, tmp_path, video, timeline):
     tabulated([SEEN], [[_logits([4] * 8)]])
-    resample_audio.run(video=video, timeline=timeline, audio=tmp_path / "clip.flac", on_bad_video="stop", limits=LIMITS)
+    resample_audio.run(
+        video=video, timeline=timeline, audio=tmp_path / "clip.flac", on_bad_video="stop", limits=Limits(**LIMITS)
+    )
     film = tmp_path / "film.mp4"
     draw_overlay.run(
         video=video, table=tmp_path / "clip.parquet", timeline=timeline, audio=tmp_path / "clip.flac", film=film
@@ -200,11 +203,9 @@ def test_a_skipped_video_gives_empty_tables_and_a_film_that_says_why(tmp_path, t
         video=video,
         timeline=timeline,
         frames=tmp_path / "frames.parquet",
-        images="none",
-        thumbnail_px=8,
-        jpeg_quality=80,
+        settings=FrameSettings(images="none", thumbnail_px=8, jpeg_quality=80),
         on_bad_video="skip",
-        limits=LIMITS,
+        limits=Limits(**LIMITS),
     )
     empty = {name: [] for name in SUBJECT.names}
     write_logits({}, tmp_path / "logits.parquet", {})

@@ -11,6 +11,7 @@ from frame_expressions.artifacts.parquet import write_parquet
 from frame_expressions.artifacts.provenance import provenance_of
 from frame_expressions.artifacts.schemas import TIMELINE
 from frame_expressions.media.audio import read_audio
+from frame_expressions.media.limits import Limits
 from tests.media import H264, LIMITS, make_flash_and_beep
 from workflow_scripts.resample_audio import run
 
@@ -21,7 +22,13 @@ def resample(tmp_path, video, num_frames, rate=25):
         for number in range(num_frames)
     ]
     write_parquet(pa.Table.from_pylist(rows, schema=TIMELINE), tmp_path / "t.parquet", provenance_of({}))
-    run(video=video, timeline=tmp_path / "t.parquet", audio=tmp_path / "a.flac", on_bad_video="stop", limits=LIMITS)
+    run(
+        video=video,
+        timeline=tmp_path / "t.parquet",
+        audio=tmp_path / "a.flac",
+        on_bad_video="stop",
+        limits=Limits(**LIMITS),
+    )
     return tmp_path / "a.flac"
 
 
@@ -49,17 +56,17 @@ def test_sound_shorter_or_longer_than_the_pictures_is_padded_or_cut_with_a_note(
     video = make(tmp_path / "v.mkv", ["-c:a", "pcm_s16le"])
     samples, _ = read_audio(resample(tmp_path, video, 75))
     assert len(samples) == 48000 and not samples[32100:].any()
-    assert "the last 1.000 s have no sound: padded" in caplog.text and "cut" not in caplog.text
+    assert "the last 1.000 s have no audio: padded with silence" in caplog.text and "cut" not in caplog.text
     samples, state = read_audio(resample(tmp_path, video, 25))
-    assert len(samples) == 16000 and "sound goes on for 1.000 s or more after the last frame: cut" in caplog.text
+    assert len(samples) == 16000 and "the audio continues for at least 1.000 s after the last frame: cut" in caplog.text
     assert state == "silent"  # the beep was in what was cut
 
 
 @pytest.mark.parametrize(
     ("settings", "note"),
     [
-        ({"sound_starts_s": 0.5}, "the first 0.500 s have no sound: padded"),
-        ({"start_s": 0.48, "sound_starts_s": -0.48}, "sound starts 0.480 s before the first frame: cut"),
+        ({"sound_starts_s": 0.5}, "the first 0.500 s have no audio: padded with silence"),
+        ({"start_s": 0.48, "sound_starts_s": -0.48}, "the audio starts 0.480 s before the first frame: cut"),
     ],
 )
 def test_sound_that_starts_late_or_early_is_padded_or_cut_with_a_note(tmp_path, caplog, settings, note):

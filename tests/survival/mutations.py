@@ -39,6 +39,9 @@ from frame_expressions.artifacts.parquet import read_parquet, read_provenance
 from frame_expressions.faces.crops import CropSettings
 from frame_expressions.faces.tracking import SubjectSettings
 from frame_expressions.media.audio import SAMPLE_RATE, read_audio
+from frame_expressions.media.audio_windows import AudioWindowSettings
+from frame_expressions.media.frame_images import FrameSettings
+from frame_expressions.media.limits import Limits
 from frame_expressions.media.timeline import duration_s
 from frame_expressions.runtime.errors import InputError
 from tests.conftest import ROOT
@@ -223,15 +226,13 @@ def _run(video: Path, folder: Path, sender: Connection) -> None:
 
 
 def _stages(video: Path, folder: Path) -> None:
-    refusing = {"on_bad_video": "skip", "limits": DECODING}
+    refusing = {"on_bad_video": "skip", "limits": Limits(**DECODING)}
     timeline, faces, subject = (folder / f"{name}.parquet" for name in ("timeline", "faces", "subject"))
     extract_frames.run(
         video=video,
         timeline=timeline,
         frames=folder / "frames.parquet",
-        images="thumbnails",
-        thumbnail_px=64,
-        jpeg_quality=80,
+        settings=FrameSettings(images="thumbnails", thumbnail_px=64, jpeg_quality=80),
         **refusing,
     )
     detect_faces.run(
@@ -253,7 +254,10 @@ def _stages(video: Path, folder: Path) -> None:
     )
     resample_audio.run(video=video, timeline=timeline, audio=folder / "audio.flac", **refusing)
     window_audio.run(
-        audio=folder / "audio.flac", timeline=timeline, windows=folder / "windows.parquet", half_width_s=0.5
+        audio=folder / "audio.flac",
+        timeline=timeline,
+        windows=folder / "windows.parquet",
+        settings=AudioWindowSettings(half_width_s=0.5),
     )
 
 

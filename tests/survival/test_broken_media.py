@@ -136,22 +136,22 @@ def a_year_between_pictures(path):
 KINDS = [
     (cut_in_half, "", range(10, 50)),
     (zero_bytes, "cannot be opened as a video", [0]),
-    (header_only, "holds no picture that can be decoded", [0]),
+    (header_only, "has no frame that can be decoded", [0]),
     (no_index, "cannot be opened as a video", [0]),
     (sound_only, "has no video stream", [0]),
     (one_frame, "", [1]),
     (another_extension, "", [50]),
     (stamps_out_of_order, "", [10]),
     (ten_hours_declared, "", [50]),
-    (huge_pictures_declared, "holds no picture that can be decoded", [0]),  # 16384 x 16384 is beyond FFmpeg itself
-    (large_pictures_declared, "has pictures of 8192 x 8192 pixels", [0]),
+    (huge_pictures_declared, "has no frame that can be decoded", [0]),  # 16384 x 16384 is beyond FFmpeg itself
+    (large_pictures_declared, "has frames of 8192 x 8192 pixels", [0]),
     (one_pixel, "", [3]),
     (a_thousand_frames_a_second, "", [200]),
     (a_picture("PNG"), "cannot be opened as a video", [0]),
     (a_picture("JPEG"), "cannot be opened as a video", [0]),
-    (a_folder, "is missing or is no file", [0]),
-    (a_dangling_link, "is missing or is no file", [0]),
-    (a_year_between_pictures, "has a picture at 31536000 s", [0]),
+    (a_folder, "is missing or is not a file", [0]),
+    (a_dangling_link, "is missing or is not a file", [0]),
+    (a_year_between_pictures, "has a frame at 31536000 s", [0]),
 ]
 
 

@@ -17,6 +17,7 @@ import pytest
 from frame_expressions.artifacts.parquet import read_parquet, read_provenance
 from frame_expressions.media import audio
 from frame_expressions.media.container import open_media
+from frame_expressions.media.frame_images import FrameSettings
 from frame_expressions.media.limits import Limits
 from frame_expressions.runtime.errors import MediaError
 from tests.media import H264, LIMITS, make_flash_and_beep
@@ -110,7 +111,7 @@ def test_scripts_that_name_other_files_are_refused_and_open_none(tmp_path, traps
     for name, text in hostile_texts(traps):
         video.write_text(text)
         timeline, frames = tmp_path / "timeline.parquet", tmp_path / "frames.parquet"
-        settings = {"images": "thumbnails", "thumbnail_px": 32, "jpeg_quality": 80, "limits": LIMITS}
+        settings = {"settings": FrameSettings("thumbnails", 32, 80), "limits": Limits(**LIMITS)}
         extract_frames.run(video=video, timeline=timeline, frames=frames, on_bad_video="skip", **settings)
         assert "cannot be opened as a video" in read_provenance(timeline)["settings"]["skipped"], name
         assert read_parquet(frames).num_rows == 0
@@ -230,10 +231,10 @@ def test_names_of_files_are_only_names(tmp_path):
         video, made = tmp_path / name, tmp_path / "made"
         if not video.exists():
             shutil.copy(tmp_path / "good.mkv", video)
-        refusing = {"on_bad_video": "stop", "limits": LIMITS}
+        refusing = {"on_bad_video": "stop", "limits": Limits(**LIMITS)}
         timeline, frames = made / "timeline.parquet", made / "frames.parquet"
-        settings = {"images": "none", "thumbnail_px": 0, "jpeg_quality": 0}
-        extract_frames.run(video=video, timeline=timeline, frames=frames, **settings, **refusing)
+        settings = FrameSettings("none", 0, 0)
+        extract_frames.run(video=video, timeline=timeline, frames=frames, settings=settings, **refusing)
         resample_audio.run(video=video, timeline=timeline, audio=made / "audio.flac", **refusing)
         samples, state = audio.read_audio(made / "audio.flac")
         found = (read_parquet(timeline).to_pydict(), samples.tolist(), state)
@@ -245,7 +246,7 @@ def test_names_of_files_are_only_names(tmp_path):
 
 def test_a_pattern_is_no_name_of_the_files_that_it_fits(tmp_path):
     make_flash_and_beep(tmp_path / "frame001.mkv", 25, [*H264, "-an"])
-    settings = {"images": "none", "thumbnail_px": 0, "jpeg_quality": 0, "on_bad_video": "stop", "limits": LIMITS}
+    settings = {"settings": FrameSettings("none", 0, 0), "on_bad_video": "stop", "limits": Limits(**LIMITS)}
     for name in ("frame%03d.mkv", "frame*.mkv", "frame00[1].mkv"):
-        with pytest.raises(MediaError, match="is missing or is no file"):
+        with pytest.raises(MediaError, match="is missing or is not a file"):
             extract_frames.run(video=tmp_path / name, timeline=tmp_path / "t", frames=tmp_path / "f", **settings)

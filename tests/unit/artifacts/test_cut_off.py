@@ -22,7 +22,7 @@ from frame_expressions.encoders.loading import (
 )
 from frame_expressions.fusion.model import FusionModel
 from frame_expressions.media.audio import read_audio, write_audio
-from frame_expressions.media.film_writer import write_film
+from frame_expressions.media.film_writer import write_video
 from frame_expressions.prediction.exported_model import ExportedModel
 from frame_expressions.runtime.errors import InputError
 from frame_expressions.smoothing.smoothing import Smoothing
@@ -147,7 +147,7 @@ def _audio(folder):
 def _film_sound(folder):
     path, _ = _audio(folder)
     frames = [(0.0, 1.0, np.zeros((16, 16, 3), np.uint8))]
-    return path, lambda: write_film(folder / "film.mp4", frames, path)
+    return path, lambda: write_video(folder / "film.mp4", frames, path)
 
 
 def _tracks(folder):
@@ -214,7 +214,7 @@ def test_an_artifact_that_is_cut_off_anywhere_is_named_with_the_remedy(tmp_path,
 def test_a_matrix_of_another_kind_is_refused(tmp_path, features):
     npy, index = _shard(tmp_path, "t1")
     np.save(npy, features)
-    with pytest.raises(InputError, match=r"t1\.npy holds float.* and not float16 rows; delete it"):
+    with pytest.raises(InputError, match=r"t1\.npy holds float.* instead of float16 rows; delete it"):
         FeatureShards([(npy, index)])
 
 
@@ -244,5 +244,5 @@ def test_sound_of_another_program_is_refused(tmp_path):
     with soundfile.SoundFile(tmp_path / "a.flac", "w", 16000, 1, "PCM_16", format="FLAC") as flac:
         flac.comment = "made elsewhere"
         flac.write(np.zeros(100, np.int16))
-    with pytest.raises(InputError, match=r"a\.flac does not say whether there is sound; delete it"):
+    with pytest.raises(InputError, match=r"a\.flac does not state whether it is audible; delete it"):
         read_audio(tmp_path / "a.flac")

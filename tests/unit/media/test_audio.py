@@ -9,7 +9,7 @@ import soundfile
 from frame_expressions.artifacts.vocabulary import AUDIBLE, SILENT
 from frame_expressions.media.audio import (
     SAMPLE_RATE,
-    UndecodableSound,
+    UndecodableAudio,
     decode_audio,
     read_audio,
     write_audio,
@@ -104,7 +104,7 @@ def test_what_decodes_of_damaged_sound_is_kept(tmp_path, caplog, codec):
     samples = decoded(path, 2 * SAMPLE_RATE, tmp_path)
     loud = np.flatnonzero(np.abs(samples) > 0.3 * np.abs(samples).max()) / SAMPLE_RATE
     assert loud[0] == pytest.approx(1.2, abs=0.01) and loud[-1] == pytest.approx(1.2 + BEEP_S, abs=0.01)
-    assert "The sound of" in caplog.text and "spoilt.mp4 is damaged (ffmpeg: " in caplog.text
+    assert "The audio of" in caplog.text and "spoilt.mp4 is damaged (ffmpeg: " in caplog.text
     assert "Invalid data found" in caplog.text
 
 
@@ -112,7 +112,7 @@ def test_what_decodes_of_damaged_sound_is_kept(tmp_path, caplog, codec):
 def test_sound_of_which_nothing_decodes_is_told_with_the_last_line_of_ffmpeg(tmp_path, name, codec):
     make_flash_and_beep(tmp_path / name, 25, [*H264, "-c:a", codec])
     path = spoil_sound(tmp_path / name, 0, tmp_path / f"spoilt_{name}")
-    with pytest.raises(UndecodableSound, match=r"spoilt.* nothing of it decodes; ") as refused:
+    with pytest.raises(UndecodableAudio, match=r"spoilt.* nothing of it decodes; ") as refused:
         decoded(path, 2 * SAMPLE_RATE, tmp_path)
     assert bool(refused.value.ffmpeg) == (codec == "aac")  # mp2 without a rate is not even tried
 
@@ -121,7 +121,7 @@ def test_sound_of_an_unknown_format_is_told(tmp_path):
     make_flash_and_beep(tmp_path / "v.mkv", 25, [*H264, "-c:a", "libopus"])
     content = (tmp_path / "v.mkv").read_bytes()
     (tmp_path / "v.mkv").write_bytes(content.replace(b"A_OPUS", b"A_MINE"))
-    with pytest.raises(UndecodableSound, match=r"v\.mkv .* no decoder knows its format; "):
+    with pytest.raises(UndecodableAudio, match=r"v\.mkv .* no decoder knows its format; "):
         decoded(tmp_path / "v.mkv", 1000, tmp_path)
 
 
@@ -148,7 +148,7 @@ def test_a_missing_ffmpeg_is_named_with_the_remedy(tmp_path, monkeypatch):
         raise RuntimeError("No ffmpeg exe could be found.")
 
     monkeypatch.setattr(imageio_ffmpeg, "get_ffmpeg_exe", not_found)
-    with pytest.raises(InputError, match=r"No ffmpeg is found; install it again .* or set IMAGEIO_FFMPEG_EXE"):
+    with pytest.raises(InputError, match=r"No ffmpeg was found; install it again .* or set IMAGEIO_FFMPEG_EXE"):
         decoded(path, 100, tmp_path)
 
 
@@ -173,5 +173,5 @@ def test_a_broken_recording_is_refused(tmp_path):
         with pytest.raises(InputError, match=r"b\.flac .*delete it"):
             read_audio(tmp_path / "b.flac")
     soundfile.write(tmp_path / "c.flac", np.zeros(10), 16000)
-    with pytest.raises(InputError, match="does not say whether there is sound"):
+    with pytest.raises(InputError, match="does not state whether it is audible"):
         read_audio(tmp_path / "c.flac")

@@ -3,7 +3,7 @@ import numpy as np
 import pytest
 import soundfile
 
-from frame_expressions.media.film_writer import write_film
+from frame_expressions.media.film_writer import write_video
 from frame_expressions.media.timeline import duration_s
 from frame_expressions.media.video import read_video
 
@@ -17,7 +17,7 @@ def _frames(times_s):
 @pytest.mark.parametrize("times_s", [[0.0], [0.0, 0.04, 0.08, 0.12], [0.0, 0.04, 0.2, 0.213, 1.5]])
 def test_every_frame_is_shown_at_its_time_and_the_last_as_long(tmp_path, times_s):
     film = tmp_path / "film.mp4"
-    write_film(film, _frames(times_s), None)
+    write_video(film, _frames(times_s), None)
     frames = list(read_video(film))
     assert [frame.time_s for frame in frames] == pytest.approx(times_s, abs=1e-4)
     assert [round(float(frame.rgb.mean())) for frame in frames] == pytest.approx(
@@ -31,7 +31,7 @@ def test_sound_begins_with_the_first_frame_and_is_whole(tmp_path):
     sound = np.zeros(32_000, np.float32)
     sound[8000:9600] = 0.5 * np.sin(np.arange(1600) / 16_000 * 2 * np.pi * 1000)
     soundfile.write(tmp_path / "sound.flac", sound, 16_000)
-    write_film(tmp_path / "film.mp4", _frames(np.arange(50) / 25), tmp_path / "sound.flac")
+    write_video(tmp_path / "film.mp4", _frames(np.arange(50) / 25), tmp_path / "sound.flac")
     with av.open(str(tmp_path / "film.mp4")) as opened:
         pieces = [(frame.time, frame.to_ndarray()[0]) for frame in opened.decode(audio=0)]
     heard = np.concatenate([samples for _, samples in pieces])
@@ -44,7 +44,7 @@ def test_sound_begins_with_the_first_frame_and_is_whole(tmp_path):
 def test_the_same_frames_give_the_same_bytes(tmp_path):
     soundfile.write(tmp_path / "sound.flac", np.random.default_rng(0).uniform(-0.1, 0.1, 16_000), 16_000)
     for name in ("one", "two"):
-        write_film(tmp_path / f"{name}.mp4", _frames(np.arange(20) / 25), tmp_path / "sound.flac")
+        write_video(tmp_path / f"{name}.mp4", _frames(np.arange(20) / 25), tmp_path / "sound.flac")
     assert (tmp_path / "one.mp4").read_bytes() == (tmp_path / "two.mp4").read_bytes()
 
 
@@ -54,5 +54,5 @@ def test_a_film_that_breaks_off_leaves_nothing(tmp_path):
         raise RuntimeError("gone")
 
     with pytest.raises(RuntimeError, match="gone"):
-        write_film(tmp_path / "film.mp4", breaking(), None)
+        write_video(tmp_path / "film.mp4", breaking(), None)
     assert list(tmp_path.iterdir()) == []
