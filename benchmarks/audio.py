@@ -20,9 +20,10 @@ from benchmarks.measuring import Row, compared, limited, on_cores, seconds_in_tu
 from frame_expressions.artifacts.parquet import write_parquet
 from frame_expressions.artifacts.provenance import provenance_of
 from frame_expressions.artifacts.text import write_json
+from frame_expressions.artifacts.vocabulary import AUDIBLE
 from frame_expressions.encoders.audio import AudioEncoder, chunks, window_means
 from frame_expressions.encoders.loading import load_encoder, load_feature_extractor, random_encoder, save_encoder
-from frame_expressions.media.audio import SAMPLE_RATE, SOUND, read_audio, write_audio
+from frame_expressions.media.audio import SAMPLE_RATE, read_audio, write_audio
 from frame_expressions.media.audio_windows import windows as windows_about
 from frame_expressions.networks.device import start_torch
 from workflow_scripts import dump_audio_features
@@ -159,13 +160,13 @@ def _recording(seconds: int) -> Path:
         noise = lfilter([0.2], [1, -0.8], rng.normal(size=seconds * SAMPLE_RATE))
         loudness = 1 + np.sin(np.arange(len(noise)) / SAMPLE_RATE * 2 * np.pi * 3)
         samples = (2000 * loudness * noise).clip(-32768, 32767).astype(np.int16)
-        write_audio(samples, SOUND, path, provenance_of({}))
+        write_audio(samples, AUDIBLE, path, provenance_of({}))
         bounds = _bounds(samples)
         columns = {
             "frame": pa.array(np.arange(1, len(bounds) + 1), pa.int32()),
             "start_sample": bounds[:, 0],
             "end_sample": bounds[:, 1],
-            "has_sound": np.ones(len(bounds), bool),
+            "audible": np.ones(len(bounds), bool),
         }
         write_parquet(pa.table(columns), path.with_suffix(".parquet"), provenance_of({}))
     return path

@@ -31,7 +31,7 @@ def rows(model: Path, video: Path | None = None) -> list[Row]:
             timeline=timeline,
             audio=FOLDER / "audio.flac",
             on_bad_video="stop",
-            limits=yaml.safe_load(Path("config.yaml").read_text())["limits"],
+            limits=yaml.safe_load(Path("config.yaml").read_text())["execution"]["limits"],
         )
         window_audio.run(
             audio=FOLDER / "audio.flac", timeline=timeline, windows=FOLDER / "windows.parquet", half_width_s=0.5

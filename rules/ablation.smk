@@ -8,9 +8,13 @@ The paper's comparisons, `snakemake ablation`: each configuration changes the me
 from it; frame_expressions/workflow/ablation_plan.py lists them.
 """
 
-from frame_expressions.workflow.ablation_plan import Ablation, METHOD
+from frame_expressions.corpora.folds import is_cross_validated
+from frame_expressions.workflow.ablation_plan import METHOD, Ablation
+from frame_expressions.workflow.code_digest import digest_of
+from frame_expressions.workflow.input_files import network_files
+from frame_expressions.workflow.resources import rising, steady
 
-plan = Ablation(config)
+ablation_plan = Ablation(config)
 
 
 wildcard_constraints:
@@ -39,20 +43,18 @@ use rule train_stage1 as train_stage1_variant with:
     benchmark:
         "results/benchmarks/train_stage1/{stage1}-{run}.tsv"
     params:
-        padaug=lambda wildcards: plan.padaug(wildcards.stage1),
-        head_name=lambda wildcards: plan.stage1_head(wildcards.stage1),
-        training=lambda wildcards: plan.with_seed_offset(STAGE1_TRAINING, wildcards.run),
+        stage1=lambda wildcards: ablation_plan.stage1_settings(
+            wildcards.stage1, wildcards.run
+        ),
 
 
 use rule dump_visual_features as dump_visual_variant with:
     input:
         encoder=lambda wildcards: network_files(
-            plan.backbone(wildcards.stage1, wildcards.run)
+            ablation_plan.backbone(wildcards.stage1, wildcards.run)
         ),
-        crops=lambda wildcards: corpus.folders("crops", corpus.shard(wildcards.shard)),
-        subjects=lambda wildcards: corpus.folders(
-            "subjects", corpus.shard(wildcards.shard)
-        ),
+        crops=lambda wildcards: corpus.shard(wildcards.shard).folders("crops"),
+        subjects=lambda wildcards: corpus.shard(wildcards.shard).folders("subjects"),
     output:
         features="results/ablation/features/{stage1}-{scales}-{run}/{shard}.npy",
         index="results/ablation/features/{stage1}-{scales}-{run}/{shard}.parquet",
@@ -61,17 +63,17 @@ use rule dump_visual_features as dump_visual_variant with:
     benchmark:
         "results/benchmarks/dump_visual_features/{stage1}-{scales}-{run}/{shard}.tsv"
     params:
-        scales=lambda wildcards: plan.scales(wildcards.scales),
+        scales=lambda wildcards: ablation_plan.scales(wildcards.scales),
 
 
 use rule train_fusion as train_fusion_variant with:
     input:
-        visual=lambda wildcards: plan.visual_shards(
+        visual=lambda wildcards: ablation_plan.visual_shards(
             wildcards.configuration,
             wildcards.run,
             corpus.shard_files("visual", "npy", ["train", "validation"]),
         ),
-        visual_index=lambda wildcards: plan.visual_shards(
+        visual_index=lambda wildcards: ablation_plan.visual_shards(
             wildcards.configuration,
             wildcards.run,
             corpus.shard_files("visual", "parquet", ["train", "validation"]),
@@ -92,15 +94,14 @@ use rule train_fusion as train_fusion_variant with:
     benchmark:
         "results/benchmarks/train_fusion/{configuration}-{run}/{fold}.tsv"
     params:
-        head=lambda wildcards: plan.configurations[wildcards.configuration].head,
-        training=lambda wildcards: plan.with_seed_offset(
-            config["fusion"]["training"], wildcards.run
+        fusion=lambda wildcards: ablation_plan.fusion_settings(
+            wildcards.configuration, wildcards.run
         ),
 
 
 rule tabulate_ablation:
     input:
-        logits=[path for row in plan.rows for path in row["logits"]],
+        logits=[path for row in ablation_plan.rows for path in row["logits"]],
     output:
         table="results/ablation/table.parquet",
         text="results/ablation/table.txt",
@@ -121,14 +122,11 @@ rule tabulate_ablation:
         runtime=rising(120),
         disk_mb=steady(100, logits=1),
     params:
-        rows=plan.rows,
+        rows=ablation_plan.rows,
         method=METHOD,
         group_of=corpus.group_of,
-        kinds=config["smoothing"]["kinds"],
-        windows=config["smoothing"]["windows"],
-        windows_at_fps=config["smoothing"]["windows_at_fps"],
-        num_resamples=config["evaluation"]["num_resamples"],
-        seed=config["evaluation"]["seed"],
+        smoothing=config["smoothing"],
+        evaluation=config["evaluation"],
         code=digest_of("tabulate_ablation"),
     script:
         "../workflow_scripts/tabulate_ablation.py"

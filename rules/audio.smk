@@ -3,10 +3,13 @@ Writes results/audio/{batch}/{video}.flac
        results/audio_windows/{batch}/{video}.parquet
 """
 
+from frame_expressions.workflow.code_digest import digest_of
+from frame_expressions.workflow.resources import rising, steady
+
 
 rule resample_audio:
     input:
-        videos=lambda wildcards: local(corpus.paths_of(wildcards.batch)),
+        videos=lambda wildcards: local(corpus.batch(wildcards.batch).paths),
         timelines="results/timeline/{batch}",
     output:
         audio=directory("results/audio/{batch}"),
@@ -22,8 +25,8 @@ rule resample_audio:
         runtime=rising(20, videos=0.5),
         disk_mb=steady(100, videos=3),
     params:
-        videos=lambda wildcards: corpus.videos_of(wildcards.batch),
-        quarantine=QUARANTINE,
+        videos=lambda wildcards: corpus.batch(wildcards.batch).names,
+        quarantine=run.quarantine,
         code=digest_of("resample_audio"),
     script:
         "../workflow_scripts/resample_audio.py"
@@ -47,8 +50,8 @@ rule window_audio:
         runtime=rising(20),
         disk_mb=steady(100, audio=2),
     params:
-        videos=lambda wildcards: corpus.videos_of(wildcards.batch),
-        half_width_s=config["audio"]["half_width_s"],
+        videos=lambda wildcards: corpus.batch(wildcards.batch).names,
+        audio=config["audio"],
         code=digest_of("window_audio"),
     script:
         "../workflow_scripts/window_audio.py"

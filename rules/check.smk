@@ -5,7 +5,8 @@ Writes results/corpus/check.tsv
 exit status says so too. It has neither output nor benchmark: so it always runs, and its table stays when it fails.
 """
 
-from frame_expressions.corpora.folds import submitted_folds
+from frame_expressions.workflow.code_digest import digest_of
+from frame_expressions.workflow.resources import rising, steady
 
 
 localrules:
@@ -24,7 +25,7 @@ rule check_corpus:
         disk_mb=steady(100),
     params:
         config=config,
-        folds=submitted_folds(config),
+        folds=run.submitted_folds,
         table="results/corpus/check.tsv",
         code=digest_of("check_corpus"),
     script:

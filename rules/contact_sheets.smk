@@ -6,6 +6,13 @@ Writes results/contact_sheets/{track}.jpg, {track}.json
 `snakemake contact_sheets` makes them all: who was chosen in every track, the most doubtful tracks first.
 """
 
+from frame_expressions.workflow.code_digest import digest_of
+from frame_expressions.workflow.resources import rising, steady
+
+
+def _video_of(wildcards):
+    return corpus.video(corpus.track(wildcards.track).video)
+
 
 rule contact_sheets:
     input:
@@ -15,13 +22,13 @@ rule contact_sheets:
 
 rule draw_contact_sheet:
     input:
-        subjects=lambda wildcards: corpus.folders("subjects", [wildcards.track]),
-        faces=lambda wildcards: corpus.folders("faces", [wildcards.track]),
-        timelines=lambda wildcards: corpus.folders("timeline", [wildcards.track]),
-        frames=lambda wildcards: corpus.folders("frames", [wildcards.track]),
-        crops=lambda wildcards: corpus.folders("crops", [wildcards.track]),
+        subjects=lambda wildcards: _video_of(wildcards).folder("subjects"),
+        faces=lambda wildcards: _video_of(wildcards).folder("faces"),
+        timelines=lambda wildcards: _video_of(wildcards).folder("timeline"),
+        frames=lambda wildcards: _video_of(wildcards).folder("frames"),
+        crops=lambda wildcards: _video_of(wildcards).folder("crops"),
         video=lambda wildcards: (
-            local(corpus.path_of(corpus.track(wildcards.track).video))
+            local(_video_of(wildcards).path)
             if config["frames"]["images"] == "none"
             else []
         ),
@@ -41,10 +48,7 @@ rule draw_contact_sheet:
         disk_mb=steady(100, frames=1, crops=1, faces=1),
     params:
         source=lambda wildcards: corpus.track(wildcards.track).video,
-        num_frames=config["contact_sheets"]["num_frames"],
-        num_changes=config["contact_sheets"]["num_changes"],
-        frame_width_px=config["contact_sheets"]["frame_width_px"],
-        jpeg_quality=config["contact_sheets"]["jpeg_quality"],
+        contact_sheets=config["contact_sheets"],
         code=digest_of("draw_contact_sheet"),
     script:
         "../workflow_scripts/draw_contact_sheet.py"

@@ -6,10 +6,15 @@ whole graph is known at once, a new video runs its own batch only, and a fault s
 table is for people and for the submission.
 """
 
+from dataclasses import asdict
+
+from frame_expressions.workflow.code_digest import digest_of
+from frame_expressions.workflow.resources import rising, steady
+
 
 rule index_corpus:
     input:
-        videos=local(corpus.video_paths),
+        videos=local(list(corpus.paths.values())),
         annotations=local(corpus.annotations),
         template=local(corpus.template or []),
     output:
@@ -26,8 +31,8 @@ rule index_corpus:
         runtime=rising(20),
         disk_mb=steady(100),
     params:
-        tracks=corpus.rows,
-        on_bad_video=config["corpus"]["on_bad_video"],
+        tracks=[asdict(track) for track in corpus.tracks],
+        on_bad_video=config["execution"]["on_bad_video"],
         code=digest_of("index_corpus"),
     script:
         "../workflow_scripts/index_corpus.py"

@@ -4,7 +4,11 @@ Writes results/demo/affwild2/: videos, annotations, test template, in the organi
        results/demo/affectnet/, results/demo/rafdb/: image sets for Stage I, in their layouts
 """
 
+from pathlib import Path
+
+from frame_expressions.workflow.code_digest import digest_of
 from frame_expressions.workflow.corpus import DEMO_ROOT, demo_files
+from frame_expressions.workflow.resources import rising, steady
 
 
 rule make_demo_videos:

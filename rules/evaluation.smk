@@ -9,6 +9,9 @@ own split), `nested` and `paper` (two ways to cross-validate).
 """
 
 from frame_expressions.corpora.folds import fold_names
+from frame_expressions.workflow.code_digest import digest_of
+from frame_expressions.workflow.corpus import label_rows
+from frame_expressions.workflow.resources import rising, steady
 
 NUM_FOLDS = config["cross_validation"]["num_folds"]
 
@@ -21,7 +24,10 @@ rule cross_validation:
 rule assign_folds:
     input:
         annotations=local(corpus.annotations),
-        timelines=corpus.folders("timeline", corpus.unannotated_tracks),
+        timelines=corpus.folders(
+            "timeline",
+            [track for track in corpus.labelled_tracks if not track.annotation],
+        ),
     output:
         folds="results/corpus/folds.tsv",
     log:
@@ -36,7 +42,7 @@ rule assign_folds:
         runtime=rising(10),
         disk_mb=steady(100, timelines=1),
     params:
-        tracks=corpus.labelled_rows,
+        tracks=label_rows(corpus.labelled_tracks),
         num_folds=config["cross_validation"]["num_folds"],
         code=digest_of("assign_folds"),
     script:
@@ -75,8 +81,7 @@ rule evaluate:
         disk_mb=steady(100, logits=1),
     params:
         group_of=corpus.group_of,
-        num_resamples=config["evaluation"]["num_resamples"],
-        seed=config["evaluation"]["seed"],
+        evaluation=config["evaluation"],
         code=digest_of("evaluate"),
     script:
         "../workflow_scripts/evaluate.py"

@@ -6,17 +6,25 @@ Writes results/model/
 `snakemake export_model` leaves one folder that `predict` takes on any machine (docs/contracts.md).
 """
 
+from frame_expressions.prediction.exported_model import settings_of
+from frame_expressions.workflow.code_digest import digest_of
+from frame_expressions.workflow.input_files import adapted_encoder, encoder_files
+from frame_expressions.workflow.resources import rising, steady
+from frame_expressions.workflow.storage import local_if_given
+
 
 rule export_model:
     input:
         visual=local_if_given(adapted_encoder(config)),
         audio=local_if_given(encoder_files(config, "audio")),
-        fusion=expand("results/fusion/{fold}/model.safetensors", fold=SUBMITTED_FOLDS),
-        best=SUBMITTED_SMOOTHING,
-        stage1=[] if config["imported"]["backbone"] else "results/stage1/metrics.json",
+        fusion=expand(
+            "results/fusion/{fold}/model.safetensors", fold=run.submitted_folds
+        ),
+        best=run.submitted_smoothing,
+        stage1="results/stage1/metrics.json" if run.trains_stage1 else [],
         scores=expand(
             "results/fusion/{fold}/metrics.json",
-            fold=[fold for fold in SUBMITTED_FOLDS if fold != "imported"],
+            fold=run.trained_folds,
         ),
     output:
         model=directory("results/model"),

@@ -4,10 +4,15 @@ Writes results/faces/{batch}/{video}.parquet
        results/crops/{batch}/{track}.parquet
 """
 
+from frame_expressions.workflow.code_digest import digest_of
+from frame_expressions.workflow.input_files import detector_files, detector_settings
+from frame_expressions.workflow.resources import rising, steady
+from frame_expressions.workflow.storage import local_if_given
+
 
 rule detect_faces:
     input:
-        videos=lambda wildcards: local(corpus.paths_of(wildcards.batch)),
+        videos=lambda wildcards: local(corpus.batch(wildcards.batch).paths),
         timelines="results/timeline/{batch}",
         model=local_if_given(detector_files(config)),
     output:
@@ -24,10 +29,8 @@ rule detect_faces:
         runtime=rising(30, videos=6),
         disk_mb=steady(100, videos=1.5),
     params:
-        videos=lambda wildcards: corpus.videos_of(wildcards.batch),
-        detector=config["detector"]["name"],
-        settings=config["detector"][config["detector"]["name"]],
-        min_side_px=config["detector"]["min_side_px"],
+        videos=lambda wildcards: corpus.batch(wildcards.batch).names,
+        detector=detector_settings(config),
         code=digest_of("detect_faces"),
     script:
         "../workflow_scripts/detect_faces.py"
@@ -51,12 +54,8 @@ rule select_subject:
         runtime=rising(20),
         disk_mb=steady(100, faces=2),
     params:
-        tracks=lambda wildcards: corpus.persons_of(wildcards.batch),
-        max_gap_s=config["subject"]["max_gap_s"],
-        takeover_s=config["subject"]["takeover_s"],
-        min_iou=config["subject"]["min_iou"],
-        min_similarity=config["subject"]["min_similarity"],
-        memory=config["subject"]["memory"],
+        tracks=lambda wildcards: corpus.person_rows(wildcards.batch),
+        subject=config["subject"],
         code=digest_of("select_subject"),
     script:
         "../workflow_scripts/select_subject.py"
@@ -64,7 +63,7 @@ rule select_subject:
 
 rule crop_faces:
     input:
-        videos=lambda wildcards: local(corpus.paths_of(wildcards.batch)),
+        videos=lambda wildcards: local(corpus.batch(wildcards.batch).paths),
         subjects="results/subjects/{batch}",
     output:
         crops=directory("results/crops/{batch}"),
@@ -80,11 +79,12 @@ rule crop_faces:
         runtime=rising(30, videos=3),
         disk_mb=steady(100, videos=12),
     params:
-        videos=lambda wildcards: corpus.videos_of(wildcards.batch),
-        tracks=lambda wildcards: corpus.tracks_of(wildcards.batch),
-        scales=config["crops"]["scales"],
+        videos=lambda wildcards: corpus.batch(wildcards.batch).names,
+        tracks=lambda wildcards: {
+            track.track: track.video for track in corpus.batch(wildcards.batch).tracks
+        },
+        crops=config["crops"],
         size_px=config["encoders"]["visual"]["resize_px"],
-        jpeg_quality=config["crops"]["jpeg_quality"],
         code=digest_of("crop_faces"),
     script:
         "../workflow_scripts/crop_faces.py"

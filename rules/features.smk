@@ -7,14 +7,17 @@ Writes results/features/visual/{shard}.npy, {shard}.parquet
 A shard holds the tracks of one split in some batches: loading an encoder takes longer than embedding a batch.
 """
 
+from frame_expressions.workflow.code_digest import digest_of
+from frame_expressions.workflow.input_files import adapted_encoder, encoder_files
+from frame_expressions.workflow.resources import rising, steady
+from frame_expressions.workflow.storage import local_if_given
+
 
 rule dump_visual_features:
     input:
         encoder=local_if_given(adapted_encoder(config)),
-        crops=lambda wildcards: corpus.folders("crops", corpus.shard(wildcards.shard)),
-        subjects=lambda wildcards: corpus.folders(
-            "subjects", corpus.shard(wildcards.shard)
-        ),
+        crops=lambda wildcards: corpus.shard(wildcards.shard).folders("crops"),
+        subjects=lambda wildcards: corpus.shard(wildcards.shard).folders("subjects"),
     output:
         features="results/features/visual/{shard}.npy",
         index="results/features/visual/{shard}.parquet",
@@ -31,11 +34,10 @@ rule dump_visual_features:
         disk_mb=steady(200, encoder=1, crops=1.2),
         gpu=config["compute"]["gpus"],
     params:
-        tracks=lambda wildcards: corpus.shard(wildcards.shard),
+        tracks=lambda wildcards: corpus.shard(wildcards.shard).names,
         scales=config["crops"]["scales"],
         image_px=config["encoders"]["visual"]["image_px"],
-        batch_size=config["features"]["visual"]["batch_size"],
-        dtype=config["features"]["visual"]["dtype"],
+        features=config["features"]["visual"],
         device=config["compute"]["device"],
         num_threads=config["compute"]["num_threads"],
         code=digest_of("dump_visual_features"),
@@ -46,10 +48,8 @@ rule dump_visual_features:
 rule dump_audio_features:
     input:
         encoder=local_if_given(encoder_files(config, "audio")),
-        audio=lambda wildcards: corpus.folders("audio", corpus.shard(wildcards.shard)),
-        windows=lambda wildcards: corpus.folders(
-            "audio_windows", corpus.shard(wildcards.shard)
-        ),
+        audio=lambda wildcards: corpus.shard(wildcards.shard).folders("audio"),
+        windows=lambda wildcards: corpus.shard(wildcards.shard).folders("audio_windows"),
     output:
         features="results/features/audio/{shard}.npy",
         index="results/features/audio/{shard}.parquet",
@@ -66,13 +66,9 @@ rule dump_audio_features:
         disk_mb=steady(200, encoder=1, audio=10),
         gpu=config["compute"]["gpus"],
     params:
-        tracks=lambda wildcards: corpus.shard(wildcards.shard),
-        videos=lambda wildcards: corpus.shard_videos(wildcards.shard),
-        layers=config["features"]["audio"]["layers"],
-        normalise=config["features"]["audio"]["normalise"],
-        mode=config["features"]["audio"]["mode"],
-        chunk_s=config["features"]["audio"]["chunk_s"],
-        dtype=config["features"]["audio"]["dtype"],
+        tracks=lambda wildcards: corpus.shard(wildcards.shard).names,
+        videos=lambda wildcards: corpus.shard(wildcards.shard).videos,
+        features=config["features"]["audio"],
         device=config["compute"]["device"],
         num_threads=config["compute"]["num_threads"],
         code=digest_of("dump_audio_features"),

@@ -3,14 +3,17 @@ Writes results/timeline/{batch}/{video}.parquet
        results/frames/{batch}/{video}.parquet
 
 A job takes a batch of videos, named after its first one; each video and track has a file of its own.
-corpus.on_bad_video and limits are no params, which would re-run every batch where they change for one bad video: see
+execution.on_bad_video and execution.limits are not params: a change for one bad video would re-run every batch. See
 list_refused.
 """
+
+from frame_expressions.workflow.code_digest import digest_of
+from frame_expressions.workflow.resources import rising, steady
 
 
 rule extract_frames:
     input:
-        videos=lambda wildcards: local(corpus.paths_of(wildcards.batch)),
+        videos=lambda wildcards: local(corpus.batch(wildcards.batch).paths),
     output:
         timelines=directory("results/timeline/{batch}"),
         frames=directory("results/frames/{batch}"),
@@ -26,11 +29,9 @@ rule extract_frames:
         runtime=rising(20, videos=1),
         disk_mb=steady(100, videos=3),
     params:
-        videos=lambda wildcards: corpus.videos_of(wildcards.batch),
-        images=config["frames"]["images"],
-        thumbnail_px=config["frames"]["thumbnail_px"],
-        jpeg_quality=config["frames"]["jpeg_quality"],
-        quarantine=QUARANTINE,
+        videos=lambda wildcards: corpus.batch(wildcards.batch).names,
+        frames=config["frames"],
+        quarantine=run.quarantine,
         code=digest_of("extract_frames"),
     script:
         "../workflow_scripts/extract_frames.py"

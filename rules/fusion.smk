@@ -6,6 +6,9 @@ Fold `official` is the corpus's own split, `cv<k>` and `paper<k>` are those of a
 """
 
 from frame_expressions.corpora.folds import is_cross_validated
+from frame_expressions.workflow.code_digest import digest_of
+from frame_expressions.workflow.corpus import label_rows
+from frame_expressions.workflow.resources import rising, steady
 
 
 rule train_fusion:
@@ -36,10 +39,8 @@ rule train_fusion:
         disk_mb=steady(200, visual=1, audio=1),
         gpu=config["compute"]["gpus"],
     params:
-        tracks=corpus.labelled_rows,
-        head=config["fusion"]["head"],
-        head_settings=config["fusion"]["head_settings"],
-        training=config["fusion"]["training"],
+        tracks=label_rows(corpus.labelled_tracks),
+        fusion=config["fusion"],
         device=config["compute"]["device"],
         num_threads=config["compute"]["num_threads"],
         code=digest_of("train_fusion"),
@@ -68,7 +69,7 @@ rule predict_logits:
         runtime=rising(60),
         disk_mb=steady(200, visual=1, audio=1),
     params:
-        tracks=corpus.rows_in("test"),
+        tracks=label_rows(corpus.split("test")),
         num_threads=config["compute"]["num_threads"],
         code=digest_of("predict_logits"),
     script:

@@ -6,6 +6,10 @@ Writes results/imported/backbone/config.json, model.safetensors
 nothing asks for these files then.
 """
 
+from frame_expressions.workflow.code_digest import digest_of
+from frame_expressions.workflow.corpus import label_rows
+from frame_expressions.workflow.resources import rising, steady
+
 
 localrules:
     import_weights,
@@ -91,4 +95,4 @@ use rule predict_logits as predict_imported with:
     benchmark:
         "results/benchmarks/predict_logits/imported-validation.tsv"
     params:
-        tracks=corpus.rows_in("validation"),
+        tracks=label_rows(corpus.split("validation")),

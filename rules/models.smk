@@ -5,6 +5,12 @@ Writes results/models/{modality}/config.json, model.safetensors, preprocessor_co
 `snakemake fetch_models` leaves all weights on disk, so that no later job needs the network.
 """
 
+from frame_expressions.encoders.processor_config import preprocessor_config
+from frame_expressions.workflow.code_digest import digest_of
+from frame_expressions.workflow.input_files import detector_files, encoder_files
+from frame_expressions.workflow.resources import rising, steady
+from frame_expressions.workflow.storage import local_if_given
+
 
 localrules:
     fetch_models,

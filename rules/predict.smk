@@ -6,10 +6,12 @@ Writes results/predict/{folder}/{video}.parquet, {video}.csv, {video}.png, {vide
 Their batches and shards lie beside the corpus's, with names that begin with predict-{folder}.
 """
 
-from frame_expressions.workflow.corpus import predicted_split
+from frame_expressions.workflow.code_digest import digest_of
+from frame_expressions.workflow.corpus import label_rows
+from frame_expressions.workflow.resources import rising, steady
 
-PREDICTED_SPLIT = predicted_split(config)
-PREDICTED = f"results/predict/{PREDICTED_SPLIT.removeprefix('predict-')}"
+PREDICTED_SPLIT = run.predicted_split
+PREDICTED = run.predictions
 
 
 localrules:
@@ -20,17 +22,17 @@ rule predict:
     default_target: True
     input:
         f"{PREDICTED}/videos.tsv",
-        QUARANTINE,
+        run.quarantine,
         expand(
             f"{PREDICTED}/{{video}}.{{suffix}}",
-            video=corpus.videos,
+            video=list(corpus.paths),
             suffix=["parquet", "csv", "png", "mp4"],
         ),
 
 
 use rule predict_logits as predict_exported with:
     input:
-        model=local(f"{exported.folder}/fusion/{{fold}}.safetensors"),
+        model=local(f"{run.model.folder}/fusion/{{fold}}.safetensors"),
         visual=corpus.shard_files("visual", "npy", [PREDICTED_SPLIT]),
         visual_index=corpus.shard_files("visual", "parquet", [PREDICTED_SPLIT]),
         audio=corpus.shard_files("audio", "npy", [PREDICTED_SPLIT]),
@@ -42,14 +44,14 @@ use rule predict_logits as predict_exported with:
     benchmark:
         f"results/benchmarks/predict_logits/{PREDICTED_SPLIT}-{{fold}}.tsv"
     params:
-        tracks=corpus.rows_in(PREDICTED_SPLIT),
+        tracks=label_rows(corpus.split(PREDICTED_SPLIT)),
 
 
 rule tabulate_predictions:
     input:
-        logits=[f"{PREDICTED}/logits/{path.stem}.parquet" for path in exported.fusion],
-        subjects=lambda wildcards: corpus.folder_of("subjects", wildcards.video),
-        timelines=lambda wildcards: corpus.folder_of("timeline", wildcards.video),
+        logits=[f"{PREDICTED}/logits/{path.stem}.parquet" for path in run.model.fusion],
+        subjects=lambda wildcards: corpus.video(wildcards.video).folder("subjects"),
+        timelines=lambda wildcards: corpus.video(wildcards.video).folder("timeline"),
     output:
         table=f"{PREDICTED}/{{video}}.parquet",
         csv=f"{PREDICTED}/{{video}}.csv",
@@ -66,8 +68,10 @@ rule tabulate_predictions:
         runtime=rising(10),
         disk_mb=steady(100, logits=1),
     params:
-        tracks=lambda wildcards: corpus.tracks_about(wildcards.video),
-        smoothing=exported.smoothing,
+        tracks=lambda wildcards: [
+            track.track for track in corpus.video(wildcards.video).tracks
+        ],
+        smoothing=run.model.smoothing,
         code=digest_of("tabulate_predictions"),
     script:
         "../workflow_scripts/tabulate_predictions.py"
@@ -75,10 +79,10 @@ rule tabulate_predictions:
 
 rule draw_overlay:
     input:
-        video=lambda wildcards: local(corpus.path_of(wildcards.video)),
+        video=lambda wildcards: local(corpus.video(wildcards.video).path),
         table=f"{PREDICTED}/{{video}}.parquet",
-        timelines=lambda wildcards: corpus.folder_of("timeline", wildcards.video),
-        audio=lambda wildcards: corpus.folder_of("audio", wildcards.video),
+        timelines=lambda wildcards: corpus.video(wildcards.video).folder("timeline"),
+        audio=lambda wildcards: corpus.video(wildcards.video).folder("audio"),
     output:
         film=f"{PREDICTED}/{{video}}.mp4",
     log:
@@ -100,7 +104,7 @@ rule draw_overlay:
 
 rule list_predictions:
     input:
-        tables=expand(f"{PREDICTED}/{{video}}.parquet", video=corpus.videos),
+        tables=expand(f"{PREDICTED}/{{video}}.parquet", video=list(corpus.paths)),
     output:
         videos=f"{PREDICTED}/videos.tsv",
     log:

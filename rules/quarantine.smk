@@ -4,21 +4,16 @@ Writes results/quarantine.tsv, or results/predict/{folder}/quarantine.tsv for vi
 A job that refuses a file and stops the run puts the file's row there itself: this rule then does not come to run.
 """
 
-from frame_expressions.workflow.corpus import predicted_split
-
-QUARANTINE = "results/quarantine.tsv"
-if config["predict_videos"]:
-    QUARANTINE = "results/predict/{}/quarantine.tsv".format(
-        predicted_split(config).removeprefix("predict-")
-    )
+from frame_expressions.workflow.code_digest import digest_of
+from frame_expressions.workflow.resources import rising, steady
 
 
 rule list_refused:
     input:
-        timelines=corpus.folders("timeline", [row["track"] for row in corpus.rows]),
-        audio=corpus.folders("audio", [row["track"] for row in corpus.rows]),
+        timelines=corpus.folders("timeline"),
+        audio=corpus.folders("audio"),
     output:
-        quarantine=QUARANTINE,
+        quarantine=run.quarantine,
     log:
         "results/logs/list_refused.log",
     benchmark:
@@ -33,8 +28,9 @@ rule list_refused:
     params:
         videos=corpus.paths,
         refusing={
-            "corpus": {"on_bad_video": config["corpus"]["on_bad_video"]},
-            "limits": config["limits"],
+            "execution": {
+                name: config["execution"][name] for name in ("on_bad_video", "limits")
+            }
         },
         code=digest_of("list_refused"),
     script:

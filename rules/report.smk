@@ -9,13 +9,14 @@ Writes results/report.html, training_curves.png
 so. It asks for no ablation; one that was made is brought up to date first (`snakemake -n report` lists what runs).
 """
 
-REPORTED_PROTOCOL = (
-    config["cross_validation"]["protocol"]
-    if len(SUBMITTED_FOLDS) > 1
-    else SUBMITTED_FOLDS[0]
-)
+from pathlib import Path
+
+from frame_expressions.workflow.ablation_plan import METHOD
+from frame_expressions.workflow.code_digest import digest_of
+from frame_expressions.workflow.input_files import image_set_files
+from frame_expressions.workflow.resources import rising, steady
+
 ABLATION_TABLE = "results/ablation/table.parquet"
-IS_STAGE1_TRAINED = not config["imported"]["backbone"]
 
 
 rule report:
@@ -27,27 +28,29 @@ rule write_report:
     input:
         tracks="results/corpus/tracks.tsv",
         annotations=local(corpus.annotations),
-        timelines=corpus.folders("timeline", [row["track"] for row in corpus.rows]),
-        subjects=corpus.folders("subjects", [row["track"] for row in corpus.rows]),
-        audio=corpus.folders("audio", [row["track"] for row in corpus.rows]),
+        timelines=corpus.folders("timeline"),
+        subjects=corpus.folders("subjects"),
+        audio=corpus.folders("audio"),
         doubt="results/contact_sheets/doubt.tsv",
         sheets=expand(
             "results/contact_sheets/{track}.jpg",
-            track=[row["track"] for row in corpus.rows],
+            track=[track.track for track in corpus.tracks],
         ),
         check="results/submission/check.json",
-        scores=f"results/evaluation/{REPORTED_PROTOCOL}/scores.json",
-        track_scores=f"results/evaluation/{REPORTED_PROTOCOL}/tracks.parquet",
-        logits=expand("results/fusion/{fold}/val_logits.parquet", fold=SUBMITTED_FOLDS),
-        best=expand("results/smoothing/{fold}/best.json", fold=SUBMITTED_FOLDS),
-        search=SUBMITTED_SMOOTHING.replace("best.json", "search.parquet"),
-        submitted=SUBMITTED_SMOOTHING,
-        images=local(image_set_files(config)) if IS_STAGE1_TRAINED else [],
-        stage1_history="results/stage1/history.parquet" if IS_STAGE1_TRAINED else [],
-        stage1_metrics="results/stage1/metrics.json" if IS_STAGE1_TRAINED else [],
+        scores=f"results/evaluation/{run.reported_protocol}/scores.json",
+        track_scores=f"results/evaluation/{run.reported_protocol}/tracks.parquet",
+        logits=expand(
+            "results/fusion/{fold}/val_logits.parquet", fold=run.submitted_folds
+        ),
+        best=expand("results/smoothing/{fold}/best.json", fold=run.submitted_folds),
+        search=run.submitted_smoothing.replace("best.json", "search.parquet"),
+        submitted=run.submitted_smoothing,
+        images=local(image_set_files(config)) if run.trains_stage1 else [],
+        stage1_history="results/stage1/history.parquet" if run.trains_stage1 else [],
+        stage1_metrics="results/stage1/metrics.json" if run.trains_stage1 else [],
         fusion_histories=expand(
             "results/fusion/{fold}/history.parquet",
-            fold=[fold for fold in SUBMITTED_FOLDS if fold != "imported"],
+            fold=run.trained_folds,
         ),
         ablation=ABLATION_TABLE if Path(ABLATION_TABLE).exists() else [],
     output:
@@ -73,16 +76,9 @@ rule write_report:
         runtime=rising(30),
         disk_mb=steady(200, logits=1, sheets=2),
     params:
-        protocol=REPORTED_PROTOCOL,
+        protocol=run.reported_protocol,
         method=METHOD,
-        image_sets=config["stage1"]["image_sets"] if IS_STAGE1_TRAINED else [],
-        holdout=config["stage1"]["holdout"],
-        padaug=config["stage1"]["padaug"],
-        stored_px=config["encoders"]["visual"]["resize_px"],
-        image_px=config["encoders"]["visual"]["image_px"],
         group_of=corpus.group_of,
-        num_resamples=config["evaluation"]["num_resamples"],
-        seed=config["evaluation"]["seed"],
         benchmarks="results/benchmarks",
         config=config,  # the page shows it whole
         code=digest_of("write_report"),

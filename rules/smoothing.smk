@@ -7,6 +7,8 @@ tracks.
 """
 
 from frame_expressions.corpora.folds import fold_names
+from frame_expressions.workflow.code_digest import digest_of
+from frame_expressions.workflow.resources import rising, steady
 
 
 rule search_smoothing:
@@ -34,9 +36,7 @@ rule search_smoothing:
         disk_mb=steady(100, logits=1),
     params:
         role="selection",
-        kinds=config["smoothing"]["kinds"],
-        windows=config["smoothing"]["windows"],
-        windows_at_fps=config["smoothing"]["windows_at_fps"],
+        smoothing=config["smoothing"],
         code=digest_of("search_smoothing"),
     script:
         "../workflow_scripts/search_smoothing.py"

@@ -1,15 +1,12 @@
 """Reads  the image sets, results/models/visual/
 Writes results/stage1/backbone/config.json, model.safetensors
        results/stage1/head.safetensors, history.parquet, metrics.json
-
-stage1.training.num_workers is no param: it changes no result, and would train anew where memory asks for fewer.
 """
 
-STAGE1_TRAINING = {
-    name: value
-    for name, value in config["stage1"]["training"].items()
-    if name != "num_workers"
-}
+from frame_expressions.workflow.code_digest import digest_of
+from frame_expressions.workflow.input_files import encoder_files, image_set_files
+from frame_expressions.workflow.resources import rising, steady
+from frame_expressions.workflow.storage import local_if_given
 
 
 rule train_stage1:
@@ -32,7 +29,7 @@ rule train_stage1:
     resources:
         mem_mb=rising(
             config["stage1"]["num_processes"]
-            * (3000 + 1000 * config["stage1"]["training"]["num_workers"]),
+            * (3000 + 1000 * config["execution"]["num_workers"]),
             encoder=8 * config["stage1"]["num_processes"],
         ),
         runtime=rising(1440),
@@ -40,18 +37,9 @@ rule train_stage1:
         # One for each process, where there are any.
         gpu=config["stage1"]["num_processes"] * (config["compute"]["gpus"] > 0),
     params:
-        image_sets=config["stage1"]["image_sets"],
-        holdout=config["stage1"]["holdout"],
+        stage1=config["stage1"],
         stored_px=config["encoders"]["visual"]["resize_px"],
         image_px=config["encoders"]["visual"]["image_px"],
-        frozen_embeddings=config["stage1"]["frozen_embeddings"],
-        frozen_blocks=config["stage1"]["frozen_blocks"],
-        head_name=config["stage1"]["head"],
-        moe=config["stage1"]["moe"],
-        padaug=config["stage1"]["padaug"],
-        augmentation=config["stage1"]["augmentation"],
-        training=STAGE1_TRAINING,
-        num_processes=config["stage1"]["num_processes"],
         device=config["compute"]["device"],
         num_threads=config["compute"]["num_threads"],
         code=digest_of("train_stage1"),

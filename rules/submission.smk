@@ -5,21 +5,27 @@
 Writes results/submission/predictions.txt, check.json
 """
 
-from frame_expressions.corpora.folds import submitted_folds
+from frame_expressions.workflow.code_digest import digest_of
+from frame_expressions.workflow.resources import rising, steady
 
-SUBMITTED_FOLDS = submitted_folds(config)
-SUBMITTED_SMOOTHING = "results/smoothing/{}/best.json".format(
-    "mean" if len(SUBMITTED_FOLDS) > 1 else SUBMITTED_FOLDS[0]
-)
+
+rule submission:
+    default_target: True
+    input:
+        "results/submission/predictions.txt",
+        "results/submission/check.json",
+        run.quarantine,
 
 
 rule write_submission:
     input:
         tracks="results/corpus/tracks.tsv",
-        logits=expand("results/fusion/{fold}/test_logits.parquet", fold=SUBMITTED_FOLDS),
-        best=SUBMITTED_SMOOTHING,
+        logits=expand(
+            "results/fusion/{fold}/test_logits.parquet", fold=run.submitted_folds
+        ),
+        best=run.submitted_smoothing,
         template=local(corpus.template or []),
-        timelines=corpus.folders("timeline", corpus.tracks_in("test")),
+        timelines=corpus.folders("timeline", corpus.split("test")),
     output:
         predictions="results/submission/predictions.txt",
         check="results/submission/check.json",

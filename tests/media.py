@@ -10,7 +10,7 @@ import yaml
 
 from tests.conftest import ROOT
 
-LIMITS = yaml.safe_load((ROOT / "config.yaml").read_text())["limits"]
+LIMITS = yaml.safe_load((ROOT / "config.yaml").read_text())["execution"]["limits"]
 H264 = ["-c:v", "libx264", "-preset", "ultrafast", "-bf", "2"]
 BEEP_S = 0.05
 

@@ -19,7 +19,7 @@ from workflow_scripts import evaluate, search_smoothing
 
 LENGTH, FPS = 80, 20
 SPLIT_OF = {"t": "train", "good": "validation", "fair": "validation", "bad": "validation", "test": "test"}
-STATE_OF = {"t": "no_audio", "good": "sound", "fair": "sound", "bad": "silent", "test": "sound"}
+STATE_OF = {"t": "no_audio", "good": "audible", "fair": "audible", "bad": "silent", "test": "audible"}
 STATUS = np.repeat(["detected", "interpolated", "absent"], [60, 12, 8])
 TRUTH = np.repeat(np.arange(8), LENGTH // 8).astype(np.int8)
 NOISE = {"good": 0.1, "fair": 2.0, "bad": 6.0}

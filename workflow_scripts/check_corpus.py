@@ -28,25 +28,25 @@ def run(*, config: dict, folds: list[str], table: Path) -> None:
     config: the whole configuration, since any of the files that it names may be missing. folds: those whose models
     predict the submission. Raises InputError, once everything has been printed, if `submission` could not run.
     """
-    settings = config["corpus"]
+    settings, execution = config["corpus"], config["execution"]
     logging.info("Checking the corpus: %s", settings)
     corpus, problems = scan_corpus(config)
     template = corpus.checked_template
-    problems += [problem_of(InputError(sentence)) for sentence in missing_given_files(config)]
+    problems += [problem_of(error) for error in missing_given_files(config)]
     problems += _problems_of_images(config)
     faulty = {problem.track for problem in problems} - {""}  # such a track is not among the corpus's
-    found = problems_of_files(corpus.tracks, template, settings["on_bad_video"])
+    found = problems_of_files(corpus.tracks, template, execution["on_bad_video"])
     problems += [problem for problem in found if problem.track not in faulty]
     report = ["No track could be read."]
     if corpus.tracks:
         tracks, of_videos = look_at_videos(
-            count_rows(corpus.tracks, template), settings["on_bad_video"], Limits(**config["limits"])
+            count_rows(corpus.tracks, template), execution["on_bad_video"], Limits(**execution["limits"])
         )
         known = {problem.file for problem in problems}
         problems += [problem for problem in of_videos if problem.file not in known]
         asked_by = corpus.template or "none; every frame of every test track gets a row"
         report = [f"template: {asked_by}", "", describe(tracks)]
-        absent = [path for path in corpus.video_paths if not Path(path).exists()]
+        absent = [path for path in corpus.paths.values() if not Path(path).exists()]
         if absent and settings["layout"] == "demo":
             report += ["", f"{len(absent)} videos are not there yet; the workflow makes them itself."]
         else:

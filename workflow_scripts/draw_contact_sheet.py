@@ -201,16 +201,13 @@ if __name__ == "__main__":
     with log_to(job.log[0]):
         track, source = f"{job.wildcards.track}.parquet", f"{job.params.source}.parquet"
         run(
-            subject=Path(job.input.subjects[0]) / track,
-            faces=Path(job.input.faces[0]) / source,
-            timeline=Path(job.input.timelines[0]) / source,
-            frames=Path(job.input.frames[0]) / source,
-            crops=Path(job.input.crops[0]) / track,
+            subject=Path(job.input.subjects) / track,
+            faces=Path(job.input.faces) / source,
+            timeline=Path(job.input.timelines) / source,
+            frames=Path(job.input.frames) / source,
+            crops=Path(job.input.crops) / track,
             video=Path(job.input.video) if job.input.video else None,
             sheet=Path(job.output.sheet),
             figures=Path(job.output.figures),
-            num_frames=job.params.num_frames,
-            num_changes=job.params.num_changes,
-            frame_width_px=job.params.frame_width_px,
-            jpeg_quality=job.params.jpeg_quality,
+            settings=ContactSheetSettings(**job.params.contact_sheets),
         )

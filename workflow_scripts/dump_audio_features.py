@@ -49,16 +49,16 @@ def run(
         dtype=DTYPES[dtype],
     )
     logging.info("%s: %s sound of %d tracks, layers %s, %s", features, mode, len(tracks), layers, dtype)
-    tables = [read_parquet(path, columns=["frame", "start_sample", "end_sample", "has_sound"]) for path in windows]
+    tables = [read_parquet(path, columns=["frame", "start_sample", "end_sample", "audible"]) for path in windows]
     described = pa.concat_tables(tables)
-    has_sound = described["has_sound"].to_numpy()
+    audible = described["audible"].to_numpy()
     bounds = np.stack([described["start_sample"].to_numpy(), described["end_sample"].to_numpy()], axis=1)
 
     def pieces() -> Iterator[Piece]:
         rows_of_tracks = pairwise(accumulate(map(len, tables), initial=0))
         units = zip(audio, rows_of_tracks, strict=True)
         for audio_file, (start, end) in progress(units, len(tracks), "embedding sound", "tracks"):
-            rows = start + np.flatnonzero(has_sound[start:end])
+            rows = start + np.flatnonzero(audible[start:end])
             if len(rows):
                 samples, _ = read_audio(audio_file)
                 if mode == "chunked":
@@ -74,7 +74,7 @@ def run(
         {
             "track": pa.array(np.repeat(tracks, [len(table) for table in tables]), pa.string()),
             "frame": described["frame"],
-            "present": described["has_sound"],
+            "present": described["audible"],
         },
         provenance_of(
             {

@@ -10,16 +10,15 @@ import pyarrow as pa
 
 from frame_expressions.artifacts.parquet import write_parquet, write_rows
 from frame_expressions.artifacts.provenance import provenance_of
+from frame_expressions.artifacts.schemas import FRAMES, TIMELINE
 from frame_expressions.media.child_process import decode_in_child
 from frame_expressions.media.jpeg import encode_jpeg
 from frame_expressions.media.limits import Limits
 from frame_expressions.media.quarantine import SKIPPING, record_refusals, refusal_settings, with_skip_hint
-from frame_expressions.media.timeline import SCHEMA, duration_s
+from frame_expressions.media.timeline import duration_s
 from frame_expressions.media.video import read_video
 from frame_expressions.runtime.errors import MediaError
 from frame_expressions.runtime.job import log_to, progress
-
-FRAMES_SCHEMA = pa.schema([("frame", pa.int32()), ("jpeg", pa.binary())])
 
 
 def run(
@@ -53,15 +52,15 @@ def run(
         decode = partial(_pictures, video, Limits(**limits), **settings)
         with closing(decode_in_child(decode, video, Limits(**limits))) as pictures:
             images_of = _images(progress(pictures, None, f"Decoding {video.name}"), rows)
-            write_rows(images_of, frames, FRAMES_SCHEMA, source | {"settings": settings})
+            write_rows(images_of, frames, FRAMES, source | {"settings": settings})
     except MediaError as error:
         if on_bad_video == "stop":
             raise with_skip_hint(error) from error
         logging.warning("skipped: %s", error)
         rows.clear()
         source = provenance_of(refusal_settings("skipped", error, video, SKIPPING), [video] if video.is_file() else [])
-        write_rows([], frames, FRAMES_SCHEMA, source)
-    table = pa.Table.from_pylist(rows, schema=SCHEMA)
+        write_rows([], frames, FRAMES, source)
+    table = pa.Table.from_pylist(rows, schema=TIMELINE)
     write_parquet(table, timeline, source)
     damaged = sum(not row["decoded"] for row in rows)
     length_s = duration_s(table["time_s"].to_numpy())

@@ -7,11 +7,9 @@ from pathlib import Path
 import numpy as np
 
 from frame_expressions.artifacts.provenance import provenance_of
+from frame_expressions.artifacts.vocabulary import AUDIBLE, NO_AUDIO, SILENT
 from frame_expressions.media.audio import (
-    NO_AUDIO,
     SAMPLE_RATE,
-    SILENT,
-    SOUND,
     UndecodableSound,
     decode_audio,
     write_audio,
@@ -57,7 +55,7 @@ def run(*, video: Path, timeline: Path, audio: Path, on_bad_video: str, limits: 
             logging.info("sound goes on for %.3f s or more after the last frame: cut", over_s)
         decoded.truncate(2 * num_samples)  # zeros where it is longer than what was decoded
         samples = np.memmap(decoded, np.int16, "r", shape=(num_samples,))
-        state = NO_AUDIO if num_decoded == 0 else SOUND if samples.any() else SILENT
+        state = NO_AUDIO if num_decoded == 0 else AUDIBLE if samples.any() else SILENT
         write_audio(samples, state, audio, provenance)
     logging.info("made %s: %.3f s, state %s", audio, num_samples / SAMPLE_RATE, state)
 

@@ -8,20 +8,12 @@ import pyarrow as pa
 
 from frame_expressions.artifacts.parquet import write_parquet
 from frame_expressions.artifacts.provenance import provenance_of
-from frame_expressions.media.audio import SAMPLE_RATE, SOUND, read_audio
+from frame_expressions.artifacts.schemas import AUDIO_WINDOWS
+from frame_expressions.artifacts.vocabulary import AUDIBLE
+from frame_expressions.media.audio import SAMPLE_RATE, read_audio
 from frame_expressions.media.audio_windows import windows as windows_about
 from frame_expressions.media.timeline import read_times
 from frame_expressions.runtime.job import log_to
-
-WINDOWS_SCHEMA = pa.schema(
-    [
-        ("frame", pa.int32()),
-        ("start_sample", pa.int64()),
-        ("end_sample", pa.int64()),
-        ("inside_share", pa.float32()),
-        ("has_sound", pa.bool_()),
-    ]
-)
 
 
 def run(*, audio: Path, timeline: Path, windows: Path, half_width_s: float) -> None:
@@ -30,12 +22,12 @@ def run(*, audio: Path, timeline: Path, windows: Path, half_width_s: float) -> N
     samples, state = read_audio(audio)
     logging.info("windows of +-%g s about %d frames of %s, state %s", half_width_s, len(time_s), audio, state)
     bounds, inside_share, audible = windows_about(time_s, samples, SAMPLE_RATE, half_width_s)
-    has_sound = audible & (state == SOUND)
-    columns = [np.arange(1, len(time_s) + 1), bounds[:, 0], bounds[:, 1], inside_share, has_sound]
-    arrays = [pa.array(column, field.type) for column, field in zip(columns, WINDOWS_SCHEMA, strict=True)]
+    audible &= state == AUDIBLE
+    columns = [np.arange(1, len(time_s) + 1), bounds[:, 0], bounds[:, 1], inside_share, audible]
+    arrays = [pa.array(column, field.type) for column, field in zip(columns, AUDIO_WINDOWS, strict=True)]
     provenance = provenance_of({"half_width_s": half_width_s}, [audio, timeline])
-    write_parquet(pa.Table.from_arrays(arrays, schema=WINDOWS_SCHEMA), windows, provenance)
-    logging.info("made %s: %d of %d windows hold sound", windows, has_sound.sum(), len(has_sound))
+    write_parquet(pa.Table.from_arrays(arrays, schema=AUDIO_WINDOWS), windows, provenance)
+    logging.info("made %s: %d of %d windows are audible", windows, audible.sum(), len(audible))
 
 
 if __name__ == "__main__":

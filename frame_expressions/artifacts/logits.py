@@ -11,15 +11,18 @@ import numpy as np
 import pyarrow as pa
 
 from frame_expressions.artifacts.parquet import parquet_writer, read_parquet, track_rows
+from frame_expressions.artifacts.schemas import LABELLED_LOGITS, LOGITS
 from frame_expressions.artifacts.vocabulary import NUM_CLASSES
 from frame_expressions.runtime.errors import InputError
 
 
 @dataclass(frozen=True)
 class LabelledLogits:
-    """Logits [T, C] float32 and times [T] float64 by track, and of all their frames, end to end: labels [N] int8
-    (-1 unlabelled), detected [N] bool (the face was found, not interpolated or absent), padded_share [N] float32 (share
-    of its crops that lies outside the picture)."""
+    """Logits [T, C] float32 and times [T] float64 by track, and three arrays over the frames of all tracks in order.
+
+    labels: int8 [N], -1 unlabelled. detected: bool [N], false where the face box is interpolated or absent.
+    padded_share: float32 [N], the share of the frame's crops outside the frame.
+    """
 
     logits: dict[str, np.ndarray]
     time_s: dict[str, np.ndarray]
@@ -28,20 +31,14 @@ class LabelledLogits:
     padded_share: np.ndarray
 
 
-FRAME_COLUMNS = {"label": pa.int8(), "detected": pa.bool_(), "padded_share": pa.float32()}
-"""What is known of labelled frames beside their logits, in the order of the last fields of LabelledLogits."""
-
-ROLES = ("selection", "heldout")
-"""What labelled frames serve: epoch and smoothing are chosen on `selection`, figures are reported on `heldout`."""
-
-_ROWS_TOGETHER = 8192
-"""Rows of a row group, which are read together: about one long video's, so that one can be read alone."""
+_ROWS_PER_GROUP = 8192
+"""Rows of a row group, which are read together: about as many as one long video has, so one video is read alone."""
 
 
 def write_logits(
     logits: dict[str, np.ndarray], path: Path, provenance: dict, frames: dict[str, np.ndarray] | None = None
 ) -> None:
-    """Write track, frame (1-based), logits float32[C]; `frames` adds time_s, FRAME_COLUMNS and ROLES, each [N].
+    """Write logits by track; `frames` adds the other columns [N] of `LABELLED_LOGITS`.
 
     Raises InputError for logits that are not finite.
     """
@@ -55,33 +52,33 @@ def write_logits(
     values = np.concatenate([np.zeros((0, NUM_CLASSES), np.float32), *logits.values()])
     numbers = [np.zeros(0), *(np.arange(1, len(array) + 1) for array in logits.values())]
     columns = {
-        "track": pa.array([track for track, array in logits.items() for _ in array], pa.string()),
-        "frame": pa.array(np.concatenate(numbers), pa.int32()),
+        "track": [track for track, array in logits.items() for _ in array],
+        "frame": np.concatenate(numbers),
         "logits": pa.FixedSizeListArray.from_arrays(pa.array(values.ravel()), NUM_CLASSES),
+        **(frames or {}),
     }
-    added = {"time_s": pa.float64(), **FRAME_COLUMNS, **dict.fromkeys(ROLES, pa.bool_())}
-    for name, kind in added.items() if frames is not None else ():
-        columns[name] = pa.array(frames[name], kind)
-    table = pa.table(columns)
+    table = pa.table(columns, LOGITS if frames is None else LABELLED_LOGITS)
     with parquet_writer(path, table.schema, provenance) as writer:
-        writer.write_table(table.replace_schema_metadata(writer.schema.metadata), _ROWS_TOGETHER)
+        writer.write_table(table.replace_schema_metadata(writer.schema.metadata), _ROWS_PER_GROUP)
 
 
 def read_logits(path: Path, tracks: list[str] | None = None) -> dict[str, np.ndarray]:
-    """Logits [T, C] float32 by track, in file order; of some tracks alone, the others being left unread."""
+    """Logits [T, C] float32 by track, in file order; with `tracks`, the others are not read."""
     filters = None if tracks is None else [("track", "in", tracks)]
     return _by_track(read_parquet(path, columns=["track", "logits"], filters=filters))
 
 
 def read_labelled_logits(path: Path, role: str) -> LabelledLogits:
-    """The tracks that serve one of ROLES, in file order."""
+    """The tracks of one of ROLES, in file order."""
     table = read_parquet(path)
     table = table.filter(table[role])
     time_s = table["time_s"].to_numpy()
     return LabelledLogits(
         _by_track(table),
         {track: time_s[rows] for track, rows in track_rows(table["track"])},
-        *(table[name].to_numpy() for name in FRAME_COLUMNS),
+        labels=table["label"].to_numpy(),
+        detected=table["detected"].to_numpy(),
+        padded_share=table["padded_share"].to_numpy(),
     )
 
 

@@ -1,9 +1,30 @@
-"""The eight expression classes of the challenge, in the order used everywhere in this project."""
+"""The words that artifacts use: expression classes, splits, roles, face statuses and audio states.
+
+Imported whenever the Snakefile is parsed, so it must import only the standard library.
+"""
 
 EXPRESSIONS = ("Neutral", "Anger", "Disgust", "Fear", "Happiness", "Sadness", "Surprise", "Other")
+"""The eight expression classes of the challenge, in the order used everywhere in this project."""
+
 NUM_CLASSES = len(EXPRESSIONS)
+
 UNLABELLED = -1
-"""An annotation row that carries no class; left out of training and scoring."""
+"""The class number of a frame without a label; such frames are left out of training and scoring."""
+
+TRAIN, VALIDATION, TEST = "train", "validation", "test"
+SPLITS = (TRAIN, VALIDATION, TEST)
+
+SELECTION, HELDOUT = "selection", "heldout"
+ROLES = (SELECTION, HELDOUT)
+"""The uses of labelled frames: epoch and smoothing are chosen on `selection`, scores are reported on `heldout`."""
+
+DETECTED, INTERPOLATED, ABSENT = "detected", "interpolated", "absent"
+FACE_STATUSES = (DETECTED, INTERPOLATED, ABSENT)
+"""How a frame's face box was obtained: from the detector, between two detections, or not at all."""
+
+AUDIBLE, SILENT, NO_AUDIO = "audible", "silent", "no_audio"
+AUDIO_STATES = (AUDIBLE, SILENT, NO_AUDIO)
+"""The audio of a video: a sample is not 0; every sample is 0; no audio stream, or none that decodes."""
 
 _NUMBERS = {name.lower(): number for number, name in enumerate(EXPRESSIONS)}
 _NUMBERS |= {str(number): number for number in range(NUM_CLASSES)}

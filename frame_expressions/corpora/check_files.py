@@ -27,7 +27,7 @@ def problems_of_files(tracks: Sequence[Track], template: Path | None, on_bad_vid
                 read_annotation(Path(track.annotation))
     for path in sorted({track.path for track in tracks}):
         if Path(path).is_file() and Path(path).stat().st_size == 0:
-            remedy = "fetch it again, or set corpus.on_bad_video to skip"
+            remedy = "fetch it again, or set execution.on_bad_video to skip"
             severity = ERROR if on_bad_video == "stop" else WARNING
             problems.append(Problem(severity, f"The video {path} is empty", remedy, file=path))
     if template and template.exists():

@@ -10,9 +10,8 @@ from dataclasses import astuple, dataclass, fields
 from pathlib import Path
 
 from frame_expressions.artifacts.file_names import LONGEST_NAME, is_name, path_fault
+from frame_expressions.artifacts.vocabulary import SPLITS as SPLITS
 from frame_expressions.runtime.errors import InputError
-
-SPLITS = ("train", "validation", "test")
 
 
 @dataclass(frozen=True)

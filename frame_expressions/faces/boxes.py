@@ -5,29 +5,9 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
-import pyarrow as pa
 
 from frame_expressions.artifacts.parquet import read_parquet
 from frame_expressions.faces.detectors import Faces
-
-FACES_SCHEMA = pa.schema(
-    [
-        ("frame", pa.int32()),
-        ("xyxy_px", pa.list_(pa.float32(), 4)),
-        ("score", pa.float32()),
-        ("landmarks_px", pa.list_(pa.float32(), 10)),
-        ("embedding", pa.list_(pa.float32())),
-    ]
-)
-SUBJECT_SCHEMA = pa.schema(
-    [
-        ("frame", pa.int32()),
-        ("time_s", pa.float64()),
-        ("xyxy_px", pa.list_(pa.float32(), 4)),
-        ("status", pa.string()),
-        ("person", pa.int32()),
-    ]
-)
 
 
 @dataclass(frozen=True)

@@ -25,7 +25,6 @@ from frame_expressions.media.limits import Limits
 from frame_expressions.runtime.errors import InputError, MediaError, unreadable
 
 SAMPLE_RATE = 16000
-SOUND, SILENT, NO_AUDIO = "sound", "silent", "no_audio"
 LARGEST_SLIP_S = 0.005  # between a packet's time stamp and its sound, before silence is put in or sound left out
 SLOWEST = 10  # times its own length that sound may take to be read and decoded; usual is a hundredth
 BLOCK_SAMPLES = 1 << 20

@@ -3,20 +3,10 @@
 from pathlib import Path
 
 import numpy as np
-import pyarrow as pa
 
 from frame_expressions.artifacts.parquet import read_parquet, read_provenance
 from frame_expressions.runtime.errors import InputError
 
-SCHEMA = pa.schema(
-    [
-        ("frame", pa.int32()),
-        ("time_s", pa.float64()),
-        ("decoded", pa.bool_()),
-        ("width_px", pa.int32()),
-        ("height_px", pa.int32()),
-    ]
-)
 SINGLE_FRAME_S = 0.04
 
 

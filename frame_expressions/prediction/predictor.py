@@ -48,7 +48,7 @@ def predict_video(
     config = yaml.safe_load(CONFIG.read_text())
     exported = ExportedModel.read(Path(model))
     exported.configure(config)
-    refusing = {"on_bad_video": "stop", "limits": config["limits"]}
+    refusing = {"on_bad_video": "stop", "limits": config["execution"]["limits"]}
     compute = {"device": device, "num_threads": num_threads}
     with tempfile.TemporaryDirectory() as folder:
         made = {name: Path(folder) / name for name in ("timeline", "frames", "faces", "crops", "windows")}

@@ -1,17 +1,17 @@
-"""Errors in what the user gave: each says what is wrong and what to do about it."""
+"""Errors in what the user gave: each names the fault and its remedy."""
 
 from pathlib import Path
 
 
 class InputError(ValueError):
-    """Input that the user can correct, or a machine that lacks something.
+    """Input that the user can correct, or something that the machine lacks.
 
-    what: what is wrong, with the file or setting by name; no full stop. remedy: what to do about it; no full stop.
-    The message is both, as one sentence.
+    what: the fault, as a clause that names the file or setting, without a full stop. remedy: what to do about it, an
+    imperative without a full stop. The message joins both into one sentence.
     """
 
     def __init__(self, what: str, remedy: str = ""):
-        super().__init__(what, remedy)  # `args`, from which pickle makes it again in another process
+        super().__init__(what, remedy)  # pickle calls the class with `args` in another process
         self.what = what
         self.remedy = remedy
 
@@ -22,8 +22,8 @@ class InputError(ValueError):
 class MediaError(InputError):
     """A media file that is refused.
 
-    ffmpeg: the last line that FFmpeg printed about it, or empty. depends_on: the settings that refused it, with their
-    values, by dotted key: under other values the file might pass.
+    ffmpeg: the last line that FFmpeg printed about the file, or empty. depends_on: the settings that refused it, value
+    by dotted key; the file may pass under other values.
     """
 
     def __init__(self, what: str, remedy: str, ffmpeg: str = "", depends_on: dict[str, float | str] | None = None):
@@ -34,7 +34,7 @@ class MediaError(InputError):
 
 
 def unreadable(path: Path, what: str, error: Exception | str) -> InputError:
-    """The error for an artifact that is damaged or is not `what`, a format, as the first line of `error` says."""
+    """The error for an artifact that cannot be read as `what`, a format, with the first line of `error` as reason."""
     reason = str(error).partition("\n")[0].rstrip(".")
     return InputError(
         f"{path} cannot be read as {what} ({reason})", "delete it and run the workflow again to rebuild it"

@@ -1,4 +1,4 @@
-"""What every rule's script shares: its log and its progress."""
+"""Logging, progress bars and error reports of every rule's script."""
 
 import io
 import logging
@@ -12,7 +12,7 @@ from pathlib import Path
 from tqdm import tqdm
 
 from frame_expressions.runtime.errors import InputError
-from frame_expressions.runtime.failures import FEWER_JOBS, LIMITS, OTHER_FOLDER, limit_met
+from frame_expressions.runtime.failures import FEWER_JOBS, LIMITS, OTHER_FOLDER, limit_sentence
 
 _LINE = "{desc}: {n_fmt} of {total_fmt}{unit}, {rate_fmt}, {remaining} left"
 _terminal = None  # the stream that was standard error before log_to took it over
@@ -20,11 +20,11 @@ _terminal = None  # the stream that was standard error before log_to took it ove
 
 @contextmanager
 def log_to(path: str | Path, on_little_memory: str = FEWER_JOBS) -> Iterator[None]:
-    """Send this process's and its children's output to `path`, a failure's traceback included.
+    """Send the output of this process and its children to `path`, with the traceback of a failure.
 
-    A failure also reaches the terminal, as one sentence for what the user can mend, and ends the process with exit
-    status 1; so does a log that cannot be written. on_little_memory: what to do where the job needs more memory, a
-    GPU's or the machine's, than there is.
+    A failure also prints one sentence on the terminal and ends the process with exit status 1; an error that the user
+    can correct has no traceback. The same holds for a log that cannot be written. on_little_memory: the remedy if the
+    job runs out of memory, the GPU's or the machine's.
     """
     global _terminal
     path = Path(path)
@@ -37,7 +37,9 @@ def log_to(path: str | Path, on_little_memory: str = FEWER_JOBS) -> Iterator[Non
             os.dup2(log.fileno(), 1)
             os.dup2(log.fileno(), 2)
     except OSError as error:
-        sentence = limit_met(error, on_little_memory) or f"the log {path} cannot be written ({error}); {OTHER_FOLDER}."
+        sentence = (
+            limit_sentence(error, on_little_memory) or f"the log {path} cannot be written ({error}); {OTHER_FOLDER}."
+        )
         raise SystemExit(f"Error: {sentence}") from None
     logging.basicConfig(
         level=logging.INFO, stream=sys.stderr, format="%(asctime)s %(levelname)s %(message)s", force=True
@@ -45,13 +47,13 @@ def log_to(path: str | Path, on_little_memory: str = FEWER_JOBS) -> Iterator[Non
     try:
         yield
     except InputError as error:
-        # A reader that takes its file for damaged may have met a limit: then its remedy would not help.
+        # A reader may report a file as damaged when a limit was the cause; then the reader's remedy would not help.
         is_limit = isinstance(error.__cause__, OSError) and error.__cause__.errno in LIMITS
-        sentence = limit_met(error.__cause__, on_little_memory) if is_limit else error
+        sentence = limit_sentence(error.__cause__, on_little_memory) if is_limit else error
         logging.error("%s", sentence)
         _fail(f"Error: {sentence}")
     except Exception as error:
-        sentence = limit_met(error, on_little_memory)
+        sentence = limit_sentence(error, on_little_memory)
         if sentence:
             logging.error("%s", sentence)
             _fail(f"Error: {sentence}")
@@ -65,7 +67,7 @@ def _fail(sentence: str) -> None:
         sys.stdout.flush()
         sys.stderr.flush()
     except OSError:
-        # The log lies on a full disk. What it does not take is dropped, or Python would fail over it once more at exit.
+        # The log is on a full disk. Drop the rest, or Python would fail to flush it again at exit.
         with Path(os.devnull).open("w") as nowhere:
             os.dup2(nowhere.fileno(), 1)
             os.dup2(nowhere.fileno(), 2)
@@ -74,7 +76,7 @@ def _fail(sentence: str) -> None:
 
 
 def print_result(text: str) -> None:
-    """Show a result: on the terminal from which the job was started, and in its log."""
+    """Print a result on the terminal that started the job, and in the log."""
     print(text, flush=True)
     if _terminal is not None:
         print(text, file=_terminal, flush=True)
@@ -91,7 +93,7 @@ class _Lines(io.TextIOBase):
 
 
 def progress(items: Iterable, total: int | None, what: str, unit: str = "frames") -> Iterable:
-    """Iterate with a progress bar on the terminal when one is attached, else with lines in the log."""
+    """Iterate with a progress bar if a terminal is attached, else with progress lines in the log."""
     on_terminal = _terminal is not None and _terminal.isatty()
     return tqdm(
         items,

@@ -1,6 +1,6 @@
-"""Training curves while the training runs, as TensorBoard event files beside the job's log.
+"""Training curves as TensorBoard event files next to the job's log, written while the training runs.
 
-`tensorboard --logdir results/logs` shows them.
+View them with `tensorboard --logdir results/logs`.
 """
 
 import shutil
@@ -10,18 +10,18 @@ from tensorboardX import SummaryWriter
 
 
 class TensorBoardLog:
-    """Event files of one training, in a folder of their own, in place of an earlier training's."""
+    """Event files of one training in a folder of their own; they replace those of an earlier training."""
 
     def __init__(self, folder: Path):
         self._folder = folder
         self._empty = False
 
     def add(self, row: dict) -> None:
-        """A row of a training's history: its `epoch`, and numbers by name; on disk when this returns."""
+        """Write a row of the training history: `epoch` and numbers by name. The row is on disk when this returns."""
         if not self._empty:
             shutil.rmtree(self._folder, ignore_errors=True)
             self._empty = True
-        # A file for each row: only closing makes the writer wait for what it was given.
+        # One file per row: only closing the writer waits until everything is written.
         with SummaryWriter(str(self._folder), filename_suffix=f".{row['epoch']:05d}") as writer:
             for name, value in row.items():
                 if name != "epoch":
@@ -29,5 +29,5 @@ class TensorBoardLog:
 
 
 def tensorboard_folder(log: str | Path) -> Path:
-    """The folder of the curves that belong to a job's log."""
+    """The folder for the training curves that belong to a job's log."""
     return Path(log).with_suffix(".curves")

@@ -35,7 +35,7 @@ class Ablation:
         self.folds: list[str] = settings["folds"]
         self.runs = range(settings["num_seeds"])
         self.first_seed: int = config["fusion"]["training"]["seed"]
-        self._stage1, self._scales = config["stage1"], config["crops"]["scales"]
+        self._stage1, self._fusion, self._scales = config["stage1"], config["fusion"], config["crops"]["scales"]
         # By names with all digits, so that no two share one.
         self._scale_of = {str(scale): scale for scale in self._scales}
         self._imported = config["imported"]["backbone"] is not None
@@ -54,17 +54,19 @@ class Ablation:
         ]
         self.configurations = {row.name: row for row in rows}
 
-    def with_seed_offset(self, training: dict, run: int | str) -> dict:
-        """Training settings of a run: the configured seed for run 0, one more for each further run."""
-        return training | {"seed": training["seed"] + int(run)}
+    def stage1_settings(self, stage1: str, run: int | str) -> dict:
+        """The block `stage1` of one of the variants of Stage I, in one of its runs."""
+        settings = self._stage1 | {"training": with_seed_offset(self._stage1["training"], run)}
+        if stage1 == PLAIN_HEAD:
+            settings["head"] = "linear"
+        if stage1 == WITHOUT_PADAUG:
+            settings["padaug"] = settings["padaug"] | {"probability": 0.0}
+        return settings
 
-    def stage1_head(self, stage1: str) -> str:
-        """The head that a Stage I trains with."""
-        return "linear" if stage1 == PLAIN_HEAD else self._stage1["head"]
-
-    def padaug(self, stage1: str) -> dict:
-        """PadAug's settings in a Stage I."""
-        return self._stage1["padaug"] | ({"probability": 0.0} if stage1 == WITHOUT_PADAUG else {})
+    def fusion_settings(self, name: str, run: int | str) -> dict:
+        """The block `fusion` of a configuration, in one of its runs."""
+        training = with_seed_offset(self._fusion["training"], run)
+        return self._fusion | {"head": self.configurations[name].head, "training": training}
 
     def scales(self, name: str) -> list[float]:
         """The crop scales that a name stands for."""
@@ -109,3 +111,8 @@ class Ablation:
             for row in self.configurations.values()
             for run in self.runs
         ]
+
+
+def with_seed_offset(training: dict, run: int | str) -> dict:
+    """Training settings of a run: the configured seed for run 0, one more for each further run."""
+    return training | {"seed": training["seed"] + int(run)}

@@ -1,7 +1,11 @@
-"""The configuration, checked before anything runs."""
+"""The configuration, checked before anything runs.
+
+Imported whenever the Snakefile is parsed, so it must not import pyarrow, pandas or torch.
+"""
 
 import contextlib
 import difflib
+from functools import reduce
 from pathlib import Path
 
 import yaml
@@ -13,55 +17,95 @@ from frame_expressions.runtime.errors import InputError
 from frame_expressions.workflow.input_files import missing_given_files
 
 CROSS_ATTENTION_HEADS = 8
-"""Those of `fusion.heads`, which brings torch and is not for every reading of the Snakefile."""
+"""The number in `fusion.heads`, which imports torch."""
+
+MOVED = {
+    "limits": "execution.limits",
+    "limits.picture_s": "execution.limits.frame_timeout_s",
+    "execution.limits.picture_s": "execution.limits.frame_timeout_s",
+    "corpus.on_bad_video": "execution.on_bad_video",
+    "stage1.training.num_workers": "execution.num_workers",
+    "subject.overrides": "corpus.overrides",
+    "encoders.speech": "encoders.audio",
+    "contact_sheets.picture_px": "contact_sheets.frame_width_px",
+}
+"""Settings of version 0.1 and their names since 0.2."""
 
 
 def check_config(config: dict, schema: Path) -> None:
-    """Raise InputError with one sentence that names the first key at fault, or a file that it names in vain."""
+    """Raise InputError for the first key at fault, or for a file that it names and that does not exist."""
     check_keys(config, schema)
-    for sentence in missing_given_files(config):
-        raise InputError(sentence)
+    for error in missing_given_files(config):
+        raise error
 
 
 def check_keys(config: dict, schema: Path) -> None:
-    """Raise InputError with one sentence that names the first key at fault and what it may be."""
+    """Raise InputError for the first key at fault, with the values that it may have."""
+    for old, new in MOVED.items():
+        if _has(config, old):
+            raise InputError(f"configuration: {old} is now {new}", "rename it")
     rules = yaml.safe_load(Path(schema).read_text())
     error = best_match(Draft202012Validator(rules).iter_errors(config))
     if error is not None:
-        raise InputError(f"configuration: {_sentence(error)}")
+        raise InputError(f"configuration: {_fault(error)}", _remedy(error))
     _check_texts("", config)
     _check_stage1(config["stage1"])
     _check_sizes(config)
 
 
 def check_ablation(config: dict) -> None:
-    """Raise InputError for settings of the method that one of the ablation's heads cannot have."""
+    """Raise InputError for settings that do not fit one of the ablation's fusion heads."""
     _check_num_fused(config, "the ablation's head cross_attention")
+
+
+def _has(config: dict, place: str) -> bool:
+    *folders, key = place.split(".")
+    block = reduce(lambda node, name: node.get(name, {}) if isinstance(node, dict) else {}, folders, config)
+    return isinstance(block, dict) and key in block
 
 
 _ALSO_CALLED = {"gpu": "cuda"}  # nearer to cpu, by its letters
 
 
-def _sentence(error: ValidationError) -> str:
+def _fault(error: ValidationError) -> str:
+    """What is wrong, with the dotted key."""
+    place = ".".join(map(str, error.absolute_path))
+    if error.validator == "additionalProperties":
+        key = ".".join(map(str, (*error.absolute_path, _unknown_key(error))))
+        return f"unknown key {key!r}"
+    if "description" in error.schema:
+        return f"{place}: {error.instance!r} is not {error.schema['description']}"
+    if error.validator == "enum":
+        return f"{place}: {error.instance!r} is not one of {', '.join(map(str, error.validator_value))}"
+    if error.validator == "type":
+        written = "null" if error.instance is None else repr(error.instance)
+        return f"{place}: {written} is not {' or '.join(_KINDS[kind] for kind in _kinds(error))}"
+    return f"{place or 'top level'}: {error.message}"
+
+
+def _remedy(error: ValidationError) -> str:
+    """What to write instead."""
     place = ".".join(map(str, error.absolute_path))
     if error.validator == "additionalProperties":
         known = list(error.schema["properties"])
-        key = next(key for key in error.instance if key not in known)
-        name = f"{place}.{key}" if place else key
-        close = difflib.get_close_matches(key, known, n=1)
-        hint = f"did you mean {close[0]!r}?" if close else f"known here: {', '.join(known)}."
-        return f"unknown key {name!r}; {hint}"
-    if "description" in error.schema:
-        return f"{place}: {error.instance!r} is not {error.schema['description']}."
-    if error.validator == "enum":
-        known = list(map(str, error.validator_value))
+        close = difflib.get_close_matches(_unknown_key(error), known, n=1)
+        return f"did you mean {close[0]!r}?" if close else f"the known keys are {', '.join(known)}"
+    if error.validator == "enum" and "description" not in error.schema:
         meant = _ALSO_CALLED.get(str(error.instance), str(error.instance))
-        close = difflib.get_close_matches(meant, known, n=1)
-        hint = f"; did you mean {close[0]!r}?" if close else "."
-        return f"{place}: {error.instance!r} is not one of {', '.join(known)}{hint}"
+        close = difflib.get_close_matches(meant, list(map(str, error.validator_value)), n=1)
+        return f"did you mean {close[0]!r}?" if close else "choose one of these"
     if error.validator == "type":
-        return f"{place}: {_wrong_kind(place, error.instance, error.validator_value)}"
-    return f"{place or 'top level'}: {error.message}."
+        return _rewritten(place, error.instance, _kinds(error))
+    return "see config.yaml for an example"
+
+
+def _unknown_key(error: ValidationError) -> str:
+    return next(key for key in error.instance if key not in error.schema["properties"])
+
+
+def _kinds(error: ValidationError) -> list[str]:
+    wanted = error.validator_value
+    return [wanted] if isinstance(wanted, str) else wanted
 
 
 _KINDS = {
@@ -75,20 +119,17 @@ _KINDS = {
 }
 
 
-def _wrong_kind(place: str, value: object, wanted: str | list[str]) -> str:
-    """What a value of the wrong kind is not, and how it is to be written; without the name of its key."""
-    wanted = [wanted] if isinstance(wanted, str) else wanted
-    written = "null" if value is None else repr(value)
-    sentence = f"{written} is not {' or '.join(_KINDS[kind] for kind in wanted)}; "
+def _rewritten(place: str, value: object, wanted: list[str]) -> str:
+    """How a value of the wrong kind is to be written."""
     if "array" in wanted and not isinstance(value, dict | None):
-        return f"{sentence}write {place}: [{value}]."
+        return f"write {place}: [{value}]"
     if {"integer", "number"} & set(wanted) and isinstance(value, str):
         with contextlib.suppress(ValueError):
-            number = float(value)  # text that is no number has no such remedy
+            number = float(value)  # other text has no such remedy
             if "e" in value.lower():
-                return f"{sentence}write {number} (YAML takes 1e-3 for text, and 1.0e-3 for a number)."
-            return f"{sentence}write {value} without quotes, in a --configfile (--config makes text of it)."
-    return f"{sentence}see config.yaml for an example."
+                return f"write {number} (YAML reads 1e-3 as text, and 1.0e-3 as a number)"
+            return f"write {value} without quotes, in a --configfile (--config turns it into text)"
+    return "see config.yaml for an example"
 
 
 def _check_texts(place: str, value: object) -> None:

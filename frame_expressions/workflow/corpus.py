@@ -1,10 +1,10 @@
-"""The corpus as the rules ask for it: which tracks, videos, shards and files there are.
+"""The corpus as the rules see it: its tracks by video, by batch and by shard.
 
-Decided from names alone while the Snakefile is parsed, so that the whole graph is known at once.
+Decided from names alone while the Snakefile is parsed, so the whole graph is known immediately.
 """
 
 from collections.abc import Iterable
-from dataclasses import asdict
+from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
 
@@ -30,8 +30,76 @@ from frame_expressions.workflow.batches import divide_into_batches, shard_of
 DEMO_ROOT = Path("results/demo/affwild2")
 
 
+@dataclass(frozen=True)
+class Video:
+    """A video file: its name, its path, the batch that it is in, and its tracks."""
+
+    name: str
+    path: str
+    batch: str
+    tracks: tuple[Track, ...]
+
+    def folder(self, stage: str) -> str:
+        """The folder of a stage that holds the files of this video and of its tracks."""
+        return _folder(stage, self.batch)
+
+
+@dataclass(frozen=True)
+class Batch:
+    """The videos that one job works on."""
+
+    name: str
+    videos: tuple[Video, ...]
+
+    @property
+    def tracks(self) -> list[Track]:
+        """All tracks of its videos."""
+        return [track for video in self.videos for track in video.tracks]
+
+    @property
+    def names(self) -> list[str]:
+        """Names of its videos."""
+        return [video.name for video in self.videos]
+
+    @property
+    def paths(self) -> list[str]:
+        """Files of its videos."""
+        return [video.path for video in self.videos]
+
+    def folder(self, stage: str) -> str:
+        """The folder that a stage writes for this batch."""
+        return _folder(stage, self.name)
+
+
+@dataclass(frozen=True)
+class Shard:
+    """The tracks whose features one job computes, and the batches that they are in."""
+
+    name: str
+    tracks: tuple[Track, ...]
+    batches: tuple[str, ...]
+
+    @property
+    def names(self) -> list[str]:
+        """Names of its tracks."""
+        return [track.track for track in self.tracks]
+
+    @property
+    def videos(self) -> list[str]:
+        """The video of each of its tracks, in their order."""
+        return [track.video for track in self.tracks]
+
+    def folders(self, stage: str) -> list[str]:
+        """The folders of a stage that hold the files of its tracks."""
+        return [_folder(stage, batch) for batch in self.batches]
+
+
+def _folder(stage: str, batch: str) -> str:
+    return f"results/{stage}/{batch}"
+
+
 class Corpus:
-    """Tracks with the look-ups that rules need; `template` is None where every test frame gets a row."""
+    """The tracks, by video, by batch and by shard. template: None where every test frame gets a row."""
 
     def __init__(
         self,
@@ -44,150 +112,80 @@ class Corpus:
     ):
         """prefix: of the batches' names, which keeps their files apart from another corpus's.
 
-        template_is_outdated: the workflow is about to replace the template that is there.
+        template_is_outdated: the workflow is about to replace the template that exists.
         """
         self.tracks = tracks
-        self._template_is_outdated = template_is_outdated
-        self._overrides: dict[str, list[dict]] = {}
         self.template = str(template) if template else None
+        self.overrides: dict[str, list[dict]] = {}
+        """By track, the rows of a table of overrides, in its order."""
+        self._template_is_outdated = template_is_outdated
         self._by_name = {track.track: track for track in tracks}
-        self._path_of = {track.video: track.path for track in tracks}
-        self._tracks_of: dict[str, list[Track]] = {}
+        tracks_of: dict[str, list[Track]] = {}
         for track in tracks:
-            self._tracks_of.setdefault(track.video, []).append(track)
-        splits_of = {video: {track.split for track in found} for video, found in self._tracks_of.items()}
+            tracks_of.setdefault(track.video, []).append(track)
+        splits_of = {video: {track.split for track in found} for video, found in tracks_of.items()}
         batches = divide_into_batches(splits_of, videos_per_batch)
-        self._batches = {prefix + batch: videos for batch, videos in batches.items()}
-        self._batch_of = {video: batch for batch, videos in self._batches.items() for video in videos}
-        self._shards: dict[str, list[str]] = {}
+        batch_of = {video: prefix + batch for batch, videos in batches.items() for video in videos}
+        self._videos = {
+            video: Video(video, found[0].path, batch_of[video], tuple(found)) for video, found in tracks_of.items()
+        }
+        self._batches = {
+            prefix + batch: Batch(prefix + batch, tuple(self._videos[video] for video in videos))
+            for batch, videos in batches.items()
+        }
+        tracks_of_shard: dict[str, list[Track]] = {}
         for track in tracks:
-            shard = shard_of(self._batch_of[track.video], track.split, num_shards)
-            self._shards.setdefault(shard, []).append(track.track)
+            shard = shard_of(batch_of[track.video], track.split, num_shards)
+            tracks_of_shard.setdefault(shard, []).append(track)
+        self._shards = {
+            shard: Shard(shard, tuple(found), tuple(sorted({batch_of[track.video] for track in found})))
+            for shard, found in tracks_of_shard.items()
+        }
 
-    def check(self, on_bad_video: str) -> None:
-        """Raise InputError for what is wrong with the files that are already there."""
-        check_corpus(self.tracks, self.checked_template, on_bad_video)
+    def video(self, name: str) -> Video:
+        """A video by name; KeyError for one that is not in the corpus."""
+        return self._videos[name]
 
-    def check_splits(self, folds: Iterable[str]) -> None:
-        """Raise InputError for a split without a track, if the submission that these folds' models predict needs it."""
-        official, chosen = "official" in folds, bool({"official", "imported"} & set(folds))
-        for split, is_needed in (("train", official), ("validation", chosen), ("test", True)):
-            if is_needed and not self.tracks_in(split):
-                raise InputError(
-                    f"The corpus has no {split} track, and no submission can be made without",
-                    "add the files or rows of this split, or give another target, such as cross_validation",
-                )
+    def batch(self, name: str) -> Batch:
+        """A batch by name; KeyError for one that does not exist."""
+        return self._batches[name]
 
-    @property
-    def checked_template(self) -> Path | None:
-        """The template that is there to be checked; None where the workflow is about to replace it."""
-        return Path(self.template) if self.template and not self._template_is_outdated else None
+    def shard(self, name: str) -> Shard:
+        """A shard by name; KeyError for one that does not exist."""
+        return self._shards[name]
 
-    @cached_property
-    def rows(self) -> list[dict[str, str]]:
-        """Every track as a plain row."""
-        return [asdict(track) for track in self.tracks]
+    def track(self, name: str) -> Track:
+        """A track by name; KeyError for one that is not in the corpus."""
+        return self._by_name[name]
 
     @cached_property
-    def labelled_rows(self) -> list[dict[str, str]]:
-        """Training and validation tracks with what fusion training needs of them."""
-        return [*self.rows_in("train"), *self.rows_in("validation")]
-
-    @cached_property
-    def group_of(self) -> dict[str, str]:
-        """The group of each labelled track: tracks of one video share it."""
-        return {track.track: track.group for track in self.tracks if track.split != "test"}
-
-    @cached_property
-    def unannotated_tracks(self) -> list[str]:
-        """Labelled tracks whose label stands for the whole clip."""
-        return [track.track for track in self.tracks if track.split != "test" and not track.annotation]
-
-    @cached_property
-    def video_paths(self) -> list[str]:
-        """Each video file once."""
-        return list(self._path_of.values())
+    def paths(self) -> dict[str, str]:
+        """The file of each video, by its name."""
+        return {name: video.path for name, video in self._videos.items()}
 
     @cached_property
     def annotations(self) -> list[str]:
         """The annotation files."""
         return [track.annotation for track in self.tracks if track.annotation]
 
-    def track(self, name: str) -> Track:
-        """A track by name; KeyError for one that is not in the corpus."""
-        return self._by_name[name]
+    @cached_property
+    def labelled_tracks(self) -> list[Track]:
+        """Training tracks, then validation tracks."""
+        return [*self.split("train"), *self.split("validation")]
 
-    def read_overrides(self, tsv: Path) -> None:
-        """Take the rows of a table of overrides; raises InputError for what does not fit."""
-        self._overrides = read_overrides(tsv, self._by_name)
+    @cached_property
+    def group_of(self) -> dict[str, str]:
+        """The group of each labelled track: tracks of one video share it."""
+        return {track.track: track.group for track in self.tracks if track.split != "test"}
 
-    def path_of(self, video: str) -> str:
-        """A video's file."""
-        return self._path_of[video]
+    def split(self, split: str) -> list[Track]:
+        """The tracks of a split."""
+        return [track for track in self.tracks if track.split == split]
 
-    @property
-    def videos(self) -> list[str]:
-        """Names of all videos."""
-        return list(self._path_of)
-
-    @property
-    def paths(self) -> dict[str, str]:
-        """Each video's file."""
-        return self._path_of
-
-    def tracks_about(self, video: str) -> list[str]:
-        """Names of a video's tracks."""
-        return [track.track for track in self._tracks_of[video]]
-
-    def folder_of(self, stage: str, video: str) -> str:
-        """The folder of a stage that holds a video's file, and those of its tracks."""
-        return f"results/{stage}/{self._batch_of[video]}"
-
-    def videos_of(self, batch: str) -> list[str]:
-        """Names of a batch's videos."""
-        return self._batches[batch]
-
-    def paths_of(self, batch: str) -> list[str]:
-        """Files of a batch's videos."""
-        return [self._path_of[video] for video in self._batches[batch]]
-
-    def tracks_of(self, batch: str) -> dict[str, str]:
-        """Each track of a batch's videos, and its video."""
-        return {track.track: video for video in self._batches[batch] for track in self._tracks_of[video]}
-
-    def persons_of(self, batch: str) -> list[dict]:
-        """Each track of a batch's videos, its video, who it is about, and its overrides in their table's order."""
-        return [
-            {
-                "track": track,
-                "video": video,
-                "person": self._by_name[track].person,
-                "overrides": self._overrides.get(track, []),
-            }
-            for track, video in self.tracks_of(batch).items()
-        ]
-
-    def folders(self, stage: str, tracks: Iterable[str]) -> list[str]:
-        """A stage's folders that hold the files of some tracks, or of their videos."""
-        batches = {self._batch_of[self._by_name[track].video] for track in tracks}
-        return [f"results/{stage}/{batch}" for batch in sorted(batches)]
-
-    def rows_in(self, split: str) -> list[dict[str, str]]:
-        """Tracks of a split with what training and prediction need of them."""
-        names = ("track", "video", "split", "annotation", "label", "group")
-        return [{name: getattr(track, name) for name in names} for track in self.tracks if track.split == split]
-
-    def tracks_in(self, split: str) -> list[str]:
-        """Names of a split's tracks."""
-        return [track.track for track in self.tracks if track.split == split]
-
-    def shard(self, shard: str) -> list[str]:
-        """Names of a shard's tracks."""
-        return self._shards[shard]
-
-    def shard_videos(self, shard: str) -> list[str]:
-        """The video of each track of a shard, in the tracks' order."""
-        return [self._by_name[track].video for track in self._shards[shard]]
+    def folders(self, stage: str, tracks: Iterable[Track] | None = None) -> list[str]:
+        """The folders of a stage that hold the files of some tracks, or of their videos; by default of all."""
+        batches = {self._videos[track.video].batch for track in (self.tracks if tracks is None else tracks)}
+        return [_folder(stage, batch) for batch in sorted(batches)]
 
     def shard_files(self, modality: str, suffix: str, splits: Iterable[str]) -> list[str]:
         """Feature files of all shards of some splits."""
@@ -197,6 +195,47 @@ class Corpus:
             for shard in sorted(self._shards)
             if shard.startswith(wanted)
         ]
+
+    def person_rows(self, batch: str) -> list[dict]:
+        """Each track of a batch as a plain row: track, video, person, and its overrides."""
+        return [
+            {
+                "track": track.track,
+                "video": track.video,
+                "person": track.person,
+                "overrides": self.overrides.get(track.track, []),
+            }
+            for track in self.batch(batch).tracks
+        ]
+
+    def read_overrides(self, tsv: Path) -> None:
+        """Read a table of overrides; raises InputError for a row that does not fit."""
+        self.overrides = read_overrides(tsv, self._by_name)
+
+    @property
+    def checked_template(self) -> Path | None:
+        """The template that exists and is to be checked; None where the workflow is about to replace it."""
+        return Path(self.template) if self.template and not self._template_is_outdated else None
+
+    def check(self, on_bad_video: str) -> None:
+        """Raise InputError for a fault in the files that already exist."""
+        check_corpus(self.tracks, self.checked_template, on_bad_video)
+
+    def check_splits(self, folds: Iterable[str]) -> None:
+        """Raise InputError for a split without a track, if the submission of these folds' models needs it."""
+        official, chosen = "official" in folds, bool({"official", "imported"} & set(folds))
+        for split, is_needed in (("train", official), ("validation", chosen), ("test", True)):
+            if is_needed and not self.split(split):
+                raise InputError(
+                    f"The corpus has no {split} track, which a submission needs",
+                    "add the files or rows of this split, or ask for another target, such as cross_validation",
+                )
+
+
+def label_rows(tracks: Iterable[Track]) -> list[dict[str, str]]:
+    """Tracks as plain rows with what training and prediction need of them; not their paths, which may change."""
+    names = ("track", "video", "split", "annotation", "label", "group")
+    return [{name: getattr(track, name) for name in names} for track in tracks]
 
 
 def read_corpus(config: dict) -> Corpus:
@@ -213,7 +252,7 @@ def scan_corpus(config: dict) -> tuple[Corpus, list[Problem]]:
     with collecting(problems):
         corpus, found = _corpus_of_layout(config)
         problems += found
-    overrides = config["subject"]["overrides"]
+    overrides = config["corpus"]["overrides"]
     if overrides and corpus.tracks:
         with collecting(problems, file=overrides):
             corpus.read_overrides(Path(overrides))

@@ -1,7 +1,12 @@
-"""Which files the rules read besides the corpus: weights and image lists, made by the workflow or given."""
+"""The files that the rules read besides the corpus: weights and image lists, made by the workflow or given.
+
+Imported whenever the Snakefile is parsed, so it must not import pyarrow, pandas or torch.
+"""
 
 from collections.abc import Iterator
 from pathlib import Path
+
+from frame_expressions.runtime.errors import InputError
 
 MODELS = Path("results/models")
 DEMO = Path("results/demo")
@@ -26,7 +31,7 @@ def network_files(folder: Path | str) -> list[str]:
 
 
 def adapted_encoder(config: dict) -> list[str]:
-    """The files of the encoder that visual features are made with: Stage I's, an imported or an exported one's."""
+    """The files of the encoder that computes the visual features: from Stage I, imported, or of an exported model."""
     if config["predict_videos"]:
         return encoder_files(config, "visual")
     folder = "imported" if config["imported"]["backbone"] else "stage1"
@@ -48,6 +53,13 @@ def detector_files(config: dict) -> list[str]:
     return [str(MODELS / "insightface" / "models" / f"{model}.json")]
 
 
+def detector_settings(config: dict) -> dict:
+    """The settings of the chosen detector alone, in one block; its model file is an input instead."""
+    detector = config["detector"]
+    own = {name: value for name, value in detector[detector["name"]].items() if name != "model"}
+    return {"name": detector["name"], "min_side_px": detector["min_side_px"], **own}
+
+
 def image_set_files(config: dict) -> list[str]:
     """The lists of Stage I's image sets: when one changes, Stage I trains again."""
     return [
@@ -58,7 +70,7 @@ def image_set_files(config: dict) -> list[str]:
 
 
 def _image_lists(layout: str, root: Path) -> list[Path]:
-    """What says which images a set has and in which class."""
+    """The files that list a set's images with their classes."""
     if layout == "affectnet_csv":
         return [root / "Manually_Annotated_file_lists" / f"{part}.csv" for part in ("training", "validation")]
     if layout == "affectnet_npy":
@@ -72,20 +84,21 @@ def _image_lists(layout: str, root: Path) -> list[Path]:
     return [root]
 
 
-def missing_given_files(config: dict) -> Iterator[str]:
-    """One sentence for each of the weights and image folders that the run will need, cannot make, and does not find."""
+def missing_given_files(config: dict) -> Iterator[InputError]:
+    """An error for each file of weights or images that the run needs, cannot make, and does not find."""
     for modality, encoder in config["encoders"].items():
         if encoder["source"] == "path":
             for name in ("config.json", "model.safetensors"):
                 if not (Path(encoder["path"] or "") / name).is_file():
-                    yield (
-                        f"encoders.{modality}.path: {encoder['path']} has no {name}; "
-                        "give a folder in Hugging Face layout, or set encoders."
-                        f"{modality}.source to hub."
+                    yield InputError(
+                        f"encoders.{modality}.path: {encoder['path']} has no {name}",
+                        f"give a folder in Hugging Face layout, or set encoders.{modality}.source to hub",
                     )
     model = config["detector"]["insightface"]["model"]
     if config["detector"]["name"] == "insightface" and model.endswith(".onnx") and not Path(model).is_file():
-        yield f"detector.insightface.model: {model} does not exist; give an SCRFD .onnx file, or buffalo_l."
+        yield InputError(
+            f"detector.insightface.model: {model} does not exist", "give an SCRFD .onnx file, or buffalo_l"
+        )
     if config["predict_videos"]:  # nothing is trained
         return
     yield from _missing_imported(config["imported"])
@@ -93,9 +106,9 @@ def missing_given_files(config: dict) -> Iterator[str]:
         for images in config["stage1"]["image_sets"]:
             root, layout, name = Path(images["root"]), images["layout"], images["name"]
             if root.is_relative_to(DEMO):
-                yield (
-                    f"stage1.image_sets: {root} holds the demonstration's drawn faces; name images of your own "
-                    "(layouts in docs/corpora.md), or weights that are adapted already as imported.backbone."
+                yield InputError(
+                    f"stage1.image_sets: {root} holds the demonstration's drawn faces",
+                    "name images of your own (layouts in docs/corpora.md), or adapted weights as imported.backbone",
                 )
                 continue
             missing = next((path for path in [root, *_image_lists(layout, root)] if not path.exists()), None)
@@ -104,9 +117,11 @@ def missing_given_files(config: dict) -> Iterator[str]:
                 remedy = (
                     f"set the root of {name!r} to {near}" if near else f"correct the root, or the layout, of {name!r}"
                 )
-                yield f"stage1.image_sets: {missing} does not exist; {remedy}."
+                yield InputError(f"stage1.image_sets: {missing} does not exist", remedy)
             elif layout == "table" and not root.is_file():
-                yield f"stage1.image_sets: {root} is a folder; set the root of {name!r} to the .csv or .tsv file."
+                yield InputError(
+                    f"stage1.image_sets: {root} is a folder", f"set the root of {name!r} to the .csv or .tsv file"
+                )
 
 
 def _folders_near(root: Path) -> Iterator[Path]:
@@ -120,12 +135,14 @@ def _has_lists(layout: str, root: Path) -> bool:
     return layout != "table" and all(path.exists() for path in _image_lists(layout, root))
 
 
-def _missing_imported(imported: dict) -> Iterator[str]:
+def _missing_imported(imported: dict) -> Iterator[InputError]:
     """Weights that others publish: each file that is given exists, and the gate comes with all its statistics."""
     given = {"backbone": imported["backbone"]} | {f"fusion.{name}": path for name, path in imported["fusion"].items()}
     for name, path in given.items():
         if path is not None and not Path(path).is_file():
-            yield f"imported.{name}: {path} does not exist; correct the path, or set it to null."
+            yield InputError(f"imported.{name}: {path} does not exist", "correct the path, or set it to null")
     lacking = [name for name, path in imported["fusion"].items() if path is None]
     if 0 < len(lacking) < len(imported["fusion"]):
-        yield f"imported.fusion.{lacking[0]} is missing; give all of {', '.join(imported['fusion'])}, or none."
+        yield InputError(
+            f"imported.fusion.{lacking[0]} is missing", f"give all of {', '.join(imported['fusion'])}, or none"
+        )

@@ -101,6 +101,6 @@ def _check_audio(tracks: Sequence[tuple[Files, Found]], folder: Path) -> None:
         own = rows[rows["track"] == files.name]
         windows = read_parquet(files.audio_windows).to_pandas()
         found.expect(own["frame"].tolist() == windows["frame"].tolist(), "features/audio lacks a frame")
-        found.expect(own["present"].tolist() == windows["has_sound"].tolist(), "features/audio masks other frames")
+        found.expect(own["present"].tolist() == windows["audible"].tolist(), "features/audio masks other frames")
         silent = features[own["row"][~own["present"]]]
         found.expect(not silent.any(), "features/audio holds something for a frame without sound")

@@ -101,7 +101,7 @@ class Clip:
     @property
     def state(self) -> str:
         """What resample_audio should call the sound."""
-        return "no_audio" if self.sound is None else "silent" if self.silent else "sound"
+        return "no_audio" if self.sound is None else "silent" if self.silent else "audible"
 
 
 def make(clip: Clip, folder: Path) -> Path:

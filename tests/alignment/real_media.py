@@ -11,7 +11,7 @@ from frame_expressions.runtime.errors import InputError
 from tests.media import LIMITS
 from workflow_scripts import extract_frames, resample_audio
 
-STATES = {"none": "no_audio", "audible": "sound", "digital_silence": "silent", "": ""}
+STATES = {"none": "no_audio", "audible": "audible", "digital_silence": "silent", "": ""}
 
 
 @dataclass(frozen=True)

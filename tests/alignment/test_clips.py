@@ -34,7 +34,7 @@ def test_the_combinations_span_what_users_bring():
     rates = {clip.rate for clip in CLIPS}
     assert rates >= {Fraction(15, 2), Fraction(24000, 1001), Fraction(25), Fraction(30000, 1001), Fraction(30)}
     assert {clip.rotation for clip in CLIPS} == {0, 90, 180, 270}
-    assert {clip.state for clip in CLIPS} == {"sound", "silent", "no_audio"}
+    assert {clip.state for clip in CLIPS} == {"audible", "silent", "no_audio"}
 
 
 @pytest.mark.parametrize(
@@ -42,7 +42,7 @@ def test_the_combinations_span_what_users_bring():
     [
         ({"rate": Fraction(24)}, "frame 2 is at 0.0400 s, not 0.0417 s"),
         ({"size": (128, 160)}, "pictures of {(160, 128)} px, not (128, 160)"),
-        ({"sound": None}, "sound is called sound, not no_audio"),
+        ({"sound": None}, "sound is called audible, not no_audio"),
         ({"sound_from_s": 0.5}, "5 beeps, not 4"),
     ],
 )
@@ -132,7 +132,7 @@ def _number(rgb):
 
 
 def test_the_table_ends_with_the_counts():
-    good = chain.Found(frames=55, crops=165, rows=770, beeps=5, beep_slip_s=0.0012, state="sound")
+    good = chain.Found(frames=55, crops=165, rows=770, beeps=5, beep_slip_s=0.0012, state="audible")
     bad = chain.Found(frames=1, crops=3, rows=14, slip_s=0.0005, state="no_audio", errors=["it slips"])
     lines = list(report.clip_lines([(CLIPS[0], good), (CLIPS[1], bad)]))
     assert len(lines) == 5 and lines[3] == f"{CLIPS[1].name}: it slips"

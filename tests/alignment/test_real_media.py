@@ -14,8 +14,8 @@ def test_real_files_are_as_their_manifest_says(shared, tmp_path):
 
 def test_a_file_that_differs_is_counted():
     same = {"file": "a.mp4", "damaged": 0, "rotation": "", "shown": "4x2", "shown_expected": "4x2", "outcome": ""}
-    right = Outcome(**same, frames=3, frames_expected=3, state="sound", state_expected="sound")
-    fewer = Outcome(**same, frames=2, frames_expected=3, state="sound", state_expected="sound")
-    mute = Outcome(**same, frames=3, frames_expected=3, state="silent", state_expected="sound")
+    right = Outcome(**same, frames=3, frames_expected=3, state="audible", state_expected="audible")
+    fewer = Outcome(**same, frames=2, frames_expected=3, state="audible", state_expected="audible")
+    mute = Outcome(**same, frames=3, frames_expected=3, state="silent", state_expected="audible")
     assert [some.right for some in (right, fewer, mute)] == [True, False, False]
     assert list(report.real_lines([right, fewer, mute]))[-1] == "3 real files, 2 not as the manifest says"

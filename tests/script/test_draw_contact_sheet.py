@@ -9,14 +9,12 @@ from PIL import Image
 
 from frame_expressions.artifacts.parquet import write_parquet, write_rows
 from frame_expressions.artifacts.provenance import provenance_of
-from frame_expressions.faces.boxes import FACES_SCHEMA, SUBJECT_SCHEMA
-from frame_expressions.media.timeline import SCHEMA
+from frame_expressions.artifacts.schemas import CROPS, FACES, FRAMES, TIMELINE
+from frame_expressions.faces.boxes import SUBJECT
 from frame_expressions.runtime.errors import InputError
 from tests.media import make_video
 from workflow_scripts import draw_contact_sheet
-from workflow_scripts.crop_faces import CROPS_SCHEMA
 from workflow_scripts.draw_contact_sheet import run
-from workflow_scripts.extract_frames import FRAMES_SCHEMA
 
 BOX, OTHER = [10.0, 10.0, 30.0, 30.0], [40.0, 10.0, 60.0, 30.0]
 SETTINGS = {"person": "auto", "overrides": []}
@@ -50,12 +48,12 @@ def sheet(tmp_path, jpeg):
         ]
         if frames is None:
             frames = [{"frame": frame, "jpeg": jpeg((frame, frame, frame))} for frame in numbers]
-        write_rows(frames, tmp_path / "frames.parquet", FRAMES_SCHEMA, provenance_of({}), group_rows)
-        write_rows(crops, tmp_path / "crops.parquet", CROPS_SCHEMA, provenance_of({}), group_rows)
+        write_rows(frames, tmp_path / "frames.parquet", FRAMES, provenance_of({}), group_rows)
+        write_rows(crops, tmp_path / "crops.parquet", CROPS, provenance_of({}), group_rows)
         run(
-            subject=write("track_a", chosen, SUBJECT_SCHEMA, settings),
-            faces=write("faces", found, FACES_SCHEMA, {}),
-            timeline=write("video_a", times, SCHEMA, {}),
+            subject=write("track_a", chosen, SUBJECT, settings),
+            faces=write("faces", found, FACES, {}),
+            timeline=write("video_a", times, TIMELINE, {}),
             frames=tmp_path / "frames.parquet",
             crops=tmp_path / "crops.parquet",
             video=video,

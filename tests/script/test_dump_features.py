@@ -138,16 +138,16 @@ def _dump_audio(tmp_path, table, **changes):
     )
     rng = np.random.default_rng(0)
     sound = (rng.normal(size=3 * SAMPLE_RATE) * 300).astype(np.int16)
-    write_audio(sound, "sound", tmp_path / "a.flac", provenance_of({}))
+    write_audio(sound, "audible", tmp_path / "a.flac", provenance_of({}))
     write_audio(np.zeros(SAMPLE_RATE, np.int16), "no_audio", tmp_path / "b.flac", provenance_of({}))
     starts = np.array([0, 16_000, 32_000])
     windows = {
         "frame": pa.array([1, 2, 3], pa.int32()),
         "start_sample": starts,
         "end_sample": starts + 16_000,
-        "has_sound": [True, False, True],
+        "audible": [True, False, True],
     }
-    silent = {name: column[:1] for name, column in windows.items()} | {"has_sound": [False]}
+    silent = {name: column[:1] for name, column in windows.items()} | {"audible": [False]}
     settings = {"layers": "last2", "normalise": True, "mode": "chunked", "chunk_s": 20, "dtype": "float32"} | changes
     dump_audio_features.run(
         encoder=tmp_path / "audio",

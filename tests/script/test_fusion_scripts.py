@@ -5,9 +5,10 @@ import json
 import numpy as np
 import pytest
 
-from frame_expressions.artifacts.logits import ROLES, read_labelled_logits, read_logits
+from frame_expressions.artifacts.logits import read_labelled_logits, read_logits
 from frame_expressions.artifacts.parquet import read_parquet
 from frame_expressions.artifacts.provenance import sha256_of
+from frame_expressions.artifacts.vocabulary import ROLES
 from frame_expressions.fusion import training
 from frame_expressions.runtime.errors import InputError
 from workflow_scripts import predict_logits, search_smoothing, train_fusion

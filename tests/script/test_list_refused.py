@@ -51,7 +51,7 @@ def test_sound_that_exceeds_a_limit_stops_or_is_left_out(tmp_path):
     tight = {"video": video, "timeline": timeline, "audio": audio, "limits": LIMITS | {"memory_mb": 1}}
     with pytest.raises(MediaError, match=r"v\.mkv .*, or set corpus\.on_bad_video to skip\."):
         resample_audio.run(on_bad_video="stop", **tight)
-    assert read_audio(audio)[1] == "sound"  # of the run before
+    assert read_audio(audio)[1] == "audible"  # of the run before
     resample_audio.run(on_bad_video="skip", **tight)
     samples, state = read_audio(audio)
     assert state == "no_audio" and len(samples) == 32000 and not samples.any()
@@ -110,12 +110,12 @@ def test_a_job_that_stops_leaves_its_row_until_the_file_passes(tmp_path):
     assert not tsv.parent.exists()
     for stage in ("extract_frames", "extract_frames", "resample_audio"):
         with pytest.raises(MediaError), record_refusals(tsv, "/data/a.mp4", stage):
-            raise MediaError("/data/a.mp4 is\nbad; mend it.", "last line")
-    refused = Refusal("/data/a.mp4", "extract_frames", "a.mp4 is bad; mend it.", "last line")
+            raise MediaError("/data/a.mp4 is\nbad", "fix it", "last line")
+    refused = Refusal("/data/a.mp4", "extract_frames", "a.mp4 is bad; fix it.", "last line")
     assert read_refusals(tsv)[0] == refused and len(read_refusals(tsv)) == 2
     assert tsv.stat().st_mtime == 1  # list_refused is to write it anew, and Snakemake takes 0 for no time
     with pytest.raises(InputError), record_refusals(tsv, "b.mp4", "extract_frames"):
-        raise InputError("ffmpeg is missing; install it.")
+        raise InputError("ffmpeg is missing", "install it")
     with record_refusals(tsv, "/data/a.mp4", "resample_audio"):
         pass
     assert read_refusals(tsv) == [refused]

@@ -9,8 +9,8 @@ import pytest
 
 from frame_expressions.artifacts.parquet import write_parquet
 from frame_expressions.artifacts.provenance import provenance_of
+from frame_expressions.artifacts.schemas import TIMELINE
 from frame_expressions.media.audio import read_audio
-from frame_expressions.media.timeline import SCHEMA
 from tests.media import LIMITS, make_video
 from workflow_scripts.resample_audio import run
 
@@ -29,11 +29,11 @@ def test_samples_that_are_no_numbers(tmp_path, value):
         for number in range(25)
     ]
     write_parquet(
-        pa.Table.from_pylist(rows, schema=SCHEMA), tmp_path / "t.parquet", provenance_of({}, [tmp_path / "v.mkv"])
+        pa.Table.from_pylist(rows, schema=TIMELINE), tmp_path / "t.parquet", provenance_of({}, [tmp_path / "v.mkv"])
     )
     files = {"video": tmp_path / "v.mkv", "timeline": tmp_path / "t.parquet", "audio": tmp_path / "a.flac"}
     run(**files, on_bad_video="stop", limits=LIMITS)
     found, state = read_audio(tmp_path / "a.flac")
-    assert state == "sound" and np.isfinite(found).all() and np.abs(found).max() <= 1
+    assert state == "audible" and np.isfinite(found).all() and np.abs(found).max() <= 1
     others = np.r_[0:3999, 4101:16000]
     assert np.abs(found[others] - samples[others]).max() < 1e-3

@@ -9,8 +9,8 @@ import soundfile
 
 from frame_expressions.artifacts.parquet import write_parquet
 from frame_expressions.artifacts.provenance import provenance_of
+from frame_expressions.artifacts.schemas import TIMELINE
 from frame_expressions.media.audio import read_audio
-from frame_expressions.media.timeline import SCHEMA
 from tests.media import H264, LIMITS, make_flash_and_beep
 from workflow_scripts.resample_audio import run
 
@@ -20,7 +20,7 @@ def resample(tmp_path, video, num_frames, rate=25):
         {"frame": number + 1, "time_s": number / rate, "decoded": True, "width_px": 64, "height_px": 48}
         for number in range(num_frames)
     ]
-    write_parquet(pa.Table.from_pylist(rows, schema=SCHEMA), tmp_path / "t.parquet", provenance_of({}))
+    write_parquet(pa.Table.from_pylist(rows, schema=TIMELINE), tmp_path / "t.parquet", provenance_of({}))
     run(video=video, timeline=tmp_path / "t.parquet", audio=tmp_path / "a.flac", on_bad_video="stop", limits=LIMITS)
     return tmp_path / "a.flac"
 
@@ -34,7 +34,7 @@ def test_sound_is_as_long_as_the_timeline_and_says_what_made_it(tmp_path):
     video = make(tmp_path / "v.mkv", ["-c:a", "pcm_s16le"])
     audio = resample(tmp_path, video, 50)
     samples, state = read_audio(audio)
-    assert len(samples) == 32000 and state == "sound"
+    assert len(samples) == 32000 and state == "audible"
     loud = np.flatnonzero(np.abs(samples) > 0.1) / 16000
     assert loud[0] == pytest.approx(1.2, abs=0.01) and loud[-1] == pytest.approx(1.25, abs=0.01)
     with soundfile.SoundFile(audio) as flac:
@@ -93,10 +93,10 @@ def test_a_skipped_video_gives_one_silent_sample(tmp_path):
 def test_states_of_real_clips(tmp_path, shared):
     wanted = {
         "faces/WolfgangLanger_Pexels.mp4": "silent",
-        "faces/single_face.mp4": "sound",
+        "faces/single_face.mp4": "audible",
         "codecs/testsrc2.mp4": "no_audio",
         "names/te[s]t\\ video ' \" .flv": "no_audio",
-        "names/IMG_0034.MOV": "sound",
+        "names/IMG_0034.MOV": "audible",
     }
     for name, state in wanted.items():
         assert read_audio(resample(tmp_path, shared / "media" / name, 25))[1] == state, name

@@ -239,7 +239,7 @@ def test_names_of_files_are_only_names(tmp_path):
         found = (read_parquet(timeline).to_pydict(), samples.tolist(), state)
         assert found == (expected := expected or found), name
         assert list(read_provenance(timeline)["inputs"]) == [video.name]
-    assert len(expected[0]["frame"]) == 50 and expected[2] == "sound"
+    assert len(expected[0]["frame"]) == 50 and expected[2] == "audible"
     assert not (tmp_path / "x").exists()
 
 

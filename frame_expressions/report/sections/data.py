@@ -9,12 +9,12 @@ import numpy as np
 import pandas as pd
 
 from frame_expressions.artifacts.parquet import read_parquet
-from frame_expressions.artifacts.vocabulary import EXPRESSIONS, NUM_CLASSES
+from frame_expressions.artifacts.vocabulary import AUDIBLE, EXPRESSIONS, NO_AUDIO, NUM_CLASSES, SILENT
 from frame_expressions.corpora.labels import frame_labels
 from frame_expressions.corpora.tracks import SPLITS, Track
 from frame_expressions.faces.doubt import EXPLANATION
 from frame_expressions.faces.subject import ABSENT, DETECTED, INTERPOLATED
-from frame_expressions.media.audio import NO_AUDIO, SILENT, SOUND, open_audio, state_of
+from frame_expressions.media.audio import open_audio, state_of
 from frame_expressions.report.page import Section, Table, Text
 from frame_expressions.report.pictures import jpeg_picture
 
@@ -45,7 +45,7 @@ def corpus_section(
         total = max(sum(statuses.values()), 1)
         faces.append([f"{statuses[status] / total:.1%}" for status in (DETECTED, INTERPOLATED, ABSENT)])
         states = Counter(_sound_state(audio[video]) for video in videos)
-        sounds.append([f"{states[state]:,}" for state in (SOUND, SILENT, NO_AUDIO)])
+        sounds.append([f"{states[state]:,}" for state in (AUDIBLE, SILENT, NO_AUDIO)])
     names = ["tracks", "videos", "skipped videos", "frames", "labelled frames", *EXPRESSIONS]
     blocks = [
         Text("A track is one person in one video; a video with two tracks has its frames counted twice."),

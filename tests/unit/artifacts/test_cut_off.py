@@ -10,6 +10,7 @@ from frame_expressions.artifacts.feature_shards import FeatureShards, write_shar
 from frame_expressions.artifacts.parquet import parquet_batches, read_parquet, read_provenance, write_parquet
 from frame_expressions.artifacts.provenance import provenance_of
 from frame_expressions.artifacts.text import read_json, write_json
+from frame_expressions.artifacts.vocabulary import AUDIBLE
 from frame_expressions.corpora.folds import read_parts
 from frame_expressions.corpora.tracks import Track, read_tracks, write_tracks
 from frame_expressions.encoders.loading import (
@@ -20,7 +21,7 @@ from frame_expressions.encoders.loading import (
     save_encoder,
 )
 from frame_expressions.fusion.model import FusionModel
-from frame_expressions.media.audio import SOUND, read_audio, write_audio
+from frame_expressions.media.audio import read_audio, write_audio
 from frame_expressions.media.film_writer import write_film
 from frame_expressions.prediction.exported_model import ExportedModel
 from frame_expressions.runtime.errors import InputError
@@ -139,7 +140,7 @@ def _exported(folder):
 
 def _audio(folder):
     samples = (1000 * np.random.default_rng(0).normal(size=40_000)).astype(np.int16)
-    write_audio(samples, SOUND, folder / "a.flac", provenance_of({}))
+    write_audio(samples, AUDIBLE, folder / "a.flac", provenance_of({}))
     return folder / "a.flac", lambda: read_audio(folder / "a.flac")
 
 

@@ -6,10 +6,9 @@ import numpy as np
 import pytest
 import soundfile
 
+from frame_expressions.artifacts.vocabulary import AUDIBLE, SILENT
 from frame_expressions.media.audio import (
     SAMPLE_RATE,
-    SILENT,
-    SOUND,
     UndecodableSound,
     decode_audio,
     read_audio,
@@ -156,9 +155,9 @@ def test_a_missing_ffmpeg_is_named_with_the_remedy(tmp_path, monkeypatch):
 def test_flac_keeps_samples_state_and_origin_and_is_the_same_each_time(tmp_path):
     samples = np.array([0, 1, -1, 32767, -32768], np.int16)
     for name in ("a.flac", "b.flac"):
-        write_audio(samples, SOUND, tmp_path / name, {"settings": {"é": 1}, "inputs": {"x" * 255: "0" * 64}})
+        write_audio(samples, AUDIBLE, tmp_path / name, {"settings": {"é": 1}, "inputs": {"x" * 255: "0" * 64}})
     read, state = read_audio(tmp_path / "a.flac")
-    assert state == SOUND and read.dtype == np.float32
+    assert state == AUDIBLE and read.dtype == np.float32
     assert (read * 32768).tolist() == samples.tolist()
     assert (tmp_path / "a.flac").read_bytes() == (tmp_path / "b.flac").read_bytes()
     assert [path.name for path in sorted(tmp_path.iterdir())] == ["a.flac", "b.flac"]

@@ -73,11 +73,11 @@ def test_a_child_ends_with_its_reader(tmp_path):
 def test_errors_of_the_child_are_raised_here(tmp_path):
     def items():
         yield 1
-        raise MediaError("v.mp4 is bad; mend it.", "its last line")
+        raise MediaError("v.mp4 is bad", "fix it", "its last line")
 
     pictures = apart(tmp_path, items)
     assert next(pictures) == 1
-    with pytest.raises(MediaError, match=r"^v\.mp4 is bad; mend it\.$") as refused:
+    with pytest.raises(MediaError, match=r"^v\.mp4 is bad; fix it\.$") as refused:
         next(pictures)
     assert refused.value.ffmpeg == "its last line"
 

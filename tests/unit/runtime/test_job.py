@@ -34,7 +34,7 @@ def test_all_output_goes_to_the_log(tmp_path):
 
 
 def test_bad_input_reaches_the_terminal_as_one_sentence(tmp_path):
-    done, log = _run(tmp_path, "raise InputError('a.mp4 is empty; fetch it again.')")
+    done, log = _run(tmp_path, "raise InputError('a.mp4 is empty', 'fetch it again')")
     assert done.returncode == 1
     assert done.stderr == "Error: a.mp4 is empty; fetch it again.\n"
     assert "a.mp4 is empty" in log and "Traceback" not in log
@@ -52,9 +52,9 @@ def test_a_bug_leaves_its_traceback_in_the_log(tmp_path):
     [
         (
             "import torch; raise torch.cuda.OutOfMemoryError('CUDA out of memory. Tried to allocate 2 GiB.')",
-            "the memory does not suffice (CUDA out of memory. Tried to allocate 2 GiB.); lower a.batch_size.",
+            "out of memory (CUDA out of memory. Tried to allocate 2 GiB.); lower a.batch_size.",
         ),
-        ("raise MemoryError", "the memory does not suffice (MemoryError); lower a.batch_size."),
+        ("raise MemoryError", "out of memory (MemoryError); lower a.batch_size."),
         (
             "import torch; torch.empty(1 << 50)",
             "DefaultCPUAllocator: can't allocate memory: you tried to allocate",
@@ -69,11 +69,11 @@ def test_a_bug_leaves_its_traceback_in_the_log(tmp_path):
         ),
         (
             "raise OSError(24, 'Too many open files', '/dev/null')",
-            "this shell allows too few open files ([Errno 24] Too many open files: '/dev/null'); run `ulimit -n 4096`",
+            "the open-file limit is too low ([Errno 24] Too many open files: '/dev/null'); run `ulimit -n 4096`",
         ),
         (
             "raise PermissionError(13, 'Permission denied', 'results/x')",
-            "a file may not be read or written ([Errno 13] Permission denied: 'results/x'); give yourself the right",
+            "a file cannot be read or written ([Errno 13] Permission denied: 'results/x'); fix the permissions",
         ),
     ],
 )
@@ -86,4 +86,4 @@ def test_a_limit_of_the_machine_is_named_with_what_to_do(tmp_path, failure, sent
 
 def test_without_a_setting_to_lower_fewer_jobs_are_advised(tmp_path):
     done, _ = _run(tmp_path, "raise MemoryError")
-    assert "; give --cores a lower number, so that fewer jobs run at once." in done.stderr
+    assert "; lower --cores to run fewer jobs at a time." in done.stderr

@@ -1,4 +1,4 @@
-"""Real limits of the machine: one sentence, nothing half written, and after mending the same job goes through."""
+"""Real limits of the machine: one sentence, nothing half written, and the same job passes once the limit is lifted."""
 
 import os
 import resource
@@ -22,12 +22,12 @@ WRITERS = {
         """,
     "sound": """
         from frame_expressions.media.audio import write_audio
-        write_audio(noise.astype(np.int16) * 100, "sound", folder / "artifact.flac", {})
+        write_audio(noise.astype(np.int16) * 100, "audible", folder / "artifact.flac", {})
         """,
     "checkpoint": """
         import torch
-        from frame_expressions.artifacts.atomic import replacing
-        with replacing(folder / "artifact.pt") as temporary:
+        from frame_expressions.artifacts.atomic import atomic_write
+        with atomic_write(folder / "artifact.pt") as temporary:
             torch.save({"noise": torch.from_numpy(noise)}, temporary)
         """,
 }
@@ -99,9 +99,9 @@ def test_read_only_results(disk, tmp_path):
     folder, remount = disk
     remount("ro")
     done = _run(WRITERS["parquet"], folder, tmp_path / "job.log")
-    assert "a file may not be read or written ([Errno 30] Read-only" in _sentence(done)
+    assert "a file cannot be read or written ([Errno 30] Read-only" in _sentence(done)
     done = _run(WRITERS["parquet"], folder, folder / "logs/job.log")
-    assert "a file may not be read or written ([Errno 30] Read-only" in _sentence(done)
+    assert "a file cannot be read or written ([Errno 30] Read-only" in _sentence(done)
     remount("rw,size=8m")
     assert _run(WRITERS["parquet"], folder, folder / "logs/job.log").returncode == 0
 
@@ -125,7 +125,7 @@ def test_too_few_file_handles_do_not_pass_for_a_damaged_file(tmp_path):
         read_parquet(folder / "artifact.parquet")
         """
     sentence = _sentence(_run(body, tmp_path, tmp_path / "job.log"))
-    assert "this shell allows too few open files (" in sentence and "run `ulimit -n 4096`" in sentence
+    assert "the open-file limit is too low (" in sentence and "run `ulimit -n 4096`" in sentence
     assert "delete it" not in sentence and (tmp_path / "artifact.parquet").is_file()
 
 
@@ -135,5 +135,5 @@ def test_a_job_over_its_memory(tmp_path, body):
         resource.setrlimit(resource.RLIMIT_AS, (2**31, 2**31))
 
     done = _run(f"\n        {body}", tmp_path, tmp_path / "job.log", preexec_fn=limit)
-    assert "the memory does not suffice (" in _sentence(done) and done.stderr.endswith("; lower a.batch_size.\n")
+    assert "out of memory (" in _sentence(done) and done.stderr.endswith("; lower a.batch_size.\n")
     assert "Traceback" not in Path(tmp_path / "job.log").read_text()

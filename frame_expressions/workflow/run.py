@@ -1,0 +1,118 @@
+"""What one invocation of the workflow is for: decided once, while the Snakefile is parsed.
+
+Imported whenever the Snakefile is parsed, so it must not import pyarrow, pandas or torch.
+"""
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from frame_expressions.corpora.folds import submitted_folds
+from frame_expressions.prediction.exported_model import ExportedModel
+from frame_expressions.runtime.errors import InputError
+from frame_expressions.workflow.configuration import check_ablation, check_config, check_keys
+from frame_expressions.workflow.corpus import Corpus, predicted_split, read_corpus
+from frame_expressions.workflow.results_folder import check_results
+
+TRAIN, PREDICT, CHECK = "train", "predict", "check"
+"""Train on the configured corpus and predict its test tracks; predict other videos with an exported model; or, where
+the corpus has a fault, only show what is wrong with it."""
+
+
+@dataclass(frozen=True)
+class Run:
+    """The mode of an invocation, and what depends on it.
+
+    corpus: None in the mode CHECK. model: the exported model in the mode PREDICT, else None.
+    """
+
+    mode: str
+    config: dict
+    corpus: Corpus | None
+    model: ExportedModel | None = None
+
+    @property
+    def predicted_split(self) -> str:
+        """The split of the videos that are only predicted; their batches and shards begin with its name."""
+        return predicted_split(self.config)
+
+    @property
+    def predictions(self) -> str:
+        """The folder of the predictions of such videos."""
+        return f"results/predict/{self.predicted_split.removeprefix('predict-')}"
+
+    @property
+    def quarantine(self) -> str:
+        """The table of refused media files."""
+        return f"{self.predictions}/quarantine.tsv" if self.mode == PREDICT else "results/quarantine.tsv"
+
+    @property
+    def submitted_folds(self) -> list[str]:
+        """The folds whose models predict the submission; the logits of several are averaged."""
+        return submitted_folds(self.config)
+
+    @property
+    def submitted_smoothing(self) -> str:
+        """The smoothing that the submission is made with."""
+        folds = self.submitted_folds
+        return f"results/smoothing/{'mean' if len(folds) > 1 else folds[0]}/best.json"
+
+    @property
+    def trained_folds(self) -> list[str]:
+        """Those of the submitted folds whose models are trained here, not imported."""
+        return [fold for fold in self.submitted_folds if fold != "imported"]
+
+    @property
+    def trains_stage1(self) -> bool:
+        """Whether Stage I is trained here; otherwise an adapted backbone is imported."""
+        return not self.config["imported"]["backbone"]
+
+    @property
+    def reported_protocol(self) -> str:
+        """The protocol whose scores the report shows."""
+        folds = self.submitted_folds
+        return self.config["cross_validation"]["protocol"] if len(folds) > 1 else folds[0]
+
+
+def start(config: dict, schema: Path, arguments: Sequence[str], is_main_process: bool) -> Run:
+    """Check the configuration and the corpus, and decide the mode.
+
+    config: with a model's settings filled in on return, in the mode PREDICT. arguments: of Snakemake's command line,
+    since the targets are not known to Snakemake itself while it parses the Snakefile. is_main_process: whether this is
+    the process that the user started; those that run its jobs check no corpus again.
+    Raises InputError for what is wrong, unless check_corpus was asked for, which shows everything that is.
+    """
+    check_keys(config, schema)
+    mode = PREDICT if config["predict_videos"] else TRAIN
+    model = None
+    if mode == PREDICT:
+        model = ExportedModel.read(Path(config["predict_model"]))
+        model.configure(config)
+    elif _asks_for("predict", arguments):
+        raise InputError("predict needs videos", "add --config predict_videos=FOLDER")
+    try:
+        check_config(config, schema)
+        corpus = read_corpus(config)
+        if is_main_process:
+            _check_corpus(config, corpus, mode, arguments)
+    except InputError:
+        if _asks_for("check_corpus", arguments):
+            return Run(CHECK, config, None)
+        raise
+    return Run(mode, config, corpus, model)
+
+
+def _check_corpus(config: dict, corpus: Corpus, mode: str, arguments: Sequence[str]) -> None:
+    corpus.check(config["execution"]["on_bad_video"])
+    if _asks_for("submission", arguments):
+        corpus.check_splits(submitted_folds(config))
+    if _asks_for("ablation", arguments):
+        check_ablation(config)
+    # Predictions are kept next to the corpus's results, and --unlock need not come with the corpus's --configfile.
+    if mode == TRAIN and "--unlock" not in arguments:
+        check_results(Path("results"), corpus.paths.values())
+
+
+def _asks_for(target: str, arguments: Iterable[str]) -> bool:
+    """Whether a target is among the arguments, perhaps with the prefix that another workflow gave the rule."""
+    return any(argument == target or argument.endswith(f"_{target}") for argument in arguments)
