@@ -91,8 +91,16 @@ class InsightFaceDetector:
             )
 
         import cv2
-        import onnxruntime
-        from insightface.model_zoo import model_zoo
+
+        try:
+            import onnxruntime
+            from insightface.model_zoo import model_zoo
+        except ImportError as error:
+            raise InputError(
+                f"InsightFace, which runs the detector {model}, cannot be imported ({error})",
+                "install it with `pip install 'frame-expressions[insightface]'`, or from a checkout, on a machine without "
+                "libGL, with `pip install onnx onnxruntime` and `pip install --no-deps -r requirements-no-deps.txt`",
+            ) from error
         from onnxruntime.capi.onnxruntime_pybind11_state import (
             Fail,
             InvalidArgument,
