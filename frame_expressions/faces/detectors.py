@@ -98,8 +98,8 @@ class InsightFaceDetector:
         except ImportError as error:
             raise InputError(
                 f"InsightFace, which runs the detector {model}, cannot be imported ({error})",
-                "install it with `pip install 'frame-expressions[insightface]'`, or from a checkout, on a machine without "
-                "libGL, with `pip install onnx onnxruntime` and `pip install --no-deps -r requirements-no-deps.txt`",
+                "install it with `pip install 'frame-expressions[insightface]'`, or on a machine without libGL with "
+                "`pip install onnx onnxruntime` and, from a checkout, `pip install --no-deps -r requirements-no-deps.txt`",
             ) from error
         from onnxruntime.capi.onnxruntime_pybind11_state import (
             Fail,
