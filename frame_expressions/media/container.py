@@ -7,6 +7,8 @@ from pathlib import Path
 import av
 import av.container
 import av.error
+from av.stream import Disposition
+from av.video.stream import VideoStream
 
 from frame_expressions.runtime.errors import MediaError
 
@@ -35,3 +37,11 @@ def open_media(path: Path) -> Iterator[av.container.InputContainer]:
         raise MediaError(what, REMEDY, error.strerror) from error
     with container:
         yield container
+
+
+def first_video_stream(container: av.container.InputContainer, path: Path) -> VideoStream:
+    """The first video stream that is not cover art; raises MediaError if there is none."""
+    for stream in container.streams.video:
+        if not stream.disposition & Disposition.attached_pic:
+            return stream
+    raise MediaError(f"{path} has no video stream", REMEDY)

@@ -5,12 +5,8 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import av.error
-from av.container import InputContainer
-from av.stream import Disposition
-from av.video.stream import VideoStream
 
-from frame_expressions.media.container import REMEDY, open_media
-from frame_expressions.runtime.errors import InputError
+from frame_expressions.media.container import first_video_stream, open_media
 
 
 @dataclass(frozen=True)
@@ -28,7 +24,7 @@ class Header:
 def read_header(path: Path) -> Header:
     """The header of a video; raises InputError for a file that cannot be opened or has no video stream."""
     with open_media(path) as container:
-        stream = _first_video_stream(container, path)
+        stream = first_video_stream(container, path)
         entries = stream.index_entries
         is_cut = len(entries) > 0 and entries[-1].pos + entries[-1].size > Path(path).stat().st_size
         return Header(0 if is_cut else stream.frames, bool(container.streams.audio))
@@ -43,15 +39,8 @@ def count_packets(path: Path) -> int:
     number = 0
     with open_media(path) as container:
         try:
-            for packet in container.demux(_first_video_stream(container, path)):
+            for packet in container.demux(first_video_stream(container, path)):
                 number += packet.size > 0 and not packet.is_discard
         except av.error.FFmpegError as error:
             logging.warning("%s breaks off: %s", path, error.strerror)
     return number
-
-
-def _first_video_stream(container: InputContainer, path: Path) -> VideoStream:
-    for stream in container.streams.video:
-        if not stream.disposition & Disposition.attached_pic:  # a cover image is no video
-            return stream
-    raise InputError(f"{path} has no video stream", REMEDY)

@@ -5,9 +5,7 @@ such end: its failing job writes the file's row itself, and takes it out again o
 """
 
 import contextlib
-import csv
 import fcntl
-import io
 import os
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
@@ -16,7 +14,7 @@ from functools import reduce
 from operator import getitem
 from pathlib import Path
 
-from frame_expressions.artifacts.text import write_text
+from frame_expressions.artifacts.text import read_tsv, write_tsv
 from frame_expressions.runtime.errors import InputError, MediaError
 
 
@@ -87,20 +85,13 @@ def record_refusals(tsv: Path, file: str, stage: str) -> Iterator[None]:
 
 
 def write_refusals(refusals: Iterable[Refusal], tsv: Path) -> None:
-    """Write the table; nothing refused gives its header alone."""
-    text = io.StringIO()
-    rows = csv.writer(text, dialect="excel-tab", lineterminator="\n")
-    rows.writerow(COLUMNS)
-    rows.writerows(astuple(refusal) for refusal in refusals)
-    write_text(text.getvalue(), tsv)
+    """Write the table; it has only a header if nothing was refused."""
+    write_tsv(COLUMNS, map(astuple, refusals), tsv)
 
 
 def read_refusals(tsv: Path) -> list[Refusal]:
-    """Read the table; one that is not there has no rows."""
-    if not tsv.exists():
-        return []
-    with tsv.open(newline="") as handle:
-        return [Refusal(**row) for row in csv.DictReader(handle, dialect="excel-tab")]
+    """Read the table; a missing one has no rows."""
+    return [Refusal(**row) for row in read_tsv(tsv, COLUMNS)] if tsv.exists() else []
 
 
 def _replace(tsv: Path, file: str, stage: str, with_rows: list[Refusal]) -> None:

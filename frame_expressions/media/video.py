@@ -12,12 +12,11 @@ import av.error
 import numpy as np
 from av.container import InputContainer
 from av.sidedata.sidedata import SideDataContainer
-from av.stream import Disposition
 from av.video.reformatter import Interpolation
 from av.video.stream import VideoStream
 
 from frame_expressions.media.avi import first_picture_hold_s
-from frame_expressions.media.container import REMEDY, open_media
+from frame_expressions.media.container import REMEDY, first_video_stream, open_media
 from frame_expressions.media.limits import Limits
 from frame_expressions.runtime.errors import InputError, MediaError
 
@@ -77,7 +76,9 @@ def read_video(path: Path, limits: Limits | None = None) -> Iterator[Frame]:
     exceeds `limits` in the size of its pictures, which are judged before the first is decoded, or in its length.
     """
     with open_media(path) as container:
-        stream = _first_video_stream(container, path)
+        stream = first_video_stream(container, path)
+        if stream.codec_context is None:
+            raise MediaError(f"{path} has a video format that no decoder knows", REMEDY)
         if limits:
             limits.check_size(path, stream.codec_context.width, stream.codec_context.height)
         stream.codec_context.thread_count = 1
@@ -171,15 +172,6 @@ def upright(stored: np.ndarray, display: np.ndarray) -> np.ndarray:
     if along_y < 0:
         turned = turned[::-1]
     return np.ascontiguousarray(turned)
-
-
-def _first_video_stream(container: InputContainer, path: Path) -> VideoStream:
-    for stream in container.streams.video:
-        if not stream.disposition & Disposition.attached_pic:  # a cover image is no video
-            if stream.codec_context is None:
-                raise MediaError(f"{path} is in a video format that no decoder knows", REMEDY)
-            return stream
-    raise MediaError(f"{path} has no video stream", REMEDY)
 
 
 def _decode(container: InputContainer, stream: VideoStream, path: Path) -> Iterator[av.VideoFrame]:
