@@ -99,7 +99,7 @@ class InsightFaceDetector:
             raise InputError(
                 f"InsightFace, which runs the detector {model}, cannot be imported ({error})",
                 "install it with `pip install 'frame-expressions[insightface]'`, or on a machine without libGL with "
-                "`pip install onnx onnxruntime` and, from a checkout, `pip install --no-deps -r requirements-no-deps.txt`",
+                "`pip install onnx onnxruntime` and `pip install --no-deps insightface`",
             ) from error
         from onnxruntime.capi.onnxruntime_pybind11_state import (
             Fail,

@@ -68,7 +68,7 @@ def test_the_card_is_one_that_the_hub_reads(parts):
     card = ModelCard.load(parts["model"] / "README.md")
     (result,) = card.data.eval_results
     assert (result.metric_type, result.metric_value) == ("f1", 0.5)
-    for said in ("1,234 images", "0.7500", "0.3750", "0.2500", "predict_video("):
+    for said in ("1,234 images", "0.7500", "0.3750", "0.2500", "Predictor("):
         assert said in card.text
 
 
@@ -84,7 +84,7 @@ def test_the_encoder_and_its_processor_load_with_transformers_alone(parts, jpeg)
 
 def test_weights_from_elsewhere_need_no_report(parts):
     export_model.run(**parts | {"stage1": None, "scores": {}})
-    assert "weights from elsewhere" in (parts["model"] / "README.md").read_text()
+    assert "imported weights" in (parts["model"] / "README.md").read_text()
 
 
 def test_exporting_twice_gives_the_same_bytes(parts, tmp_path):
