@@ -21,7 +21,9 @@ from frame_expressions.demo.clip import draw_audio, draw_frames, plan_clips
 from frame_expressions.demo.clip_writer import write_video
 from frame_expressions.demo.plan import plan_videos
 from frame_expressions.faces.boxes import iou
+from frame_expressions.faces.crops import CropSettings
 from frame_expressions.faces.detectors import filled
+from frame_expressions.faces.tracking import SubjectSettings
 from workflow_scripts import crop_faces, detect_faces, extract_frames, select_subject
 
 FOLDER = Path("results/bench/faces")
@@ -46,8 +48,6 @@ def draw_video(seconds: int) -> Path:
 def ours(video: Path, model: Path, folder: Path, size_px: int = SIZE_PX) -> None:
     """What the rules do, in their order, with the demonstration's settings."""
     config = yaml.safe_load(Path("config.yaml").read_text())
-    subject = config["subject"]
-    del subject["overrides"]
     timeline, faces, chosen = (folder / f"{name}.parquet" for name in ("timeline", "faces", "subject"))
     extract_frames.run(
         video=video,
@@ -63,20 +63,30 @@ def ours(video: Path, model: Path, folder: Path, size_px: int = SIZE_PX) -> None
         videos=[video],
         timelines=[timeline],
         faces=[faces],
-        detector="insightface",
-        settings={"input_px": INPUT_PX, "min_score": MIN_SCORE, "device": "cpu"},
+        detector={
+            "name": "insightface",
+            "min_side_px": 30,
+            "input_px": INPUT_PX,
+            "min_score": MIN_SCORE,
+            "device": "cpu",
+        },
         model=model,
-        min_side_px=30,
         num_threads=1,
     )
-    select_subject.run(faces=faces, timeline=timeline, subject=chosen, person="auto", overrides=[], **subject)
+    select_subject.run(
+        faces=faces,
+        timeline=timeline,
+        subject=chosen,
+        person="auto",
+        overrides=[],
+        settings=SubjectSettings(**config["subject"]),
+    )
     crop_faces.run(
         video=video,
         subject=chosen,
         crops=folder / "crops.parquet",
-        scales=list(SCALES),
+        settings=CropSettings(list(SCALES), QUALITY),
         size_px=size_px,
-        jpeg_quality=QUALITY,
         num_threads=1,
     )
 

@@ -3,7 +3,7 @@
 import logging
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
-from functools import partial
+from dataclasses import asdict
 from itertools import islice
 from pathlib import Path
 
@@ -13,54 +13,38 @@ from frame_expressions.artifacts.parquet import write_rows
 from frame_expressions.artifacts.provenance import provenance_of
 from frame_expressions.artifacts.schemas import CROPS
 from frame_expressions.faces.boxes import read_boxes
-from frame_expressions.faces.crops import square_crop
-from frame_expressions.media.jpeg import encode_jpeg
+from frame_expressions.faces.crops import CropSettings, crop_at_scales
 from frame_expressions.media.video import Frame, read_frames
 from frame_expressions.runtime.job import log_to, progress
 
-FRAMES_PER_THREAD = 4  # at a time, so that memory stays bounded
+FRAMES_PER_THREAD = 4  # at a time, which bounds the memory
 
 
-def run(
-    *,
-    video: Path,
-    subject: Path,
-    crops: Path,
-    scales: list[float],
-    size_px: int,
-    jpeg_quality: int,
-    num_threads: int,
-) -> None:
-    """Write the crops of one track, frame by frame and within a frame in the order of `scales`.
+def run(*, video: Path, subject: Path, crops: Path, settings: CropSettings, size_px: int, num_threads: int) -> None:
+    """Write the crops of one track, frame by frame and within a frame in the order of the scales.
 
-    Frames without a box have no rows; a track that is never seen leaves its video unopened.
+    size_px: side of a stored crop. Frames without a box have no rows; the video of a track that is never seen is not
+    opened.
     """
-    settings = {"scales": list(scales), "size_px": size_px, "jpeg_quality": jpeg_quality}
     boxes = read_boxes(subject)
     present = sum(box is not None for box in boxes)
-    logging.info("cropping %d of %d frames of %s: %s", present, len(boxes), video, settings)
-    pictures = progress(read_frames(video, len(boxes)), len(boxes), f"Cropping {crops.stem}") if present else ()
-    cut = partial(_cut, scales=scales, size_px=size_px, jpeg_quality=jpeg_quality)
-    inputs = [subject, video] if present else [subject]
+    logging.info("cropping %d of %d frames of %s: %s, %d px", present, len(boxes), video, settings, size_px)
+    frames = progress(read_frames(video, len(boxes)), len(boxes), f"Cropping {crops.stem}") if present else ()
+
+    def rows_of(frame: Frame, xyxy_px: np.ndarray) -> list[dict]:
+        cut = crop_at_scales(frame.rgb, xyxy_px, settings, size_px)
+        return [{"frame": frame.number, **vars(crop)} for crop in cut]
 
     def rows() -> Iterator[dict]:
-        seen = ((frame, boxes[frame.number - 1]) for frame in pictures if boxes[frame.number - 1] is not None)
-        with ThreadPoolExecutor(num_threads) as cutters:
-            while batch := list(islice(seen, FRAMES_PER_THREAD * num_threads)):
-                for crops_of_frame in cutters.map(lambda item: cut(*item), batch):
-                    yield from crops_of_frame
+        seen = ((frame, boxes[frame.number - 1]) for frame in frames if boxes[frame.number - 1] is not None)
+        with ThreadPoolExecutor(num_threads) as threads:
+            while group := list(islice(seen, FRAMES_PER_THREAD * num_threads)):
+                for rows_of_frame in threads.map(lambda item: rows_of(*item), group):
+                    yield from rows_of_frame
 
-    write_rows(rows(), crops, CROPS, provenance_of(settings, inputs))
-    logging.info("made %s: %d crops", crops, present * len(scales))
-
-
-def _cut(frame: Frame, xyxy_px: np.ndarray, scales: list[float], size_px: int, jpeg_quality: int) -> list[dict]:
-    rows = []
-    for scale in scales:
-        rgb, padded_share = square_crop(frame.rgb, xyxy_px, scale, size_px)
-        jpeg = encode_jpeg(rgb, jpeg_quality)
-        rows.append({"frame": frame.number, "scale": scale, "jpeg": jpeg, "padded_share": padded_share})
-    return rows
+    provenance = provenance_of({**asdict(settings), "size_px": size_px}, [subject, video] if present else [subject])
+    write_rows(rows(), crops, CROPS, provenance)
+    logging.info("made %s: %d crops", crops, present * len(settings.scales))
 
 
 if __name__ == "__main__":
@@ -72,8 +56,7 @@ if __name__ == "__main__":
                 video=path_of[video],
                 subject=Path(job.input.subjects) / f"{track}.parquet",
                 crops=Path(job.output.crops) / f"{track}.parquet",
-                scales=job.params.scales,
+                settings=CropSettings(**job.params.crops),
                 size_px=job.params.size_px,
-                jpeg_quality=job.params.jpeg_quality,
                 num_threads=job.threads,
             )

@@ -76,7 +76,7 @@ def plan_videos(
     """
     if min(train_tracks, validation_tracks) < 2 or test_tracks < 1 or clip_s < 1 or height_px < 160:
         raise InputError(
-            "The demo corpus is too small: demo.videos.train_tracks and demo.videos.validation_tracks have to be at least "
+            "The demo corpus is too small: demo.videos.train_tracks and demo.videos.validation_tracks must be at least "
             "2, demo.videos.test_tracks and demo.videos.clip_s at least 1, and demo.videos.height_px at least 160",
             "raise the values that are smaller",
         )

@@ -55,7 +55,7 @@ def score(predictions: pd.DataFrame, truth: pd.DataFrame) -> Scores:
     if len(missing):
         first = missing.iloc[0]
         raise InputError(
-            f"{len(missing)} frames of the truth have no prediction, among them frame {first['frame']} of {first['track']}",
+            f"{len(missing)} frames of the truth have no prediction, one is frame {first['frame']} of {first['track']}",
             "run `snakemake --cores 8 submission` again: the predictions belong to another corpus",
         )
     seen, heard = joined["visual_informative"], joined["audio_informative"]

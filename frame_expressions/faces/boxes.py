@@ -7,10 +7,7 @@ from pathlib import Path
 import numpy as np
 
 from frame_expressions.artifacts.parquet import read_parquet
-from frame_expressions.artifacts.schemas import FACES, SUBJECT
 from frame_expressions.faces.detectors import Faces
-
-FACES_SCHEMA, SUBJECT_SCHEMA = FACES, SUBJECT
 
 
 @dataclass(frozen=True)

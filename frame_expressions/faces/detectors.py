@@ -1,11 +1,11 @@
-"""Face detectors behind one interface: a frame in, its faces out.
+"""Face detectors with one interface: a frame in, its faces out.
 
 Shapes: F faces of a frame, D values of an identity embedding. A frame is uint8 [H, W, 3], RGB, upright.
 """
 
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Protocol
+from typing import Any, Protocol
 
 import numpy as np
 
@@ -14,15 +14,15 @@ from frame_expressions.runtime.errors import InputError
 SAME_FACE_OVERLAP = 0.5
 MARGIN_SHARE = 0.1
 STRIDE_PX = 32
-"""Sides of SCRFD's input are multiples of its coarsest stride."""
+"""The sides of SCRFD's input are multiples of its coarsest stride."""
 
 
 @dataclass(frozen=True)
 class Faces:
     """The faces of one frame, highest score first.
 
-    xyxy_px: float32 [F, 4], may reach past the frame. score: float32 [F]. landmarks_px: float32 [F, 5, 2], x
-    and y of left eye, right eye, nose, left and right mouth corner as they lie in the picture, or None.
+    xyxy_px: float32 [F, 4], may extend past the frame. score: float32 [F]. landmarks_px: float32 [F, 5, 2], x
+    and y of left eye, right eye, nose, left and right mouth corner as they appear in the frame, or None.
     embedding: float32 [F, D] of length 1, or None.
     """
 
@@ -50,102 +50,72 @@ NO_FACES = Faces(np.zeros((0, 4), np.float32), np.zeros(0, np.float32))
 
 
 class Detector(Protocol):
-    """What every face detector offers."""
+    """The interface of every face detector."""
 
     files: list[Path]
     """The model files in use, for the record."""
 
     def detect(self, rgb: np.ndarray) -> Faces:
-        """Find the faces of a frame; one without a face gives Faces of length 0."""
+        """Find the faces of a frame; Faces of length 0 if there is none."""
+
+
+@dataclass(frozen=True)
+class InsightFaceSettings:
+    """The block `detector.insightface`, without its model, and min_side_px; the configuration documents each."""
+
+    min_side_px: float
+    input_px: int
+    min_score: float
+    device: str
+
+
+@dataclass(frozen=True)
+class CascadeSettings:
+    """The block `detector.cascade`, and min_side_px; the configuration documents each setting."""
+
+    min_side_px: float
+    scale_factor: float
+    step_ratio: float
+    min_neighbors: int
+
+
+def make_detector(name: str, settings: dict, model: Path | None, num_threads: int) -> Detector:
+    """The detector of that name (`insightface` or `cascade`) with the settings of its dataclass.
+
+    model: for `insightface`, the .onnx file of an SCRFD detector or the folder of a model pack.
+    """
+    if name == "cascade":
+        return CascadeDetector(CascadeSettings(**settings))
+    return InsightFaceDetector(InsightFaceSettings(**settings), model, num_threads)
 
 
 class InsightFaceDetector:
-    """SCRFD through InsightFace, with ArcFace identities where the model pack brings them.
+    """SCRFD through InsightFace, with ArcFace identities if the model pack has them.
 
     model: the .onnx file of an SCRFD detector, or the folder of a model pack such as buffalo_l. input_px: longer side
-    that a frame is resized to; the shorter one is filled up with black by a stride of the network or more, not to a
-    square, which for 16:9 is 0.65 of the work. Without any black, boxes of faces that the edge cuts get too short.
+    to which a frame is resized; the shorter one is padded with black by a stride of the network or more, not to a
+    square, which saves 0.35 of the work on 16:9. Without any padding, boxes of faces at the edge get too short.
     device: `cpu` or `cuda`. Results do not depend on `num_threads`.
-    Raises InputError for a missing or unfit model, and for a device that this machine's onnxruntime lacks.
+    Raises InputError for a missing or unsuitable model, and for a device that this onnxruntime does not support.
     """
 
-    def __init__(
-        self,
-        *,
-        model: Path,
-        input_px: int,
-        min_score: float,
-        min_side_px: float,
-        device: str,
-        num_threads: int,
-    ):
-        self.input_px, self.min_score, self.min_side_px = input_px, min_score, min_side_px
+    def __init__(self, settings: InsightFaceSettings, model: Path, num_threads: int):
+        self.input_px, self.min_score, self.min_side_px = settings.input_px, settings.min_score, settings.min_side_px
         self.files = sorted(model.glob("*.onnx")) if model.is_dir() else [model]
         if not self.files or not self.files[0].is_file():
             raise InputError(
-                f"The face detector's model {model} is not there",
-                (
-                    "run `snakemake --cores 1 fetch_models` with the same --configfile, or correct "
-                    "detector.insightface.model"
-                ),
+                f"The face detector's model {model} does not exist",
+                "run `snakemake --cores 1 fetch_models` with the same --configfile, or correct "
+                "detector.insightface.model",
             )
-
-        import cv2
-
-        try:
-            import onnxruntime
-            from insightface.model_zoo import model_zoo
-        except ImportError as error:
-            raise InputError(
-                f"InsightFace, which runs the detector {model}, cannot be imported ({error})",
-                "install it with `pip install 'frame-expressions[insightface]'`, or on a machine without libGL with "
-                "`pip install onnx onnxruntime` and `pip install --no-deps insightface`",
-            ) from error
-        from onnxruntime.capi.onnxruntime_pybind11_state import (
-            Fail,
-            InvalidArgument,
-            InvalidGraph,
-            InvalidProtobuf,
-        )
-
-        onnxruntime.set_default_logger_severity(3)
-        cv2.setNumThreads(num_threads)
-        provider = {"cpu": "CPUExecutionProvider", "cuda": "CUDAExecutionProvider"}[device]
-        if provider not in onnxruntime.get_available_providers():
-            raise InputError(
-                f"detector.insightface.device is {device}, but this onnxruntime has no {provider}",
-                "set it to cpu, or install onnxruntime-gpu in place of onnxruntime",
-            )
-        options = onnxruntime.SessionOptions()
-        options.intra_op_num_threads = num_threads
-        options.inter_op_num_threads = 1
-        session = {"providers": [provider], "sess_options": options}
-        self._recognition = None
-        try:
-            if model.is_file():
-                self._detector = model_zoo.get_model(str(model), **session)
-            else:
-                from insightface.app import FaceAnalysis  # only here: it takes a while
-
-                # Given as a folder: given a name, InsightFace would download what is missing.
-                pack = FaceAnalysis(str(model), allowed_modules=["detection", "recognition"], **session)
-                self._detector, self._recognition = pack.det_model, pack.models.get("recognition")
-        except (Fail, InvalidArgument, InvalidGraph, InvalidProtobuf, AssertionError) as error:
-            raise InputError(
-                f"{model} cannot be loaded as a face detector",
-                (
-                    "correct detector.insightface.model, or delete what `snakemake --cores 1 fetch_models` made "
-                    "and run "
-                    "that again"
-                ),
-            ) from error
-        # InsightFace takes other detectors for SCRFD too; `fmc` is what it knows of SCRFD's outputs.
+        self._detector, self._recognition = _load_insightface(model, settings.device, num_threads)
+        # InsightFace takes other detectors for SCRFD too; it sets `fmc` from the outputs of an SCRFD network.
         if getattr(self._detector, "taskname", None) != "detection" or not hasattr(self._detector, "fmc"):
             raise InputError(
-                f"{model} is no SCRFD detector", "set detector.insightface.model to one, or to a pack's name"
+                f"{model} is not an SCRFD detector", "set detector.insightface.model to one, or to a pack's name"
             )
-        # The provider is chosen above; a context id below 0 would reset it.
-        self._detector.prepare(ctx_id=0, input_size=(input_px, input_px), det_thresh=min_score)
+        # The provider is chosen already; a context id below 0 would reset it.
+        self._detector.prepare(ctx_id=0, input_size=(self.input_px, self.input_px), det_thresh=self.min_score)
 
     def detect(self, rgb: np.ndarray) -> Faces:
         """Find the faces of a frame; see Detector."""
@@ -153,10 +123,10 @@ class InsightFaceDetector:
 
         shorter_px, longer_px = sorted(rgb.shape[:2])
         if shorter_px < self.min_side_px or longer_px > 100 * shorter_px:
-            return NO_FACES  # no face fits, and InsightFace fails where a side shrinks to nothing
+            return NO_FACES  # no face fits, and InsightFace fails when a side shrinks to nothing
         scale = self.input_px / longer_px
         height_px, width_px = (int(side * scale) for side in rgb.shape[:2])
-        # InsightFace expects BGR. Few pixels are turned into it: those of the small picture, or of one with a face.
+        # InsightFace expects BGR. Few pixels are converted: those of the small frame, or of a frame with a face.
         small = cv2.cvtColor(cv2.resize(rgb, (width_px, height_px)), cv2.COLOR_RGB2BGR)
         canvas = np.zeros((filled(height_px, self.input_px), filled(width_px, self.input_px), 3), np.uint8)
         canvas[:height_px, :width_px] = small
@@ -178,31 +148,78 @@ class InsightFaceDetector:
         return face.normed_embedding.astype(np.float32)
 
 
+def _load_insightface(model: Path, device: str, num_threads: int) -> tuple[Any, Any]:
+    """The detection network and, from a pack, the recognition network or None."""
+    import cv2
+
+    try:
+        import onnxruntime
+        from insightface.model_zoo import model_zoo
+    except ImportError as error:
+        raise InputError(
+            f"InsightFace, which runs the detector {model}, cannot be imported ({error})",
+            "install it with `pip install 'frame-expressions[insightface]'`, or on a machine without libGL with "
+            "`pip install onnx onnxruntime` and `pip install --no-deps insightface`",
+        ) from error
+    from onnxruntime.capi.onnxruntime_pybind11_state import (
+        Fail,
+        InvalidArgument,
+        InvalidGraph,
+        InvalidProtobuf,
+    )
+
+    onnxruntime.set_default_logger_severity(3)
+    cv2.setNumThreads(num_threads)
+    provider = {"cpu": "CPUExecutionProvider", "cuda": "CUDAExecutionProvider"}[device]
+    if provider not in onnxruntime.get_available_providers():
+        raise InputError(
+            f"detector.insightface.device is {device}, but this onnxruntime has no {provider}",
+            "set it to cpu, or install onnxruntime-gpu in place of onnxruntime",
+        )
+    options = onnxruntime.SessionOptions()
+    options.intra_op_num_threads = num_threads
+    options.inter_op_num_threads = 1
+    session = {"providers": [provider], "sess_options": options}
+    try:
+        if model.is_file():
+            return model_zoo.get_model(str(model), **session), None
+        from insightface.app import FaceAnalysis  # imported only if needed: it takes a while
+
+        # Given a folder; given a name, InsightFace would download what is missing.
+        pack = FaceAnalysis(str(model), allowed_modules=["detection", "recognition"], **session)
+        return pack.det_model, pack.models.get("recognition")
+    except (Fail, InvalidArgument, InvalidGraph, InvalidProtobuf, AssertionError) as error:
+        raise InputError(
+            f"{model} cannot be loaded as a face detector",
+            "correct detector.insightface.model, or delete the files of `snakemake --cores 1 fetch_models` and run it "
+            "again",
+        ) from error
+
+
 def filled(side_px: int, input_px: int) -> int:
-    """The side of SCRFD's input for a picture's side: with a stride of black or more, but for the longer side."""
+    """The side of SCRFD's input for a side of the resized frame: padded by a stride or more, except the longer side."""
     return min(side_px // STRIDE_PX * STRIDE_PX + 2 * STRIDE_PX, input_px)
 
 
 class CascadeDetector:
     """The LBP cascade that scikit-image ships: nothing to download, frontal faces only, score always 1.
 
-    The window grows from `min_side_px` by `scale_factor` a step and moves by `step_ratio` times its least
-    step; `min_neighbors` hits make a face. It also looks `MARGIN_SHARE` of the frame's shorter side past the edges, as
-    if all were black there: so it finds faces of which the edge hides a fifth, where it lost every other that touches
-    it.
+    The window grows from `min_side_px` by `scale_factor` per step and moves by `step_ratio` times its smallest step;
+    `min_neighbors` hits count as a face. The frame is padded with black by `MARGIN_SHARE` of its shorter side, so faces
+    of which the edge hides a fifth are found; without padding, half of the faces that touch the edge were lost.
     """
 
-    def __init__(self, *, min_side_px: float, scale_factor: float, step_ratio: float, min_neighbors: int):
+    def __init__(self, settings: CascadeSettings):
         from skimage.data import lbp_frontal_face_cascade_filename
         from skimage.feature import Cascade
 
         self.files = [Path(lbp_frontal_face_cascade_filename())]
         self._cascade = Cascade(str(self.files[0]))
-        self.min_side_px = max(round(min_side_px), 1)
+        self.min_side_px = max(round(settings.min_side_px), 1)
         self._settings = {
-            "scale_factor": scale_factor,
-            "step_ratio": step_ratio,
-            "min_neighbor_number": min_neighbors,
+            "scale_factor": settings.scale_factor,
+            "step_ratio": settings.step_ratio,
+            "min_neighbor_number": settings.min_neighbors,
         }
 
     def detect(self, rgb: np.ndarray) -> Faces:
@@ -221,9 +238,9 @@ class CascadeDetector:
 
 
 def merge_overlapping(xyxy_px: np.ndarray) -> np.ndarray:
-    """Average boxes [N, 4] that lie over each other by half of the smaller one: one face, one box.
+    """Average boxes [N, 4] that overlap by at least half of the smaller one: one box per face.
 
-    Groups form about the largest boxes first. Returns [M, 4], M <= N.
+    Groups form around the largest boxes first. Returns [M, 4], M <= N.
     """
     sides = xyxy_px[:, 2:] - xyxy_px[:, :2]
     areas = sides.prod(axis=1)

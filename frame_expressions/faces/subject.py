@@ -1,29 +1,94 @@
-"""From the persons of a video to the one box per frame that a track is about.
+"""From the faces of a video to the subject of a track: one box per frame.
 
 Shapes: T frames of the timeline, F detections of all persons. A choice is int [T]: the row of the chosen
-detection, -1 where there is none.
+detection, or -1.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 from functools import partial
 from itertools import pairwise
 
 import numpy as np
 
 from frame_expressions.artifacts.vocabulary import ABSENT, DETECTED, INTERPOLATED
-from frame_expressions.faces.boxes import iou
+from frame_expressions.faces.boxes import FaceTable, iou
 from frame_expressions.faces.person_spec import Identity, Place, parse_person_spec
 from frame_expressions.faces.persons import Persons
+from frame_expressions.faces.tracking import SubjectSettings, track_detections
 from frame_expressions.runtime.errors import InputError
 
-LEAST_IOU = 0.3  # of a face with the box that an identity's reference names
+LEAST_IOU = 0.3  # of a face with the box in an identity's reference
+
+
+@dataclass(frozen=True)
+class Subject:
+    """The person that a track is about, in every frame.
+
+    xyxy_px: float32 [T, 4], NaN when absent. status: [T], DETECTED, INTERPOLATED or ABSENT. person: int [T], the number
+    from tracking, -1 when absent. num_persons, num_mains: persons of the whole video, and main persons among them.
+    """
+
+    xyxy_px: np.ndarray
+    status: list[str]
+    person: np.ndarray
+    num_persons: int
+    num_mains: int
+
+
+def find_subject(
+    faces: FaceTable, time_s: np.ndarray, person: str, overrides: Sequence[dict], settings: SubjectSettings
+) -> Subject:
+    """Link the faces of a video into persons and follow the one that a track is about.
+
+    time_s: of every frame, [T]. person: see `person_spec`. overrides: rows of `corpora.overrides`; they replace the
+    choice in their frames, a later row an earlier one. Raises InputError for an override or a reference to a face
+    that does not fit the video.
+    """
+    index = faces.frame - 1
+    number = track_detections(faces.frame, time_s[index], faces.xyxy_px, faces.embedding, settings)
+    persons = Persons(time_s, index, faces.xyxy_px, number, faces.embedding, settings.min_similarity)
+    choice, closed = _choose_with_overrides(persons, person, overrides, settings)
+    xyxy_px, status, chosen = interpolate_boxes(persons, choice, closed, settings.max_gap_s)
+    return Subject(xyxy_px, status, chosen, len(set(number)), len(persons.mains))
+
+
+def _choose_with_overrides(
+    persons: Persons, person: str, overrides: Sequence[dict], settings: SubjectSettings
+) -> tuple[np.ndarray, np.ndarray]:
+    """The choice and, bool [T], the frames in which an override leaves nobody."""
+    num_frames = len(persons.time_s)
+    closed = np.zeros(num_frames, bool)
+    if num_frames == 0:  # a skipped video
+        return np.zeros(0, int), closed
+    choice = _choose_or_name(f"person {person}", persons, person, settings)
+    for row in overrides:
+        if row["from_frame"] > num_frames:
+            raise InputError(
+                f"an override starts at frame {row['from_frame']}, but the video has {num_frames} frames",
+                "correct the row in the overrides table",
+            )
+        frames = slice(row["from_frame"] - 1, row["to_frame"])
+        closed[frames] = row["person"] == ABSENT
+        other = np.full(num_frames, -1)
+        if row["person"] != ABSENT:
+            other = _choose_or_name(f"override {row['person']}", persons, row["person"], settings)
+        choice[frames] = other[frames]
+    return choice, closed
+
+
+def _choose_or_name(what: str, persons: Persons, person: str, settings: SubjectSettings) -> np.ndarray:
+    try:
+        return choose(persons, person, max_gap_s=settings.max_gap_s, takeover_s=settings.takeover_s)
+    except InputError as error:
+        raise InputError(f"{what}: {error.what}", error.remedy) from error
 
 
 def choose(persons: Persons, person: str, *, max_gap_s: float, takeover_s: float) -> np.ndarray:
-    """The choice for a `person` as `wanted.parse_person_spec` reads it.
+    """The choice for a `person`, as `person_spec` describes them.
 
-    max_gap_s: a person not seen for longer is away. takeover_s: how long another person must be seen meanwhile to
-    become the subject of that time. Raises InputError where an identity's reference shows no face.
+    max_gap_s: a person not seen for longer is away. takeover_s: while the person is away, how long another must be seen
+    to become the subject. Raises InputError if the reference of an identity shows no face.
     """
     wanted = parse_person_spec(person)
     if isinstance(wanted, Identity):
@@ -38,7 +103,7 @@ def choose(persons: Persons, person: str, *, max_gap_s: float, takeover_s: float
 
 
 def largest_face(persons: Persons) -> np.ndarray:
-    """In each frame the largest face, whoever it is; of equal ones the leftmost."""
+    """The largest face of each frame, whoever it is; of equal ones the leftmost."""
     rows = np.lexsort((persons.xyxy_px[:, 0], -persons.side_px, persons.index))
     indices, first = np.unique(persons.index[rows], return_index=True)
     choice = _nobody(persons)
@@ -47,11 +112,11 @@ def largest_face(persons: Persons) -> np.ndarray:
 
 
 def follow_main_person(persons: Persons, max_gap_s: float, takeover_s: float) -> np.ndarray:
-    """The person there large and long, through the whole video.
+    """The person with the highest presence (box size summed over frames), through the whole video.
 
-    While that person is away, the next by presence of like size takes the time over, if seen in it for `takeover_s`;
-    one who may be the same person, lost by the linking (`Persons.may_be`), needs only `max_gap_s`.
-    So nobody takes over for a few frames.
+    While that person is away, the next by presence with a face of similar size takes over, if seen for at least
+    `takeover_s` in that time. Someone who may be the same person, lost by tracking (`Persons.may_be`), needs only
+    `max_gap_s`. So nobody takes over for a few frames.
     """
     if not persons.mains:
         return _nobody(persons)
@@ -73,7 +138,7 @@ def follow_main_person(persons: Persons, max_gap_s: float, takeover_s: float) ->
 
 
 def _at_place(persons: Persons, axis: int, place: int) -> np.ndarray:
-    """The main person at a place, 0 the first and -1 the last, from left to right (axis 0) or top to bottom (1)."""
+    """The main person at a place, 0 for the first and -1 for the last, left to right (axis 0) or top down (axis 1)."""
     order = persons.in_order(axis)
     return _rows_by_frame(persons, order[place])
 
@@ -85,17 +150,17 @@ PLACES: dict[str, Callable[[Persons], np.ndarray]] = {
     "second_left": partial(_at_place, axis=0, place=1),
     "second_right": partial(_at_place, axis=0, place=-2),
 }
-"""Of two or more main persons the one at a place; where there is one only, `choose` takes that one."""
+"""The choice of one of several main persons by place; if there is only one, `choose` takes that one."""
 
 
 def interpolate_boxes(
     persons: Persons, choice: np.ndarray, closed: np.ndarray, max_gap_s: float
 ) -> tuple[np.ndarray, list[str], np.ndarray]:
-    """Box, status and person's number of every frame.
+    """Box, status and person's number of every frame, with short gaps interpolated.
 
-    closed: bool [T], frames that stay absent. Returns xyxy_px float32 [T, 4], NaN where absent; status [T]; number int
-    [T], -1 where absent. Between two sightings of one number at most `max_gap_s` apart the box moves in a straight
-    line over time.
+    closed: bool [T], frames that stay absent. Returns xyxy_px float32 [T, 4], NaN when absent; status [T]; number int
+    [T], -1 when absent. Between two sightings of one person at most `max_gap_s` apart, the box is interpolated linearly
+    over time.
     """
     xyxy_px = np.full((len(choice), 4), np.nan, np.float32)
     status = [ABSENT] * len(choice)
@@ -118,21 +183,21 @@ def interpolate_boxes(
 
 
 def _identified(persons: Persons, wanted: Identity) -> list[int]:
-    """The numbers of the person whose face lies in the reference's box, pieces of a main person together."""
+    """The numbers of the person whose face is in the reference's box; for a main person, all of its pieces."""
     rows = np.flatnonzero(persons.index == wanted.frame - 1)
     overlap = iou(np.array([wanted.xyxy_px]), persons.xyxy_px[rows])[0]
     if overlap.max(initial=0) < LEAST_IOU:
         boxes = "; ".join(",".join(f"{edge:.0f}" for edge in box) for box in persons.xyxy_px[rows])
         raise InputError(
-            f"frame {wanted.frame} has no face at {','.join(f'{edge:g}' for edge in wanted.xyxy_px)}; "
-            + (f"its faces lie at {boxes}." if boxes else "no face was found in it: name another frame.")
+            f"frame {wanted.frame} has no face at {','.join(f'{edge:g}' for edge in wanted.xyxy_px)}",
+            f"give the box of one of its faces: {boxes}" if boxes else "name another frame: no face was found in it",
         )
     number = int(persons.person[rows[overlap.argmax()]])
     return next((main for main in persons.mains if number in main), [number])
 
 
 def _at_rank(persons: Persons, place: int, least_s: float) -> np.ndarray:
-    """Main persons first, then who else is there for `least_s` or longer: anything shorter is seldom a face."""
+    """The person at a rank: main persons first, then others seen for `least_s` or longer (shorter is seldom a face)."""
     others = [
         some for some in persons.others if np.ptp(persons.time_s[persons.index[persons.rows_of(some)]]) >= least_s
     ]
@@ -152,7 +217,7 @@ def _nobody(persons: Persons) -> np.ndarray:
 
 
 def _free_stretches(time_s: np.ndarray, choice: np.ndarray, max_gap_s: float) -> list[tuple[int, int]]:
-    """Half-open ranges of frames without a chosen detection for longer than `max_gap_s`, or at either end."""
+    """Half-open ranges of frames without a chosen detection: longer than `max_gap_s`, or at either end of the video."""
     ends = np.concatenate([[-1], np.flatnonzero(choice >= 0), [len(choice)]])
     wide = [(int(ends[gap]), int(ends[gap + 1])) for gap in np.flatnonzero(np.diff(ends) > 1)]
     time_s = np.concatenate([time_s, [np.inf, -np.inf]])  # at len(choice) and at -1: never near

@@ -1,10 +1,25 @@
-"""Linking one video's face detections over time into persons."""
+"""Tracking: one video's face detections, linked over time into persons.
+
+Shapes: F detections in order of their frames, D values of an identity embedding, P persons.
+"""
 
 from collections.abc import Iterator
+from dataclasses import dataclass
 
 import numpy as np
 
 from frame_expressions.faces.boxes import iou
+
+
+@dataclass(frozen=True)
+class SubjectSettings:
+    """The block `subject` of the configuration, which documents each setting."""
+
+    max_gap_s: float
+    takeover_s: float
+    min_similarity: float
+    memory: float
+    min_iou: float
 
 
 def track_detections(
@@ -12,25 +27,22 @@ def track_detections(
     time_s: np.ndarray,
     xyxy_px: np.ndarray,
     embedding: np.ndarray | None,
-    *,
-    max_gap_s: float,
-    min_iou: float,
-    min_similarity: float,
-    memory: float,
+    settings: SubjectSettings,
 ) -> np.ndarray:
-    """Number the persons of a video by first appearance and say who each detection is, int32 [F].
+    """The person of each detection, int32 [F]; persons are numbered from 0 by first appearance.
 
     frame: int [F], rising. time_s: float [F]. xyxy_px: float [F, 4]. embedding: float [F, D] of length 1, or
-    None where the detector gives none.
+    None if the detector computes none.
 
-    Frame by frame, a detection first joins the person whose mean embedding is most like its own (cosine at
-    least `min_similarity`), after a gap or cut of any length; the mean keeps a share `memory` of itself at
-    each sighting. What is left joins by overlap (IoU at least `min_iou`) with where a person is expected who was seen
-    at most `max_gap_s` ago: at the last box, moved on as fast as it went before. Those seen last come first and of
-    these the best pair, so that nobody takes the number of one who was hidden here a moment ago. The rest are new
+    Frame by frame, each detection is assigned in three steps. First by identity: to the person whose mean embedding
+    is most similar (cosine at least `min_similarity`), after a gap or cut of any length; at each sighting the mean
+    keeps a share `memory` of itself. Then by overlap (IoU at least `min_iou`) with the box expected of a person seen at
+    most `max_gap_s` ago, which is the last box moved at its last speed. Persons seen most recently are matched first,
+    best pairs first, so nobody takes the number of a person who was hidden there a moment ago. What remains are new
     persons.
-    Source: arXiv 2603.12221 (cosine 0.25, moving average 0.9, else overlap with the box before).
+    Source: arXiv 2603.12221 (cosine 0.25, moving average 0.9, else overlap with the previous box).
     """
+    max_gap_s, min_similarity = settings.max_gap_s, settings.min_similarity
     person = np.full(len(frame), -1, np.int32)
     mean = np.zeros((0, 0 if embedding is None else embedding.shape[1]))
     sightings: list[list[int]] = []  # of each person, rows
@@ -42,14 +54,14 @@ def track_detections(
             similarity = np.nan_to_num(mean @ embedding[rows].T, nan=-np.inf)
             for who, which in _best_pairs(similarity, min_similarity):
                 person[rows[which]] = who
-                mean[who] = _mixed(mean[who], embedding[rows[which]], memory)
+                mean[who] = _mixed(mean[who], embedding[rows[which]], settings.memory)
         recent = [who for who in recent if now_s - time_s[sightings[who][-1]] <= max_gap_s]
         lost = [who for who in recent if who not in person[rows]]
         for seen_s in sorted({time_s[sightings[who][-1]] for who in lost}, reverse=True):
             there = [who for who in lost if time_s[sightings[who][-1]] == seen_s]
             expected = [_expected_px(xyxy_px, time_s, sightings[who], now_s, max_gap_s) for who in there]
             left = rows[person[rows] < 0]
-            for who, which in _best_pairs(iou(np.array(expected), xyxy_px[left]), min_iou):
+            for who, which in _best_pairs(iou(np.array(expected), xyxy_px[left]), settings.min_iou):
                 person[left[which]] = there[who]
         for row in rows[person[rows] < 0]:
             person[row] = len(sightings)

@@ -11,7 +11,6 @@ import pyarrow as pa
 from PIL import Image, ImageDraw, ImageFont
 
 from frame_expressions.artifacts.vocabulary import ABSENT, EXPRESSIONS, INTERPOLATED
-from frame_expressions.prediction.frame_table import PROBABILITIES
 
 NOTICE_PX = (640, 360)
 _BACKGROUND, _TEXT, _TRACK = (24, 26, 30), (235, 235, 235), (60, 64, 72)
@@ -107,7 +106,7 @@ def persons_by_frame(table: pa.Table) -> dict[int, list[Shown]]:
     found: dict[int, list[Shown]] = {}
     for row in table.to_pylist():
         xyxy_px = None if row["face"] == ABSENT else tuple(row[edge] for edge in ("x1_px", "y1_px", "x2_px", "y2_px"))
-        probabilities = np.array([row[name] for name in PROBABILITIES])
+        probabilities = np.array([row[f"p_{name}"] for name in EXPRESSIONS])
         shown = Shown(row["person"], xyxy_px, row["face"], row["expression"], probabilities)
         found.setdefault(row["frame"], []).append(shown)
     return found

@@ -20,18 +20,16 @@ from frame_expressions.encoders.audio import AudioEncoder, chunks, single_window
 from frame_expressions.encoders.loading import load_encoder, load_feature_extractor
 from frame_expressions.encoders.visual import VisualEncoder, add_by_row
 from frame_expressions.faces.boxes import FaceTable
-from frame_expressions.faces.crops import square_crop
-from frame_expressions.faces.detectors import CascadeDetector, Detector, InsightFaceDetector
+from frame_expressions.faces.crops import CropSettings, crop_at_scales
+from frame_expressions.faces.detectors import Detector, make_detector
 from frame_expressions.faces.person_spec import parse_person_spec
-from frame_expressions.faces.persons import Persons
-from frame_expressions.faces.subject import choose, interpolate_boxes
-from frame_expressions.faces.tracking import track_detections
+from frame_expressions.faces.subject import find_subject
+from frame_expressions.faces.tracking import SubjectSettings
 from frame_expressions.fusion.inference import fill_from_nearest, predict_logits
 from frame_expressions.fusion.model import FusionModel
 from frame_expressions.media.audio import SAMPLE_RATE, UndecodableSound, decode_audio
 from frame_expressions.media.audio_windows import windows
 from frame_expressions.media.child_process import decode_in_child
-from frame_expressions.media.jpeg import encode_jpeg
 from frame_expressions.media.limits import Limits
 from frame_expressions.media.timeline import duration_s
 from frame_expressions.media.video import read_frames, read_video, start_time_s
@@ -74,6 +72,8 @@ class Predictor:
         exported.configure(config)
         self._config = config
         self._limits = Limits(**config["execution"]["limits"])
+        self._following = SubjectSettings(**config["subject"])
+        self._cropping = CropSettings(**config["crops"])
         self._num_threads = num_threads
         self._detector = _load_detector(config["detector"], detector, min_side_px, num_threads)
         self._visual = _load_visual(exported.folder / "visual", config, device, num_threads)
@@ -94,9 +94,10 @@ class Predictor:
         video = Path(video)
         torch.set_num_threads(self._num_threads)  # sums depend on it in their last bits
         time_s = self._frame_times(video)
-        xyxy_px, status = self._follow(self._find_faces(video, len(time_s)), time_s, person)
-        logits = self._logits(*self._embed_crops(video, xyxy_px), *self._embed_audio(video, time_s))
-        return predictions_table([PersonPrediction(1, logits, xyxy_px, status)], time_s, self._smoothing)
+        subject = find_subject(self._find_faces(video, len(time_s)), time_s, person, [], self._following)
+        logits = self._logits(*self._embed_crops(video, subject.xyxy_px), *self._embed_audio(video, time_s))
+        prediction = PersonPrediction(1, logits, subject.xyxy_px, subject.status)
+        return predictions_table([prediction], time_s, self._smoothing)
 
     def _frame_times(self, video: Path) -> np.ndarray:
         """Time of every frame, float64 [T]; a child process decodes, which may crash or hang without harm."""
@@ -114,25 +115,13 @@ class Predictor:
             embedding=np.concatenate(embeddings) if embeddings else None,
         )
 
-    def _follow(self, faces: FaceTable, time_s: np.ndarray, person: str) -> tuple[np.ndarray, list[str]]:
-        """The person's box in every frame, float32 [T, 4], NaN where absent, and its status [T]."""
-        settings = self._config["subject"]
-        linking = {name: settings[name] for name in ("max_gap_s", "min_iou", "min_similarity", "memory")}
-        index = faces.frame - 1
-        who = track_detections(faces.frame, time_s[index], faces.xyxy_px, faces.embedding, **linking)
-        persons = Persons(time_s, index, faces.xyxy_px, who, faces.embedding, settings["min_similarity"])
-        choice = choose(persons, person, max_gap_s=settings["max_gap_s"], takeover_s=settings["takeover_s"])
-        closed = np.zeros(len(time_s), bool)  # no overrides
-        xyxy_px, status, _ = interpolate_boxes(persons, choice, closed, settings["max_gap_s"])
-        return xyxy_px, status
-
     def _embed_crops(self, video: Path, xyxy_px: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
         """Visual features, float16 [T, D], 0 without a face, and presence, bool [T]."""
         present = ~np.isnan(xyxy_px[:, 0])
         jpegs = self._crops(video, xyxy_px, present)
         batch_size = self._config["features"]["visual"]["batch_size"]
         batches = iter(lambda: list(islice(jpegs, batch_size)), [])
-        count = len(self._config["crops"]["scales"])
+        count = len(self._cropping.scales)
         rows = np.repeat(np.flatnonzero(present), count)  # of each crop
         values = np.zeros((len(present), self._visual.encoder.config.hidden_size), np.float32)
         done = 0
@@ -144,12 +133,11 @@ class Predictor:
 
     def _crops(self, video: Path, xyxy_px: np.ndarray, present: np.ndarray) -> Iterator[bytes]:
         """The crops as JPEG, by frame and within a frame by scale; a video without faces is not opened."""
-        size_px, crops = self._config["encoders"]["visual"]["resize_px"], self._config["crops"]
+        size_px = self._config["encoders"]["visual"]["resize_px"]
         for frame in read_frames(video, len(present)) if present.any() else ():
             if present[frame.number - 1]:
-                for scale in crops["scales"]:
-                    rgb, _ = square_crop(frame.rgb, xyxy_px[frame.number - 1], scale, size_px)
-                    yield encode_jpeg(rgb, crops["jpeg_quality"])
+                crops = crop_at_scales(frame.rgb, xyxy_px[frame.number - 1], self._cropping, size_px)
+                yield from (crop.jpeg for crop in crops)
 
     def _embed_audio(self, video: Path, time_s: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
         """Audio features, float16 [T, D], 0 where a window is silent, and presence, bool [T]."""
@@ -208,13 +196,11 @@ def predict_video(
     return Predictor(model, detector, min_side_px, device, num_threads).predict(video, person)
 
 
-def _load_detector(settings: dict, model: Path | str | None, min_side_px: float | None, num_threads: int) -> Detector:
-    if model is None:
-        smallest_px = settings["min_side_px"] if min_side_px is None else min_side_px
-        return CascadeDetector(min_side_px=smallest_px, **settings["cascade"])
-    smallest_px = SCRFD_MIN_SIDE_PX if min_side_px is None else min_side_px
-    own = {name: value for name, value in settings["insightface"].items() if name != "model"}
-    return InsightFaceDetector(model=Path(model), min_side_px=smallest_px, num_threads=num_threads, **own)
+def _load_detector(config: dict, model: Path | str | None, min_side_px: float | None, num_threads: int) -> Detector:
+    name, smallest_px = ("cascade", config["min_side_px"]) if model is None else ("insightface", SCRFD_MIN_SIDE_PX)
+    settings = {key: value for key, value in config[name].items() if key != "model"}
+    settings["min_side_px"] = smallest_px if min_side_px is None else min_side_px
+    return make_detector(name, settings, None if model is None else Path(model), num_threads)
 
 
 def _load_visual(folder: Path, config: dict, device: str, num_threads: int) -> VisualEncoder:

@@ -11,8 +11,10 @@ from PIL import Image
 
 from frame_expressions.artifacts.parquet import read_parquet, write_parquet
 from frame_expressions.artifacts.provenance import provenance_of
+from frame_expressions.artifacts.schemas import FACES
 from frame_expressions.challenge.alignment import labels_for_frames, rows_from_frames
-from frame_expressions.faces.boxes import FACES_SCHEMA
+from frame_expressions.faces.crops import CropSettings
+from frame_expressions.faces.tracking import SubjectSettings
 from frame_expressions.media.audio import SAMPLE_RATE, read_audio
 from tests.alignment import beeps, pictures
 from tests.alignment.generator import Clip
@@ -81,19 +83,14 @@ def run(clip: Clip, video: Path, folder: Path) -> tuple[Found, Files]:
         subject=files.subjects,
         person="auto",
         overrides=[],
-        max_gap_s=0.5,
-        takeover_s=3.0,
-        min_iou=0.3,
-        min_similarity=0.25,
-        memory=0.9,
+        settings=SubjectSettings(max_gap_s=0.5, takeover_s=3.0, min_iou=0.3, min_similarity=0.25, memory=0.9),
     )
     crop_faces.run(
         video=video,
         subject=files.subjects,
         crops=files.crops,
-        scales=SCALES,
+        settings=CropSettings(SCALES, jpeg_quality=95),
         size_px=CROP_PX,
-        jpeg_quality=95,
         num_threads=1,
     )
     _check_crops(files, found, num_frames)
@@ -150,7 +147,7 @@ def _write_faces(clip: Clip, path: Path, num_frames: int) -> None:
         {"frame": frame, "xyxy_px": pictures.face_box(frame, clip.size), "score": 0.9}
         for frame in range(1, num_frames + 1)
     ]
-    write_parquet(pa.Table.from_pylist(rows, schema=FACES_SCHEMA), path, provenance_of({}))
+    write_parquet(pa.Table.from_pylist(rows, schema=FACES), path, provenance_of({}))
 
 
 def _check_crops(files: Files, found: Found, num_frames: int) -> None:

@@ -3,11 +3,12 @@
 import pytest
 
 from frame_expressions.faces.boxes import read_boxes
+from frame_expressions.faces.tracking import SubjectSettings
 from tests.media import LIMITS
 from tests.persons.scene import two_who_change_sides, write_scene
 from workflow_scripts import detect_faces, extract_frames, select_subject
 
-LINKING = {"max_gap_s": 0.5, "takeover_s": 3.0, "min_iou": 0.3, "min_similarity": 0.25, "memory": 0.9}
+FOLLOWING = SubjectSettings(max_gap_s=0.5, takeover_s=3.0, min_iou=0.3, min_similarity=0.25, memory=0.9)
 SCRFD = {"input_px": 640, "min_score": 0.5, "device": "cpu"}
 
 
@@ -38,16 +39,14 @@ def _follow(scene, folder, model):
         videos=[video],
         timelines=[timeline],
         faces=[faces],
-        detector="insightface",
-        settings=SCRFD,
+        detector={"name": "insightface", "min_side_px": 60, **SCRFD},
         model=model,
-        min_side_px=60,
         num_threads=1,
     )
 
     def boxes(person, overrides=()):
         files = {"faces": faces, "timeline": timeline, "subject": subject}
-        select_subject.run(**files, person=person, overrides=list(overrides), **LINKING)
+        select_subject.run(**files, person=person, overrides=list(overrides), settings=FOLLOWING)
         return read_boxes(subject)
 
     # Anna is there large and long. For two thirds of the time she is on Bert's right.

@@ -110,7 +110,7 @@ def test_a_skipped_video_is_a_warning(corpus, tmp_path):
     (root / "batch1/3.mp4").write_bytes(b"damaged")
     table, sentence = check(config, tmp_path)
     assert sentence and table.loc[0, ["severity", "track"]].tolist() == ["error", "3"]
-    config["corpus"]["on_bad_video"] = "skip"
+    config["execution"]["on_bad_video"] = "skip"
     table, sentence = check(config, tmp_path)
     assert sentence == ""
     assert table[table["problem"].str.contains("3.mp4 cannot be opened")]["severity"].tolist() == ["warning"]

@@ -9,7 +9,8 @@ from PIL import Image
 
 from frame_expressions.artifacts.parquet import read_parquet, read_provenance, write_parquet
 from frame_expressions.artifacts.provenance import provenance_of
-from frame_expressions.faces.boxes import SUBJECT_SCHEMA
+from frame_expressions.artifacts.schemas import SUBJECT
+from frame_expressions.faces.crops import CropSettings
 from frame_expressions.runtime.errors import InputError
 from tests.media import make_video
 from workflow_scripts.crop_faces import run
@@ -20,10 +21,12 @@ def crop(tmp_path, video, boxes, num_threads=1, **settings):
         {"frame": frame, "xyxy_px": box, "status": "absent" if box is None else "detected"}
         for frame, box in enumerate(boxes, start=1)
     ]
-    write_parquet(pa.Table.from_pylist(rows, schema=SUBJECT_SCHEMA), tmp_path / "s.parquet", provenance_of({}))
+    write_parquet(pa.Table.from_pylist(rows, schema=SUBJECT), tmp_path / "s.parquet", provenance_of({}))
     defaults = {"scales": [0.9, 1.2, 1.5], "size_px": 20, "jpeg_quality": 95}
     paths = {"video": video, "subject": tmp_path / "s.parquet", "crops": tmp_path / "c.parquet"}
-    run(**paths, num_threads=num_threads, **(defaults | settings))
+    chosen = defaults | settings
+    size_px = chosen.pop("size_px")
+    run(**paths, num_threads=num_threads, settings=CropSettings(**chosen), size_px=size_px)
     return tmp_path / "c.parquet"
 
 

@@ -23,7 +23,7 @@ def detect(tmp_path, video, detector="cascade", model=None, **settings):
     )
     settings = settings or {"scale_factor": 1.2, "step_ratio": 1.5, "min_neighbors": 4}
     paths = {"videos": [video], "timelines": [timeline], "faces": [faces]}
-    run(**paths, detector=detector, settings=settings, model=model, min_side_px=40, num_threads=1)
+    run(**paths, detector={"name": detector, "min_side_px": 40, **settings}, model=model, num_threads=1)
     return faces
 
 
@@ -64,7 +64,7 @@ def test_a_skipped_video_has_no_faces(tmp_path):
 
 
 def test_a_missing_model_stops_before_decoding(tmp_path, astronaut):
-    with pytest.raises(InputError, match=r"det\.onnx is not there"):
+    with pytest.raises(InputError, match=r"det\.onnx does not exist"):
         detect(tmp_path, astronaut, "insightface", tmp_path / "det.onnx", **SCRFD)
 
 

@@ -9,8 +9,8 @@ from PIL import Image
 
 from frame_expressions.artifacts.parquet import write_parquet, write_rows
 from frame_expressions.artifacts.provenance import provenance_of
-from frame_expressions.artifacts.schemas import CROPS, FRAMES, TIMELINE
-from frame_expressions.faces.boxes import FACES_SCHEMA, SUBJECT_SCHEMA
+from frame_expressions.artifacts.schemas import CROPS, FACES, FRAMES, TIMELINE
+from frame_expressions.faces.boxes import SUBJECT
 from frame_expressions.runtime.errors import InputError
 from tests.media import make_video
 from workflow_scripts import draw_contact_sheet
@@ -51,8 +51,8 @@ def sheet(tmp_path, jpeg):
         write_rows(frames, tmp_path / "frames.parquet", FRAMES, provenance_of({}), group_rows)
         write_rows(crops, tmp_path / "crops.parquet", CROPS, provenance_of({}), group_rows)
         run(
-            subject=write("track_a", chosen, SUBJECT_SCHEMA, settings),
-            faces=write("faces", found, FACES_SCHEMA, {}),
+            subject=write("track_a", chosen, SUBJECT, settings),
+            faces=write("faces", found, FACES, {}),
             timeline=write("video_a", times, TIMELINE, {}),
             frames=tmp_path / "frames.parquet",
             crops=tmp_path / "crops.parquet",

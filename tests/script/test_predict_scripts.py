@@ -8,9 +8,9 @@ from scipy.special import softmax
 
 from frame_expressions.artifacts.logits import write_logits
 from frame_expressions.artifacts.parquet import read_parquet
+from frame_expressions.artifacts.schemas import SUBJECT
 from frame_expressions.artifacts.schemas import TIMELINE as TIMELINE_SCHEMA
 from frame_expressions.artifacts.vocabulary import EXPRESSIONS
-from frame_expressions.faces.boxes import SUBJECT_SCHEMA
 from frame_expressions.media.timeline import duration_s, read_times
 from frame_expressions.media.video import read_video
 from frame_expressions.prediction.frame_table import PROBABILITIES
@@ -55,7 +55,7 @@ def subject(table):
             "status": status,
             "person": [None if state == "absent" else 0 for state in status],
         }
-        return table(name, columns, SUBJECT_SCHEMA)
+        return table(name, columns, SUBJECT)
 
     return write
 
@@ -206,14 +206,14 @@ def test_a_skipped_video_gives_empty_tables_and_a_film_that_says_why(tmp_path, t
         on_bad_video="skip",
         limits=LIMITS,
     )
-    empty = {name: [] for name in SUBJECT_SCHEMA.names}
+    empty = {name: [] for name in SUBJECT.names}
     write_logits({}, tmp_path / "logits.parquet", {})
     made = {"table": tmp_path / "bad.parquet", "csv": tmp_path / "bad.csv", "plot": tmp_path / "bad.png"}
     tabulate_predictions.run(
         video="bad",
         tracks=["bad"],
         logits=[tmp_path / "logits.parquet"],
-        subjects=[table("subject", empty, SUBJECT_SCHEMA)],
+        subjects=[table("subject", empty, SUBJECT)],
         timeline=timeline,
         smoothing=NO_SMOOTHING,
         **made,

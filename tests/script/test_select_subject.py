@@ -6,8 +6,9 @@ import pytest
 
 from frame_expressions.artifacts.parquet import read_parquet, read_provenance, write_parquet
 from frame_expressions.artifacts.provenance import provenance_of
-from frame_expressions.artifacts.schemas import TIMELINE
-from frame_expressions.faces.boxes import FACES_SCHEMA, read_boxes
+from frame_expressions.artifacts.schemas import FACES, TIMELINE
+from frame_expressions.faces.boxes import read_boxes
+from frame_expressions.faces.tracking import SubjectSettings
 from frame_expressions.runtime.errors import InputError
 from workflow_scripts.select_subject import run
 
@@ -20,7 +21,7 @@ def select(tmp_path, rows, times_s, **settings):
         {"frame": frame, "xyxy_px": box, "score": 0.9, "landmarks_px": None, "embedding": embedding}
         for frame, box, embedding in rows
     ]
-    write_parquet(pa.Table.from_pylist(faces, schema=FACES_SCHEMA), tmp_path / "f.parquet", provenance_of({}))
+    write_parquet(pa.Table.from_pylist(faces, schema=FACES), tmp_path / "f.parquet", provenance_of({}))
     timeline = [
         {"frame": frame, "time_s": time_s, "decoded": True, "width_px": 99, "height_px": 99}
         for frame, time_s in enumerate(times_s, start=1)
@@ -31,9 +32,8 @@ def select(tmp_path, rows, times_s, **settings):
         "timeline": tmp_path / "t.parquet",
         "subject": tmp_path / "s.parquet",
     }
-    defaults = {"person": "auto", "overrides": [], "max_gap_s": 0.5, "takeover_s": 3.0}
-    defaults |= {"min_iou": 0.3, "min_similarity": 0.25, "memory": 0.9}
-    run(**paths, **(defaults | settings))
+    followed = {"max_gap_s": 0.5, "takeover_s": 3.0, "min_iou": 0.3, "min_similarity": 0.25, "memory": 0.9}
+    run(**paths, **({"person": "auto", "overrides": [], "settings": SubjectSettings(**followed)} | settings))
     return tmp_path / "s.parquet"
 
 
@@ -85,10 +85,10 @@ def test_overrides_win_in_their_frames_and_the_last_wins_over_the_first(tmp_path
     assert read_parquet(subject)["status"].to_pylist()[3] == "absent"
     assert read_provenance(subject)["settings"]["overrides"] == overrides
     too_late = [{"from_frame": 7, "to_frame": None, "person": "left"}]
-    with pytest.raises(InputError, match="overrides of track s begin with frame 7, but its video has 6 frames"):
+    with pytest.raises(InputError, match="Track s, an override starts at frame 7, but the video has 6 frames"):
         select(tmp_path, rows, times_s, overrides=too_late)
     nobody = [{"from_frame": 1, "to_frame": None, "person": "identity@2:1,1,9,9"}]
-    with pytest.raises(InputError, match="overrides of track s, identity@2:1,1,9,9: frame 2 has no face"):
+    with pytest.raises(InputError, match="Track s, override identity@2:1,1,9,9: frame 2 has no face"):
         select(tmp_path, rows, times_s, overrides=nobody)
 
 

@@ -36,6 +36,8 @@ from PIL import Image
 from tqdm import tqdm
 
 from frame_expressions.artifacts.parquet import read_parquet, read_provenance
+from frame_expressions.faces.crops import CropSettings
+from frame_expressions.faces.tracking import SubjectSettings
 from frame_expressions.media.audio import SAMPLE_RATE, read_audio
 from frame_expressions.media.timeline import duration_s
 from frame_expressions.runtime.errors import InputError
@@ -53,7 +55,7 @@ LARGEST_MB = 2000  # of the process that runs the stages, beyond what it begins 
 DECODING = LIMITS | {"frame_timeout_s": 10, "memory_mb": 1000, "video_s": 3600}
 SCALES, CROP_PX = [0.9, 1.5], 64
 CASCADE = {"scale_factor": 1.2, "step_ratio": 1.5, "min_neighbors": 1}
-FOLLOWING = {"max_gap_s": 0.5, "takeover_s": 3.0, "min_iou": 0.3, "min_similarity": 0.25, "memory": 0.9}
+FOLLOWING = SubjectSettings(max_gap_s=0.5, takeover_s=3.0, min_iou=0.3, min_similarity=0.25, memory=0.9)
 MADE = {
     "h264.mp4": [*H264, "-c:a", "aac"],
     "cut_anywhere.mp4": [*H264, "-c:a", "aac", "-movflags", "frag_keyframe+empty_moov"],
@@ -236,20 +238,17 @@ def _stages(video: Path, folder: Path) -> None:
         videos=[video],
         timelines=[timeline],
         faces=[faces],
-        detector="cascade",
-        settings=CASCADE,
+        detector={"name": "cascade", "min_side_px": 50, **CASCADE},
         model=None,
-        min_side_px=50,
         num_threads=1,
     )
-    select_subject.run(faces=faces, timeline=timeline, subject=subject, person="auto", overrides=[], **FOLLOWING)
+    select_subject.run(faces=faces, timeline=timeline, subject=subject, person="auto", overrides=[], settings=FOLLOWING)
     crop_faces.run(
         video=video,
         subject=subject,
         crops=folder / "crops.parquet",
-        scales=SCALES,
+        settings=CropSettings(SCALES, jpeg_quality=80),
         size_px=CROP_PX,
-        jpeg_quality=80,
         num_threads=1,
     )
     resample_audio.run(video=video, timeline=timeline, audio=folder / "audio.flac", **refusing)

@@ -230,7 +230,7 @@ def test_everything_that_is_missing_is_named_at_once(tmp_path):
     assert problems[2].remedy == f"keep one of them below {tmp_path}"
     with pytest.raises(InputError) as refusal:
         index_affwild2(tmp_path)
-    assert str(refusal.value) == str(problems[0])
+    assert str(refusal.value) == f"{problems[0].what}; {problems[0].remedy}."
 
 
 def test_planned_files_give_the_same_tracks_before_and_after_they_exist(tmp_path, monkeypatch):

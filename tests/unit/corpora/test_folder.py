@@ -100,6 +100,6 @@ def test_names_that_are_no_utf8_are_refused_with_a_sentence(tmp_path):
 def test_batches_of_predicted_videos_keep_apart_from_a_corpus_with_the_same_names(tmp_path):
     tracks = scan_folder(_folder(tmp_path, "a.mp4", "b.mp4"), "predict-x", "main")
     corpus = Corpus(tracks, None, 1, 4, prefix="predict-x-")
-    batches = {corpus.folder_of("crops", video) for video in corpus.videos}
+    batches = {corpus.video(video).folder("crops") for video in corpus.paths}
     assert all(batch.startswith("results/crops/predict-x-") for batch in batches)
     assert corpus.shard_files("visual", "npy", ["predict-x"]) == ["results/features/visual/predict-x-000.npy"]

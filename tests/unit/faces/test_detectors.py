@@ -9,7 +9,14 @@ import pytest
 import skimage.data
 
 from frame_expressions.faces.boxes import iou
-from frame_expressions.faces.detectors import CascadeDetector, Faces, InsightFaceDetector, merge_overlapping
+from frame_expressions.faces.detectors import (
+    CascadeDetector,
+    CascadeSettings,
+    Faces,
+    InsightFaceDetector,
+    InsightFaceSettings,
+    merge_overlapping,
+)
 from frame_expressions.media.video import read_video
 from frame_expressions.runtime.errors import InputError
 
@@ -17,12 +24,12 @@ ASTRONAUT_FACE = np.array([[175, 70, 275, 175]])  # x1, y1, x2, y2, read off the
 
 
 def cascade(min_side_px=40):
-    return CascadeDetector(min_side_px=min_side_px, scale_factor=1.1, step_ratio=2.0, min_neighbors=3)
+    return CascadeDetector(CascadeSettings(min_side_px, scale_factor=1.1, step_ratio=2.0, min_neighbors=3))
 
 
-def scrfd(model, **settings):
-    defaults = {"input_px": 640, "min_score": 0.5, "min_side_px": 30, "device": "cpu", "num_threads": 1}
-    return InsightFaceDetector(model=model, **(defaults | settings))
+def scrfd(model, num_threads=1, **settings):
+    defaults = {"input_px": 640, "min_score": 0.5, "min_side_px": 30, "device": "cpu"}
+    return InsightFaceDetector(InsightFaceSettings(**(defaults | settings)), model, num_threads)
 
 
 def faces(boxes, scores, **optional):
@@ -75,7 +82,7 @@ def test_the_cascade_passes_over_frames_smaller_than_a_face():
 def test_a_missing_model_is_named_with_the_remedy(tmp_path):
     (tmp_path / "empty").mkdir()
     for model in (tmp_path / "buffalo_l", tmp_path / "det.onnx", tmp_path / "empty"):
-        with pytest.raises(InputError, match=rf"{model.name} is not there; run `snakemake --cores 1 fetch_models`"):
+        with pytest.raises(InputError, match=rf"{model.name} does not exist; run `snakemake --cores 1 fetch_models`"):
             scrfd(model)
 
 
@@ -95,12 +102,12 @@ def test_a_broken_model_is_named(tmp_path):
 
 def test_a_model_that_detects_no_faces_is_named(tmp_path):
     write_recognition(tmp_path / "rec.onnx")
-    with pytest.raises(InputError, match=r"rec\.onnx is no SCRFD detector; set detector\.insightface\.model"):
+    with pytest.raises(InputError, match=r"rec\.onnx is not an SCRFD detector; set detector\.insightface\.model"):
         scrfd(tmp_path / "rec.onnx")
 
 
 def test_another_kind_of_detector_is_named(shared):
-    with pytest.raises(InputError, match=r"yunet_2023mar\.onnx is no SCRFD detector"):
+    with pytest.raises(InputError, match=r"yunet_2023mar\.onnx is not an SCRFD detector"):
         scrfd(shared / "models/face_detection_yunet_2023mar.onnx")
 
 

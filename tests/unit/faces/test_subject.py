@@ -179,7 +179,9 @@ def test_an_identity_is_followed_from_its_reference_through_all_its_pieces():
     persons = make(tracks, 70)
     assert chosen(persons, "identity@61:12,0,22,15") == [0] * 30 + [-1] * 20 + [2] * 20
     assert chosen(persons, "identity@1:100,0,111,10") == [1] * 70
-    with pytest.raises(InputError, match="frame 2 has no face at 50,0,60,10; its faces lie at 0,0,15,15; 100,0,110,10"):
+    with pytest.raises(
+        InputError, match="frame 2 has no face at 50,0,60,10; give the box of one of its faces: 0,0,15,15; 100,0,110,10"
+    ):
         chosen(persons, "identity@2:50,0,60,10")
     with pytest.raises(InputError, match="frame 71 has no face at 0,0,9,9; no face was found in it"):
         chosen(persons, "identity@71:0,0,9,9")

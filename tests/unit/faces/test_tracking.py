@@ -4,9 +4,9 @@ import numpy as np
 import pytest
 
 from frame_expressions.faces.boxes import iou
-from frame_expressions.faces.tracking import track_detections
+from frame_expressions.faces.tracking import SubjectSettings, track_detections
 
-SETTINGS = {"max_gap_s": 0.5, "min_iou": 0.3, "min_similarity": 0.25, "memory": 0.9}
+SETTINGS = SubjectSettings(max_gap_s=0.5, takeover_s=3.0, min_iou=0.3, min_similarity=0.25, memory=0.9)
 
 
 def box(x, y=0.0, side=10.0):
@@ -17,7 +17,7 @@ def linked(frames, boxes, embeddings=None, step_s=0.1):
     """Link detections in frames (1-based) of a video with `step_s` between frames."""
     frames = np.array(frames)
     embeddings = None if embeddings is None else np.array(embeddings, np.float32)
-    return track_detections(frames, (frames - 1) * step_s, np.array(boxes, float), embeddings, **SETTINGS).tolist()
+    return track_detections(frames, (frames - 1) * step_s, np.array(boxes, float), embeddings, SETTINGS).tolist()
 
 
 def test_iou_by_hand():
