@@ -71,7 +71,7 @@ def run(
         **head_settings,
     )
     on_epoch_end = TensorBoardLog(curves).add if curves else None
-    settings = {"num_classes": NUM_CLASSES, "device": device, "watch": on_epoch_end, **training}
+    settings = {"num_classes": NUM_CLASSES, "device": device, "on_epoch_end": on_epoch_end, **training}
     rows = train(fusion, frames["train"], frames["selection"], **settings)
 
     provenance = provenance_of(

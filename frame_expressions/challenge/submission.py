@@ -65,7 +65,7 @@ def check_predictions(predictions: Path, template: Path | Sequence[str]) -> dict
     expected = _template_locations(template) if isinstance(template, Path) else list(template)
     wanted = set(expected)
     if len(wanted) < len(expected):
-        raise InputError(f"The template of {predictions} lists a row twice", "use the organisers' file as it came")
+        raise InputError(f"The template of {predictions} lists a row twice", "use the organisers' original file")
     lines = _lines(predictions)
     if lines[0].startswith("\ufeff"):
         raise _offence(predictions, 1, "begins with a byte order mark")
@@ -93,7 +93,7 @@ def check_predictions(predictions: Path, template: Path | Sequence[str]) -> dict
         seen.add(location)
         counts[_CLASSES[value]] += 1
     if len(seen) < len(expected):
-        raise _offence(predictions, len(lines) + 1, f"is missing: the template goes on with {expected[len(seen)]}")
+        raise _offence(predictions, len(lines) + 1, f"is missing: the template continues with {expected[len(seen)]}")
     tracks = {location.split("/", 1)[0] for location in expected}
     return {"rows": len(expected), "tracks": len(tracks), "class_counts": counts}
 
@@ -106,7 +106,9 @@ def _template_locations(template: Path) -> list[str]:
             return [f"{track}/{k + 1:05d}.jpg" for track in sorted(num_rows) for k in range(num_rows[track])]
         lines = template.read_text(encoding="utf-8-sig").split("\n")
     except (OSError, UnicodeDecodeError) as error:
-        raise InputError(f"The template {template} cannot be read ({error})") from error
+        raise InputError(
+            f"The template {template} cannot be read ({error})", "use the organisers' original file"
+        ) from error
     locations = [line.split(",", 1)[0].strip() for line in lines]
     return [location for location in locations if location and location != "image_location"]
 

@@ -47,12 +47,13 @@ def read_template(path: Path) -> list[tuple[str, int]]:
         raise InputError(f"The template {path} has no rows", "give the path of the organisers' file")
     if len(set(rows)) < len(rows):
         row = next(row for row, count in Counter(rows).items() if count > 1)
-        raise InputError(
-            f"The template {path} lists {image_location(*row)} twice", "use the organisers' file as it came"
-        )
+        raise InputError(f"The template {path} lists {image_location(*row)} twice", "use the organisers' original file")
     zero = next((row for row in rows if row[1] == 0), None)
     if zero:
-        raise InputError(f"The template {path} lists {image_location(*zero)}, but frames are counted from 1")
+        raise InputError(
+            f"The template {path} lists {image_location(*zero)}, but frames are counted from 1",
+            "use the organisers' original file",
+        )
     return rows
 
 
@@ -98,5 +99,5 @@ def _refuse_first_bad_line(path: Path, lines: list[str], first: int) -> None:
     number = next(k for k in range(first, len(lines)) if not _ROW.fullmatch(lines[k]))
     raise InputError(
         (f"The template {path} line {number + 1} reads {lines[number][:80]!r} instead of <track>/<frame:05d>.jpg,0"),
-        "use the organisers' file as it came",
+        "use the organisers' original file",
     )

@@ -67,7 +67,8 @@ def make_fold(fold: str, split_of: dict[str, str], part_of: dict[str, int] | Non
     number, num_parts = int(match[2]), 1 + max(part_of.values())
     if number >= num_parts:
         raise InputError(
-            f"There is no fold {fold}: cross_validation.num_folds is {num_parts}, the first fold's number 0"
+            f"There is no fold {fold}: cross_validation.num_folds is {num_parts}",
+            f"choose a fold from 0 to {num_parts - 1}",
         )
     heldout, selection = number, number if match[1] == "paper" else (number + 1) % num_parts
     return Fold(

@@ -1,8 +1,8 @@
-"""The table of overrides: a researcher's word on who a track is about, in some of its frames or in all.
+"""The table of overrides: a researcher's decision who a track is about, in some or all of its frames.
 
 Tab-separated with a header: track, from_frame, to_frame (1-based, both included; empty: from the first, to the last),
-person (as in `faces.wanted`, `identity` with a box, or `absent`), and where wanted box: x1,y1,x2,y2 in px of the
-upright frame `from_frame`, where the face of an `identity` lies.
+person (as in `faces.person_spec`, `identity` with a box, or `absent`), and optionally box: x1,y1,x2,y2 in px of the
+upright frame `from_frame`, around the face of an `identity`.
 """
 
 import csv
@@ -22,8 +22,8 @@ _FRAME = re.compile(r"0*[1-9][0-9]{0,8}")
 def read_overrides(tsv: Path, tracks: Collection[str]) -> dict[str, list[dict]]:
     """Rows from_frame int, to_frame int or None, person, by track and in the table's order.
 
-    An `identity` with its box becomes `identity@<from_frame>:<box>`. Raises InputError with file and line for what does
-    not fit, a track that is none of `tracks` included.
+    An `identity` with its box becomes `identity@<from_frame>:<box>`. Raises InputError with file and line for a row
+    that does not fit, or a track that is not one of `tracks`.
     """
     try:
         with Path(tsv).open(newline="", encoding="utf-8-sig") as handle:
@@ -44,7 +44,9 @@ def read_overrides(tsv: Path, tracks: Collection[str]) -> dict[str, list[dict]]:
             raise InputError(f"{where} has more fields than the header", "separate fields by one tab")
         values = {column: (row.get(column) or "").strip() for column in (*REQUIRED, *OPTIONAL)}
         if values["track"] not in tracks:
-            raise InputError(f"{where} names the track {values['track']!r}, which the corpus does not have")
+            raise InputError(
+                f"{where} names the track {values['track']!r}, which the corpus does not have", "correct it"
+            )
         overrides.setdefault(values["track"], []).append(_override(where, values))
     return overrides
 
@@ -58,15 +60,16 @@ def _override(where: str, values: dict[str, str]) -> dict:
     if box and person != "identity":
         raise InputError(f"{where} gives a box to {person!r}", "only identity takes one")
     if person == "identity" and not box:
-        raise InputError(f"{where} gives no box to identity", f"write where the face lies in frame {first}")
+        raise InputError(f"{where} gives no box to identity", f"write the box of the face in frame {first}")
     try:
         if box:
             parse_box(box)
             person = f"identity@{first}:{box.replace(' ', '')}"
         elif person != ABSENT:
             parse_person_spec(person)
-    except ValueError as error:
-        raise InputError(f"{where}: {error}{('' if box else f', or {ABSENT}')}") from error
+    except InputError as error:
+        remedy = error.remedy if box else f"{error.remedy}, or {ABSENT}"
+        raise InputError(f"{where}: {error.what}", remedy) from error
     return {"from_frame": first, "to_frame": last, "person": person}
 
 

@@ -91,8 +91,8 @@ def _track(tsv: Path, line: int, row: dict[str | None, str | None], inside: Allo
         raise InputError(f"{where} has the split {split!r}", f"choose one of {', '.join(SPLITS)}")
     try:
         parse_person_spec(person)
-    except ValueError as error:
-        raise InputError(f"{where}: {error}") from error
+    except InputError as error:
+        raise InputError(f"{where}: {error.what}", error.remedy) from error
     if label and expression_number(label) is None:
         raise InputError(f"{where} has the label {label!r}", f"choose one of {', '.join(EXPRESSIONS)} or 0 to 7")
     if label and annotation:

@@ -1,4 +1,7 @@
-"""The tables of the face stages: every face of a video, and the box chosen for a track."""
+"""Face boxes: those of a frame, of a whole video, and of a track's subject, with their files and geometry.
+
+Shapes: F faces, D values of an identity embedding.
+"""
 
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -7,7 +10,38 @@ from pathlib import Path
 import numpy as np
 
 from frame_expressions.artifacts.parquet import read_parquet
-from frame_expressions.faces.detectors import Faces
+
+
+@dataclass(frozen=True)
+class Faces:
+    """The faces of one frame, highest score first.
+
+    xyxy_px: float32 [F, 4], may extend past the frame. score: float32 [F]. landmarks_px: float32 [F, 5, 2], x
+    and y of left eye, right eye, nose, left and right mouth corner as they appear in the frame, or None.
+    embedding: float32 [F, D] of length 1, or None.
+    """
+
+    xyxy_px: np.ndarray
+    score: np.ndarray
+    landmarks_px: np.ndarray | None = None
+    embedding: np.ndarray | None = None
+
+    def __len__(self) -> int:
+        return len(self.score)
+
+    def take(self, rows: np.ndarray) -> "Faces":
+        """Those rows, in that order."""
+        optional = (None if part is None else part[rows] for part in (self.landmarks_px, self.embedding))
+        return Faces(self.xyxy_px[rows], self.score[rows], *optional)
+
+    def kept(self, min_score: float, min_side_px: float) -> "Faces":
+        """Those with at least this score and a shorter side of at least this length, highest score first."""
+        shorter_px = (self.xyxy_px[:, 2:] - self.xyxy_px[:, :2]).min(axis=1)
+        fit = np.flatnonzero((self.score >= min_score) & (shorter_px >= min_side_px))
+        return self.take(fit[np.lexsort((self.xyxy_px[fit, 0], -self.score[fit]))])
+
+
+NO_FACES = Faces(np.zeros((0, 4), np.float32), np.zeros(0, np.float32))
 
 
 @dataclass(frozen=True)
@@ -15,7 +49,7 @@ class FaceTable:
     """All faces of a video as arrays, in the file's order.
 
     frame: int32 [F], 1-based, rising. xyxy_px: float32 [F, 4]. embedding: float32 [F, D] of length 1, or None
-    where the detector gives none.
+    if the detector computes none.
     """
 
     frame: np.ndarray

@@ -1,4 +1,4 @@
-"""Applying a fusion model to whole tracks.
+"""From the features of whole tracks to their logits.
 
 Shapes: T frames of a track, C classes.
 """
@@ -23,7 +23,10 @@ def predict_logits(
     rows: np.ndarray | None = None,
     batch_size: int = 8192,
 ) -> np.ndarray:
-    """Logits [T, C] float32 of features [T, D] and presence [T], or of some of their rows; reads batch by batch."""
+    """Logits [T, C] float32 of features [T, D] and presence [T], or of some of their rows; reads batch by batch.
+
+    A frame with neither face nor audio gets the logits of two missing modalities; see `frame_logits`.
+    """
     device = next(model.parameters()).device
     rows = np.arange(len(visual)) if rows is None else rows
     batches = [torch.zeros(0, model.settings["num_classes"])]
@@ -34,14 +37,29 @@ def predict_logits(
     return torch.cat(batches).numpy()
 
 
+def frame_logits(
+    model: FusionModel,
+    visual: np.ndarray | FeatureRows,
+    audio: np.ndarray | FeatureRows,
+    visual_present: np.ndarray,
+    audio_present: np.ndarray,
+) -> np.ndarray:
+    """Logits [T, C] float32 of one track; a frame with neither face nor audio takes those of the nearest other frame.
+
+    visual [T, V], audio [T, A]: float16, as feature shards hold them; any finite value where missing.
+    visual_present, audio_present: bool [T].
+    """
+    logits = predict_logits(model, visual, audio, visual_present, audio_present)
+    return fill_from_nearest(logits, visual_present | audio_present)
+
+
 def track_logits(model: FusionModel, shards: dict[str, FeatureShards], tracks: Iterable[str]) -> dict[str, np.ndarray]:
-    """Logits [T, C] float32 of every track; a frame with neither face nor sound takes the nearest one's."""
+    """`frame_logits` of every track. shards: of the modalities `visual` and `audio`."""
     logits = {}
     for track in tracks:
         visual, visual_present = shards["visual"][track]
         audio, audio_present = shards["audio"][track]
-        predicted = predict_logits(model, visual, audio, visual_present, audio_present)
-        logits[track] = fill_from_nearest(predicted, visual_present | audio_present)
+        logits[track] = frame_logits(model, visual, audio, visual_present, audio_present)
     return logits
 
 

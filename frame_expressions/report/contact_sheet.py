@@ -1,233 +1,142 @@
-"""Drawing a contact sheet: one track on one picture, to be judged at a glance.
+"""Composes a track's contact sheet: chooses the frames that show whether the right person was chosen.
 
-From top to bottom: a title, figures, a strip of the whole track, and cells of single frames in rows. Pictures are
-uint8 [H, W, 3], RGB. Each status has a colour that colour-blind people tell apart, a line style and a word.
+Shapes: T frames of the track, F faces of the whole video. Frame indices are 0-based here, frame numbers are 1-based.
 """
 
-from collections.abc import Sequence
-from dataclasses import dataclass, field
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 
 import numpy as np
-from PIL import Image, ImageDraw, ImageFont
 
-from frame_expressions.faces.subject import ABSENT, DETECTED, INTERPOLATED
-
-# Okabe and Ito's colours: https://jfly.uni-koeln.de/color/
-BLACK, WHITE, GREY, PALE = (0, 0, 0), (255, 255, 255), (150, 150, 150), (236, 236, 236)
-STATUS_COLOUR = {DETECTED: (0, 158, 115), INTERPOLATED: (230, 159, 0), ABSENT: BLACK}
-STATUS_HEIGHT = {DETECTED: 1.0, INTERPOLATED: 0.5, ABSENT: 0.0}  # in the strip
-PERSON_COLOURS = ((86, 180, 233), (213, 94, 0), (240, 228, 66), (0, 114, 178), (204, 121, 167))
-OTHER_COLOUR = (204, 121, 167)
-COLUMNS, GAP_PX, TEXT_PX, LINE_PX = 4, 12, 15, 20
-LABEL_PX = 90  # of the strip's rows
-STRIP_PX = 16
-DASH_PX = 8
-NOBODY = -1
+from frame_expressions.faces.doubt import Doubt, are_rivals, doubt_of, evenly_spaced, side_px
+from frame_expressions.report.sheet_drawing import Cell, Strip, draw_sheet
 
 
 @dataclass(frozen=True)
-class Cell:
-    """One frame of a track.
+class ContactSheetSettings:
+    """The block `contact_sheets` of the configuration.
 
-    number: 1-based. rgb: its picture at any size; frame_size_px: width and height of the full upright frame, which
-    the boxes refer to. xyxy_px: the chosen box [4], None where absent. person: its number. faces_xyxy_px: every face
-    found in the frame, [F, 4]. other_px: the box, one of those, to mark with an A. crops: of the chosen box. note:
-    what is special about the frame.
+    num_frames: number of evenly spaced frames on a sheet. num_changes: number of switches to another person and jumps
+    of the box, the first ones, each shown by the frames before and after it. frame_width_px: maximum width of a frame;
+    its height is at most three quarters of that. jpeg_quality: 1 to 100.
     """
 
-    number: int
-    time_s: float
-    status: str
-    rgb: np.ndarray
-    frame_size_px: tuple[int, int]
-    xyxy_px: np.ndarray | None = None
-    person: int | None = None
-    faces_xyxy_px: np.ndarray = field(default_factory=lambda: np.zeros((0, 4)))
-    other_px: np.ndarray | None = None
-    crops: Sequence[np.ndarray] = ()
-    note: str = ""
+    num_frames: int
+    num_changes: int
+    frame_width_px: int
+    jpeg_quality: int
 
 
 @dataclass(frozen=True)
-class Strip:
-    """The whole track, T frames: status [T], person int [T] (`NOBODY` where absent), rival bool [T].
+class SheetTrack:
+    """A track's chosen boxes and all faces of its video; arrays as for `doubt_of`.
 
-    shown: frames that have a cell, int, from 0.
+    person is `NOBODY` where absent. size_px: int [T, 2], width and height of the upright frame.
     """
 
+    time_s: np.ndarray
     status: np.ndarray
     person: np.ndarray
-    rival: np.ndarray
-    shown: np.ndarray
+    xyxy_px: np.ndarray
+    face_index: np.ndarray
+    face_xyxy_px: np.ndarray
+    size_px: np.ndarray
+
+    def __len__(self) -> int:
+        return len(self.time_s)
+
+    def is_absent(self, index: int) -> bool:
+        """Whether nobody was chosen in a frame."""
+        return bool(np.isnan(self.xyxy_px[index, 0]))
 
 
-def draw_sheet(
-    title: str, lines: Sequence[str], strip: Strip, rows: Sequence[tuple[str, Sequence[Cell]]], frame_width_px: int
-) -> np.ndarray:
-    """Draw the sheet of one track.
+class ContactSheet:
+    """The choice of a track's frames, made first, so that only these need to be decoded; then the drawing of the sheet.
 
-    rows: headings, each with its cells, `COLUMNS` side by side. frame_width_px: the longest width of a cell's picture,
-    whose height is at most three quarters of that. A track without frames has neither strip nor rows.
+    doubt: the track's statistics. shown: indices of all frames on the sheet, ascending. other: the row [F] of the face
+    marked with an A, the largest face of similar size in these frames that was not chosen, or None.
     """
-    blocks = [_text(title, TEXT_PX + 9), *(_text(line, TEXT_PX) for line in lines)]
-    width_px = COLUMNS * (frame_width_px + GAP_PX) - GAP_PX
-    if len(strip.status):
-        blocks.append(_strip(strip, width_px))
-    for heading, cells in rows:
-        blocks.append(_text(heading, TEXT_PX))
-        for start in range(0, len(cells), COLUMNS):
-            blocks.append(_row(cells[start : start + COLUMNS], frame_width_px))
-    return np.asarray(_stack(blocks, max(width_px, *(block.width for block in blocks))))
+
+    def __init__(self, track: SheetTrack, settings: ContactSheetSettings):
+        self._track, self._settings = track, settings
+        self.doubt = doubt_of(
+            track.time_s, track.xyxy_px, track.status, track.person, track.face_index, track.face_xyxy_px
+        )
+        self._spaced = evenly_spaced(len(track), settings.num_frames).tolist()
+        changes = _changes(self.doubt)
+        self._num_changes, self._changes = len(changes), changes[: settings.num_changes]
+        self.shown = sorted({*self._spaced, *(index for _, *ends in self._changes for index in ends)})
+        self.other = _other_face(track, self.shown)
+
+    def draw(
+        self, title: str, frames: Mapping[int, np.ndarray], crops: Mapping[int, Sequence[np.ndarray]]
+    ) -> np.ndarray:
+        """The sheet, uint8 [H, W, 3], RGB. frames, crops: images by the index of each frame shown, crops if any."""
+        track = self._track
+        strip = Strip(track.status, track.person, self.doubt.rival, np.array(self.shown))
+        rows = self._rows(frames, crops)
+        return draw_sheet(title, describe(self.doubt), strip, rows, self._settings.frame_width_px)
+
+    def _rows(
+        self, frames: Mapping[int, np.ndarray], crops: Mapping[int, Sequence[np.ndarray]]
+    ) -> list[tuple[str, list[Cell]]]:
+        def cell(index: int, note: str = "") -> Cell:
+            return self._cell(index, frames[index], crops.get(index, ()), note)
+
+        rows = []
+        if self._spaced:
+            heading = f"Evenly spaced frames: {len(self._spaced)} of {len(self._track)}"
+            rows.append((heading, [cell(index) for index in self._spaced]))
+        if self._changes:
+            pairs = [
+                cell(index, f"{kind} {place}, {side}")
+                for place, (kind, *ends) in enumerate(self._changes, start=1)
+                for side, index in zip(("before", "after"), ends, strict=True)
+            ]
+            heading = f"Switches to another person and jumps of the box: {len(pairs) // 2} of {self._num_changes}"
+            rows.append((heading, pairs))
+        return rows
+
+    def _cell(self, index: int, rgb: np.ndarray, crops: Sequence[np.ndarray], note: str) -> Cell:
+        track = self._track
+        faces = np.flatnonzero(track.face_index == index)
+        absent = track.is_absent(index)
+        return Cell(
+            number=index + 1,
+            time_s=float(track.time_s[index]),
+            status=track.status[index],
+            rgb=rgb,
+            frame_size_px=tuple(track.size_px[index].tolist()),
+            xyxy_px=None if absent else track.xyxy_px[index],
+            person=None if absent else int(track.person[index]),
+            faces_xyxy_px=track.face_xyxy_px[faces],
+            other_px=track.face_xyxy_px[self.other] if self.other in faces else None,
+            crops=crops,
+            note=note,
+        )
 
 
-def _stack(blocks: Sequence[Image.Image], width_px: int) -> Image.Image:
-    """Blocks below each other on white, with a gap around and between them."""
-    height_px = sum(block.height + GAP_PX for block in blocks) + GAP_PX
-    sheet = Image.new("RGB", (width_px + 2 * GAP_PX, height_px), WHITE)
-    top = GAP_PX
-    for block in blocks:
-        sheet.paste(block, (GAP_PX, top))
-        top += block.height + GAP_PX
-    return sheet
+def describe(doubt: Doubt) -> list[str]:
+    """A track's statistics as lines of text."""
+    if doubt.num_frames == 0:
+        return ["no frames: the video was skipped"]
+    size = "nobody was ever chosen" if doubt.median_side_px is None else f"face {doubt.median_side_px:.0f} px"
+    return [
+        f"{doubt.num_frames} frames:  detected {doubt.detected_share:.1%}  |  interpolated "
+        f"{doubt.interpolated_share:.1%}  |  absent {doubt.absent_share:.1%}  |  {size}",
+        f"switches to another person: {len(doubt.switches)}  |  jumps of the box: {len(doubt.jumps)}  |  "
+        f"another face of similar size in {doubt.rival_share:.1%} of the frames  |  doubt {doubt.doubt:.3f}",
+    ]
 
 
-def _row(cells: Sequence[Cell], frame_width_px: int) -> Image.Image:
-    """Cells side by side, their crops at one height."""
-    pictures = [_picture(cell, frame_width_px) for cell in cells]
-    notes_px = LINE_PX if any(cell.note for cell in cells) else 0
-    picture_top = notes_px + LINE_PX + GAP_PX // 2
-    below_px = picture_top + max(picture.height for picture in pictures) + GAP_PX // 2
-    num_crops = max((len(cell.crops) for cell in cells), default=0)
-    crop_px = min(frame_width_px // 3, frame_width_px // num_crops) - GAP_PX // 2 if num_crops else 0
-    row = Image.new("RGB", (COLUMNS * (frame_width_px + GAP_PX), below_px + max(crop_px, LINE_PX)), WHITE)
-    draw = ImageDraw.Draw(row)
-    for column, (cell, picture) in enumerate(zip(cells, pictures, strict=True)):
-        left = column * (frame_width_px + GAP_PX)
-        draw.text((left, 0), cell.note, BLACK, _font(TEXT_PX))
-        chip_px = _chip(draw, (left, notes_px), cell.status.upper(), STATUS_COLOUR[cell.status])
-        who = "" if cell.person is None else f"person {cell.person}"
-        words = f"{cell.number}   {cell.time_s:.2f} s   {who}"
-        draw.text((left + chip_px + 8, notes_px), words, BLACK, _font(TEXT_PX))
-        row.paste(picture, (left, picture_top))
-        if not cell.crops:
-            draw.text((left, below_px), "no crop", GREY, _font(TEXT_PX))
-        for place, crop in enumerate(cell.crops):
-            small = Image.fromarray(crop).resize((crop_px, crop_px), Image.Resampling.LANCZOS)
-            row.paste(small, (left + place * (crop_px + GAP_PX // 2), below_px))
-    return row
+def _changes(doubt: Doubt) -> list[tuple[str, int, int]]:
+    """All switches and jumps by time: the kind, and the frames before and after."""
+    kinds = (("switch", doubt.switches), ("jump", doubt.jumps))
+    return sorted(((kind, *ends) for kind, pairs in kinds for ends in pairs.tolist()), key=lambda change: change[2])
 
 
-def _picture(cell: Cell, frame_width_px: int) -> Image.Image:
-    """The frame's picture with its boxes."""
-    frame_px = np.array(cell.frame_size_px)
-    scale = min(frame_width_px / frame_px[0], 0.75 * frame_width_px / frame_px[1])
-    size_px = tuple(int(side) for side in np.maximum(1, np.round(frame_px * scale)))
-    picture = Image.fromarray(cell.rgb).resize(size_px, Image.Resampling.LANCZOS)
-    draw = ImageDraw.Draw(picture)
-    corners = np.tile(np.array(size_px) / frame_px, 2)
-    for box in cell.faces_xyxy_px:
-        draw.rectangle(_whole(box * corners), outline=BLACK, width=3)  # grey alone is lost on a grey wall
-        draw.rectangle(_whole(box * corners, 1), outline=(200, 200, 200), width=1)
-    if cell.other_px is not None:
-        left, top, *_ = _whole(cell.other_px * corners)
-        _chip(draw, (max(0, left), max(0, top - LINE_PX)), "A", OTHER_COLOUR)
-    if cell.xyxy_px is not None:
-        box, colour = _whole(cell.xyxy_px * corners), STATUS_COLOUR[cell.status]
-        if cell.status == INTERPOLATED:
-            draw.rectangle(box, outline=BLACK, width=4)
-            _dashes(draw, box, colour)
-        else:
-            draw.rectangle(_whole(cell.xyxy_px * corners, -1), outline=BLACK, width=1)
-            draw.rectangle(box, outline=colour, width=4)
-    if cell.status == ABSENT:
-        draw.rectangle((0, 0, size_px[0] - 1, size_px[1] - 1), outline=BLACK, width=5)
-        _chip(draw, (0, 0), "nobody chosen", BLACK)
-    return picture
-
-
-def _dashes(draw: ImageDraw.ImageDraw, box: tuple[int, int, int, int], colour: tuple[int, int, int]) -> None:
-    left, top, right, bottom = box
-    for start in range(left, right, 2 * DASH_PX):
-        for y in (top, bottom - 3):
-            draw.rectangle((start, y, min(start + DASH_PX, right), y + 3), fill=colour)
-    for start in range(top, bottom, 2 * DASH_PX):
-        for x in (left, right - 3):
-            draw.rectangle((x, start, x + 3, min(start + DASH_PX, bottom)), fill=colour)
-
-
-def _strip(strip: Strip, width_px: int) -> Image.Image:
-    """Status, person and rivals over the whole track, left to right; ticks where the cells are."""
-    image = Image.new("RGB", (width_px, 4 * (STRIP_PX + 4)), WHITE)
-    draw = ImageDraw.Draw(image)
-    columns, num_frames = width_px - LABEL_PX, len(strip.status)
-    starts = np.arange(columns) * num_frames // columns
-    # Of the frames that share a column of pixels the worst is seen.
-    worst = np.maximum.reduceat([1 - STATUS_HEIGHT[status] for status in strip.status], starts)
-    rival = np.maximum.reduceat(np.asarray(strip.rival, int), starts)
-    person = np.asarray(strip.person)[starts]
-    for row, label in enumerate(("status", "person", "other face", "shown")):
-        top = row * (STRIP_PX + 4)
-        draw.text((0, top - 2), label, BLACK, _font(TEXT_PX))
-        if label != "shown":
-            draw.rectangle((LABEL_PX, top, width_px - 1, top + STRIP_PX), fill=PALE)
-    status_of = {1 - height: status for status, height in STATUS_HEIGHT.items()}
-    for column in range(columns):
-        x = LABEL_PX + column
-        status = status_of[worst[column]]
-        height_px = round(STRIP_PX * STATUS_HEIGHT[status])
-        if height_px:
-            draw.line((x, STRIP_PX - height_px, x, STRIP_PX), STATUS_COLOUR[status])
-        if person[column] != NOBODY:
-            colour = PERSON_COLOURS[person[column] % len(PERSON_COLOURS)]
-            draw.line((x, STRIP_PX + 4, x, 2 * STRIP_PX + 4), colour)
-        if rival[column]:
-            draw.line((x, 2 * (STRIP_PX + 4) + STRIP_PX // 4, x, 3 * STRIP_PX + 8), OTHER_COLOUR)
-    for start, number in _runs(person):
-        if number != NOBODY:
-            _chip(draw, (LABEL_PX + start, STRIP_PX + 4), str(number), BLACK, STRIP_PX)
-    for frame in strip.shown:
-        x = LABEL_PX + (2 * int(frame) + 1) * columns // (2 * num_frames)
-        top = 3 * (STRIP_PX + 4)
-        draw.polygon([(x, top), (x - 5, top + 10), (x + 5, top + 10)], fill=BLACK)
-    return image
-
-
-def _runs(values: np.ndarray) -> list[tuple[int, int]]:
-    """Where each run of equal values starts, and the value; runs too short for a label left out."""
-    starts = np.flatnonzero(np.diff(values, prepend=values[0] - 1))
-    lengths = np.diff(np.append(starts, len(values)))
-    return [(int(start), int(values[start])) for start in starts[lengths >= 2 * STRIP_PX]]
-
-
-def _chip(
-    draw: ImageDraw.ImageDraw,
-    corner: tuple[int, int],
-    words: str,
-    colour: tuple[int, int, int],
-    height_px: int = LINE_PX,
-) -> int:
-    """Words on a field of a colour, white or black, whichever is clearer; returns the field's width in px."""
-    font = _font(TEXT_PX * height_px // LINE_PX)
-    width_px = round(draw.textlength(words, font)) + 8
-    left, top = corner
-    draw.rectangle((left, top, left + width_px, top + height_px), fill=colour)
-    draw.text((left + 4, top), words, WHITE if sum(colour) < 384 else BLACK, font)
-    return width_px
-
-
-def _text(words: str, size_px: int) -> Image.Image:
-    font = _font(size_px)
-    image = Image.new("RGB", (max(1, round(font.getlength(words))), round(1.3 * size_px)), WHITE)
-    ImageDraw.Draw(image).text((0, 0), words, BLACK, font)
-    return image
-
-
-def _font(size_px: int) -> ImageFont.FreeTypeFont:
-    return ImageFont.load_default(size_px)
-
-
-def _whole(box: np.ndarray, inset_px: int = 0) -> tuple[int, int, int, int]:
-    """Corners in whole pixels, drawn in a little; an inverted box becomes a point."""
-    left, top, right, bottom = (round(float(value)) for value in box)
-    left, top, right, bottom = left + inset_px, top + inset_px, right - inset_px, bottom - inset_px
-    return left, top, max(left, right), max(top, bottom)
+def _other_face(track: SheetTrack, shown: list[int]) -> int | None:
+    """The largest face of similar size in the frames shown that was not chosen: perhaps the right one."""
+    rivals = are_rivals(track.xyxy_px, track.face_index, track.face_xyxy_px)
+    offered = np.flatnonzero(rivals & np.isin(track.face_index, shown))
+    return int(offered[np.argmax(side_px(track.face_xyxy_px[offered]))]) if len(offered) else None

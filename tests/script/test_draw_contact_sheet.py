@@ -1,6 +1,7 @@
 """draw_contact_sheet on artifacts made by hand."""
 
 import json
+from dataclasses import replace
 
 import numpy as np
 import pyarrow as pa
@@ -9,11 +10,11 @@ from PIL import Image
 
 from frame_expressions.artifacts.parquet import write_parquet, write_rows
 from frame_expressions.artifacts.provenance import provenance_of
-from frame_expressions.artifacts.schemas import CROPS, FACES, FRAMES, TIMELINE
-from frame_expressions.faces.boxes import SUBJECT
+from frame_expressions.artifacts.schemas import CROPS, FACES, FRAMES, SUBJECT, TIMELINE
+from frame_expressions.report import contact_sheet
+from frame_expressions.report.contact_sheet import ContactSheetSettings
 from frame_expressions.runtime.errors import InputError
 from tests.media import make_video
-from workflow_scripts import draw_contact_sheet
 from workflow_scripts.draw_contact_sheet import run
 
 BOX, OTHER = [10.0, 10.0, 30.0, 30.0], [40.0, 10.0, 60.0, 30.0]
@@ -59,7 +60,7 @@ def sheet(tmp_path, jpeg):
             video=video,
             sheet=tmp_path / "sheets/track_a.jpg",
             figures=tmp_path / "sheets/track_a.json",
-            **({"num_frames": 12, "num_changes": 4, "frame_width_px": 80, "jpeg_quality": 90} | more),
+            settings=replace(ContactSheetSettings(12, 4, 80, 90), **more),
         )
         with Image.open(tmp_path / "sheets/track_a.jpg") as opened:
             assert opened.format == "JPEG"
@@ -77,7 +78,7 @@ def cells(monkeypatch):
         handed.update(title=title, lines=lines, strip=strip, rows=rows)
         return np.zeros((16, 16, 3), np.uint8)
 
-    monkeypatch.setattr(draw_contact_sheet, "draw_sheet", record)
+    monkeypatch.setattr(contact_sheet, "draw_sheet", record)
     return handed
 
 

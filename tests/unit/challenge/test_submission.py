@@ -58,7 +58,7 @@ def test_rows_and_classes_of_different_number_are_refused(tmp_path):
         (GOOD.replace("\n", "\r"), "line 1 ends in a carriage return"),
         (GOOD.replace("image_location,", "image_location, "), "line 1 is"),
         (" " + GOOD, "line 1 is"),
-        (HEADER, "line 2 is missing: the template goes on with b/00001.jpg"),
+        (HEADER, "line 2 is missing: the template continues with b/00001.jpg"),
         (GOOD.replace(",7", ", 7"), "line 3 holds a space"),
         (GOOD.replace(",7", ",7 "), "line 3 holds a space"),
         (GOOD.replace(",7", ",-1"), "line 3 gives the class '-1'"),
@@ -70,7 +70,7 @@ def test_rows_and_classes_of_different_number_are_refused(tmp_path):
         (GOOD.replace(",7", ";7"), "line 3 has 1 fields"),
         (GOOD.replace(",7", ",\u0667"), "line 3 gives the class"),
         (GOOD.replace("b/00002.jpg,7\n", ""), "line 3 gives a/00001.jpg where the template has b/00002.jpg"),
-        (GOOD.replace("a/00001.jpg,0\n", ""), "line 4 is missing: the template goes on with a/00001.jpg"),
+        (GOOD.replace("a/00001.jpg,0\n", ""), "line 4 is missing: the template continues with a/00001.jpg"),
         (HEADER + "b/00002.jpg,0\nb/00001.jpg,7\na/00001.jpg,0\n", "line 2 gives b/00002.jpg where"),
         (GOOD.replace("b/00002", "b/00001"), "line 3 gives b/00001.jpg a second time"),
         (GOOD + "a/00001.jpg,0\n", "line 5 gives a/00001.jpg a second time"),
@@ -108,7 +108,7 @@ def test_a_template_of_one_file_per_track(tmp_path):
     path.write_text(HEADER + "a/00001.jpg,0\na-1/00001.jpg,2\nb/00001.jpg,0\nb/00002.jpg,7\n")
     assert check_predictions(path, folder)["rows"] == 4
     path.write_text(HEADER + "a/00001.jpg,0\na-1/00001.jpg,2\nb/00001.jpg,0\n")
-    with pytest.raises(InputError, match=r"line 5 is missing: the template goes on with b/00002\.jpg"):
+    with pytest.raises(InputError, match=r"line 5 is missing: the template continues with b/00002\.jpg"):
         check_predictions(path, folder)
 
 

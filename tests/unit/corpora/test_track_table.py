@@ -54,7 +54,10 @@ def test_smallest_table_and_labels_by_number(tmp_path):
         ("track\tpath\tsplit\na\ta.mp4\n", "line 2 leaves 'split' empty"),
         ("track\tpath\tsplit\tlabel\na\ta.mp4\ttrain\t8\n", "line 2 has the label '8'"),
         ("track\tpath\tsplit\tlabel\na\ta.mp4\ttrain\n", "line 2 .* neither annotation nor label"),
-        ("track\tpath\tsplit\tperson\na\ta.mp4\ttest\tmiddle\n", "line 2: 'middle' is no person; choose one of auto"),
+        (
+            "track\tpath\tsplit\tperson\na\ta.mp4\ttest\tmiddle\n",
+            "line 2: 'middle' is not a person; choose one of",
+        ),
         ("track\tpath\tsplit\tannotation\na\ta.mp4\ttest\tb.txt\n", "line 2 names .*b.txt"),
         ("track\tpath\tsplit\tannotation\tlabel\na\ta.mp4\ttest\ta.txt\t3\n", "line 2 gives both"),
         ("track\tpath\tsplit\na\ta.mp4\ttest\na\ta.mp4\ttest\n", "a .*is listed twice"),

@@ -8,11 +8,10 @@ import onnx.helper
 import pytest
 import skimage.data
 
-from frame_expressions.faces.boxes import iou
+from frame_expressions.faces.boxes import Faces, iou
 from frame_expressions.faces.detectors import (
     CascadeDetector,
     CascadeSettings,
-    Faces,
     InsightFaceDetector,
     InsightFaceSettings,
     merge_overlapping,

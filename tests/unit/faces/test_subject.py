@@ -183,7 +183,7 @@ def test_an_identity_is_followed_from_its_reference_through_all_its_pieces():
         InputError, match="frame 2 has no face at 50,0,60,10; give the box of one of its faces: 0,0,15,15; 100,0,110,10"
     ):
         chosen(persons, "identity@2:50,0,60,10")
-    with pytest.raises(InputError, match="frame 71 has no face at 0,0,9,9; no face was found in it"):
+    with pytest.raises(InputError, match="frame 71 has no face at 0,0,9,9; name another frame"):
         chosen(persons, "identity@71:0,0,9,9")
 
 

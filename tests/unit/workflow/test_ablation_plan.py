@@ -1,7 +1,7 @@
 import pytest
 import yaml
 
-from frame_expressions.workflow.ablation_plan import Ablation
+from frame_expressions.workflow.ablation_plan import Ablation, with_seed_offset
 from tests.conftest import ROOT
 
 
@@ -54,12 +54,17 @@ def test_what_a_configuration_does_not_change_is_the_main_chains(config):
 
 def test_each_configuration_changes_one_thing(config):
     plan = Ablation(config)
-    assert plan.padaug("without_padaug") == config["stage1"]["padaug"] | {"probability": 0.0}
-    assert plan.padaug("plain_head") == config["stage1"]["padaug"]
-    assert (plan.stage1_head("plain_head"), plan.stage1_head("without_padaug")) == ("linear", "moe")
+    stage1 = config["stage1"]
+    without = plan.stage1_settings("without_padaug", 0)
+    assert without == stage1 | {"padaug": stage1["padaug"] | {"probability": 0.0}}
+    assert plan.stage1_settings("plain_head", 0) == stage1 | {"head": "linear"}
+    assert plan.stage1_settings("method", "2")["training"]["seed"] == stage1["training"]["seed"] + 2
+    fusion = plan.fusion_settings("head_mlp", "1")
+    assert (fusion["head"], fusion["training"]["seed"]) == ("mlp", config["fusion"]["training"]["seed"] + 1)
+    assert fusion["head_settings"] == config["fusion"]["head_settings"]
     assert plan.scales("1.2") == [1.2] and plan.scales("all") == config["crops"]["scales"]
     assert plan.configurations["visual_only"].head == "visual"
-    assert plan.with_seed_offset({"seed": 7, "lr": 1.0}, "2") == {"seed": 9, "lr": 1.0}
+    assert with_seed_offset({"seed": 7, "lr": 1.0}, "2") == {"seed": 9, "lr": 1.0}
 
 
 def test_scales_are_told_apart_and_given_back_whatever_their_digits(config):

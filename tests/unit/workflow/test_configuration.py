@@ -84,14 +84,14 @@ def test_values_out_of_range_are_named(config):
         ),
         (
             {"fusion": {"training": {"lr": "1e-3"}}},
-            "fusion.training.lr: '1e-3' is not a number; write 0.001 (YAML takes 1e-3 for text, and",
+            "fusion.training.lr: '1e-3' is not a number; write 0.001 (YAML reads 1e-3 as text, and",
         ),
         ({"compute": {"device": ["cuda"]}}, "['cuda'] is not one of auto, cpu, cuda"),
         ({"compute": {"device": "gpu"}}, "'gpu' is not one of auto, cpu, cuda; did you mean 'cuda'"),
         ({"fusion": {"head": "gates"}}, "fusion.head: 'gates' is not one of gate, linear, mlp,"),
         ({"fusion": {"head": "gates"}}, "visual, audio; did you mean 'gate'?"),
         ({"smoothing": {"kinds": ["gausian"]}}, "'gausian' is not one of mean, median, gaussian, vote; did you mean"),
-        ({"compute": {"device": "tpu9"}}, "compute.device: 'tpu9' is not one of auto, cpu, cuda."),
+        ({"compute": {"device": "tpu9"}}, "compute.device: 'tpu9' is not one of auto, cpu, cuda; choose one of these."),
     ],
 )
 def test_a_value_of_the_wrong_kind_is_told_how_to_be_written(config, over, sentence):
@@ -186,12 +186,40 @@ def test_all_that_is_missing_is_listed(config, tmp_path):
         "encoders": {"audio": {"source": "path", "path": lost}},
         "stage1": {"image_sets": [{"name": name, "layout": "table", "root": lost} for name in ("a", "b")]},
     }
-    sentences = list(missing_given_files(_merged(config, over)))
-    assert [sentence.split(":")[0] for sentence in sentences] == [
+    errors = list(missing_given_files(_merged(config, over)))
+    assert all(error.remedy for error in errors)
+    assert [error.what.split(":")[0] for error in errors] == [
         *["encoders.audio.path"] * 2,
         *["stage1.image_sets"] * 2,
     ]
     check_keys(_merged(config, over), SCHEMA)
+
+
+@pytest.mark.parametrize(
+    ("old", "new"),
+    [
+        ({"limits": {"num_frames": 9}}, "limits is now execution.limits"),
+        ({"corpus": {"on_bad_video": "skip"}}, "corpus.on_bad_video is now execution.on_bad_video"),
+        ({"stage1": {"training": {"num_workers": 2}}}, "stage1.training.num_workers is now execution.num_workers"),
+        ({"subject": {"overrides": "o.tsv"}}, "subject.overrides is now corpus.overrides"),
+        ({"encoders": {"speech": {"source": "hub"}}}, "encoders.speech is now encoders.audio"),
+        ({"contact_sheets": {"picture_px": 9}}, "contact_sheets.picture_px is now contact_sheets.frame_width_px"),
+        ({"execution": {"limits": {"picture_s": 9}}}, "is now execution.limits.frame_timeout_s"),
+    ],
+)
+def test_a_setting_that_moved_is_named_with_its_new_place(config, old, new):
+    merged = copy.deepcopy(config)
+    _add(merged, old)
+    with pytest.raises(InputError, match=f"configuration: .*{re.escape(new)}; rename it"):
+        check_keys(merged, SCHEMA)
+
+
+def _add(block, part):
+    for key, value in part.items():
+        if isinstance(value, dict) and isinstance(block.get(key), dict):
+            _add(block[key], value)
+        else:
+            block[key] = value
 
 
 def test_weights_to_import_are_there_and_complete(config, tmp_path):

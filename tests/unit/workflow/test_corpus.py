@@ -6,7 +6,7 @@ import yaml
 from frame_expressions.corpora.tracks import Track
 from frame_expressions.demo.plan import RECORD, TEMPLATE
 from frame_expressions.runtime.errors import InputError
-from frame_expressions.workflow.corpus import DEMO_ROOT, Corpus, demo_files, read_corpus
+from frame_expressions.workflow.corpus import DEMO_ROOT, Corpus, demo_files, label_rows, read_corpus
 from frame_expressions.workflow.input_files import detector_files, encoder_files, image_set_files
 from tests.conftest import ROOT
 
@@ -31,23 +31,37 @@ def corpus():
     return Corpus(tracks, None, num_shards=1, videos_per_batch=1000)
 
 
-def test_look_ups(corpus):
-    assert corpus.video_paths == ["videos/a.mp4", "videos/b.mp4", "videos/c.mp4"]
+def test_the_whole_corpus(corpus):
+    assert corpus.paths == {video: f"videos/{video}.mp4" for video in "abc"}
     assert corpus.annotations == ["a.txt", "b_left.txt"]
-    assert corpus.track("b_right").video == "b" and corpus.path_of("b") == "videos/b.mp4"
-    assert corpus.shard("train-000") == ["a", "b_left"]
-    assert corpus.shard_videos("train-000") == ["a", "b"]
-    assert [row["track"] for row in corpus.rows_in("test")] == corpus.tracks_in("test") == ["c"]
-    assert corpus.unannotated_tracks == ["b_right"]
-    assert [row["track"] for row in corpus.labelled_rows] == ["a", "b_left", "b_right"]
+    assert corpus.track("b_right").video == "b"
+    assert [track.track for track in corpus.split("test")] == ["c"]
+    assert [track.track for track in corpus.labelled_tracks] == ["a", "b_left", "b_right"]
+    assert corpus.group_of == {"a": "a", "b_left": "b", "b_right": "b"}
+    assert corpus.folders("audio") == [f"results/audio/{video}" for video in "abc"]
 
 
-def test_batches(corpus):
-    assert corpus.folders("crops", ["b_left", "a", "b_right"]) == ["results/crops/a", "results/crops/b"]
-    assert corpus.videos_of("b") == ["b"] and corpus.paths_of("b") == ["videos/b.mp4"]
-    assert corpus.tracks_of("b") == {"b_left": "b", "b_right": "b"}
-    assert [row["track"] for row in corpus.persons_of("b")] == ["b_left", "b_right"]
-    assert corpus.persons_of("a") == [{"track": "a", "video": "a", "person": "auto", "overrides": []}]
+def test_a_video_a_batch_and_a_shard_have_tracks_paths_and_folders(corpus):
+    video = corpus.video("b")
+    assert (video.path, video.folder("crops")) == ("videos/b.mp4", "results/crops/b")
+    assert [track.track for track in video.tracks] == ["b_left", "b_right"]
+    batch = corpus.batch("b")
+    assert (batch.names, batch.paths, batch.folder("crops")) == (["b"], ["videos/b.mp4"], "results/crops/b")
+    assert list(batch.tracks) == list(video.tracks)
+    shard = corpus.shard("train-000")
+    assert (shard.names, shard.videos) == (["a", "b_left"], ["a", "b"])
+    assert shard.folders("crops") == ["results/crops/a", "results/crops/b"]
+    for look_up in (corpus.video, corpus.batch, corpus.shard, corpus.track):
+        with pytest.raises(KeyError):
+            look_up("unknown")
+
+
+def test_rows_for_scripts(corpus):
+    assert corpus.person_rows("a") == [{"track": "a", "video": "a", "person": "auto", "overrides": []}]
+    assert [row["track"] for row in corpus.person_rows("b")] == ["b_left", "b_right"]
+    rows = label_rows(corpus.split("validation"))
+    assert [(row["track"], row["label"]) for row in rows] == [("b_right", "Fear")]
+    assert "path" not in rows[0]  # a moved video trains nothing again
 
 
 def test_shards_of_test_tracks_are_not_among_those_that_train(corpus):
@@ -72,7 +86,7 @@ def _made(config):
     for path in demo_files(config):
         path.parent.mkdir(parents=True, exist_ok=True)
         path.touch()
-    tracks = [row["track"] for row in corpus.rows_in("test")]
+    tracks = [track.track for track in corpus.split("test")]
     Path(corpus.template).write_text("image_location\n" + "".join(f"{track}/00001.jpg,0\n" for track in tracks))
     paths = [str(path.relative_to(DEMO_ROOT)) for path in demo_files(config)]
     (DEMO_ROOT / RECORD).write_text("\n".join(paths) + "\n")

@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from frame_expressions.report.contact_sheet import COLUMNS, GAP_PX, LABEL_PX, STATUS_COLOUR, Cell, Strip, draw_sheet
+from frame_expressions.report.sheet_drawing import COLUMNS, GAP_PX, LABEL_PX, STATUS_COLOUR, Cell, Strip, draw_sheet
 
 PICTURE_PX = 100
 GREEN, ORANGE = STATUS_COLOUR["detected"], STATUS_COLOUR["interpolated"]
