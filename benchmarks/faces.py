@@ -17,8 +17,8 @@ import yaml
 
 from benchmarks.measuring import Row, compared, limited, on_cores, seconds_in_turns, show
 from frame_expressions.artifacts.parquet import read_parquet
+from frame_expressions.demo.clip import draw_audio, draw_frames, plan_clips
 from frame_expressions.demo.clip_writer import write_video
-from frame_expressions.demo.film import draw_frames, draw_sound, plan_films
 from frame_expressions.demo.plan import plan_videos
 from frame_expressions.faces.boxes import iou
 from frame_expressions.faces.crops import CropSettings
@@ -39,10 +39,10 @@ def draw_video(seconds: int) -> Path:
     """A drawn video of that length: 1280 x 720 px, 23.976 frames per second, one person who speaks."""
     path = FOLDER / f"drawn-{seconds}.mp4"
     if not path.exists():
-        film = plan_films(plan_videos(4, 2, 1, seconds, 720, edge_every=5), 0.3, 0.3, seed=3407)[2]
-        video = replace(film.video, sound="full")
+        film = plan_clips(plan_videos(4, 2, 1, seconds, 720, edge_every=5), 0.3, 0.3, seed=3407)[2]
+        video = replace(film.video, audio="full")
         size_px = (video.width_px, video.height_px)
-        sound = draw_sound(replace(film, video=video))
+        sound = draw_audio(replace(film, video=video))
         write_video(path, draw_frames(film), video.fps, size_px, sound, video.sample_rate_hz)
     return path
 

@@ -11,7 +11,6 @@ from frame_expressions.artifacts.parquet import read_parquet
 from frame_expressions.artifacts.schemas import SUBJECT
 from frame_expressions.artifacts.schemas import TIMELINE as TIMELINE_SCHEMA
 from frame_expressions.artifacts.vocabulary import EXPRESSIONS
-from frame_expressions.faces.boxes import SUBJECT
 from frame_expressions.media.frame_images import FrameSettings
 from frame_expressions.media.limits import Limits
 from frame_expressions.media.timeline import duration_s, read_times
