@@ -1,6 +1,6 @@
 """Tracks: one annotated person in one video, the unit of every corpus.
 
-Light on purpose, since every reading of the Snakefile imports it: nothing but the standard library at import.
+Imported whenever the Snakefile is parsed, so it must not import pyarrow, pandas or torch.
 """
 
 import csv
@@ -18,9 +18,9 @@ from frame_expressions.runtime.errors import InputError
 class Track:
     """One person in one video; every field is text, as in `corpus/tracks.tsv`.
 
-    track, video: names that become file names. path: the video file. split: one of SPLITS. person: see
-    `faces.wanted`. annotation: file with one class number per frame, or empty. label: class name of the whole clip,
-    or empty. group: tracks of one group never fall on two sides of a fold.
+    track, video: names that become file names. path: the video file. split: one of SPLITS. person: as in
+    `faces.person_spec`. annotation: file with one class number per frame, or empty. label: class name of the whole
+    clip, or empty. group: tracks of one group are always on the same side of a fold.
     """
 
     track: str
@@ -82,7 +82,7 @@ def check_tracks(tracks: Iterable[Track]) -> None:
 
 
 def read_tracks(tsv: Path) -> list[Track]:
-    """Read `corpus/tracks.tsv`; raises InputError when it is no such table."""
+    """Read `corpus/tracks.tsv`; raises InputError for anything else."""
     content = Path(tsv).read_bytes()
     try:
         lines = io.StringIO(content.decode(), newline="")
@@ -90,7 +90,7 @@ def read_tracks(tsv: Path) -> list[Track]:
     except (UnicodeDecodeError, csv.Error):
         rows = []
     if not rows or tuple(rows[0]) != COLUMNS or any(len(row) != len(COLUMNS) for row in rows):
-        raise InputError(f"{tsv} is no table of tracks", "delete it and run index_corpus again")
+        raise InputError(f"{tsv} is not a table of tracks", "delete it and run index_corpus again")
     return [Track(*row) for row in rows[1:]]
 
 
