@@ -21,7 +21,7 @@ from frame_expressions.artifacts.parquet import write_parquet
 from frame_expressions.artifacts.provenance import provenance_of
 from frame_expressions.artifacts.text import write_json
 from frame_expressions.artifacts.vocabulary import AUDIBLE
-from frame_expressions.encoders.audio import AudioEncoder, chunks, window_means
+from frame_expressions.encoders.audio import AudioEncoder, AudioFeatureSettings, chunks, window_means
 from frame_expressions.encoders.loading import load_encoder, load_feature_extractor, random_encoder, save_encoder
 from frame_expressions.media.audio import SAMPLE_RATE, read_audio, write_audio
 from frame_expressions.media.audio_windows import windows as windows_about
@@ -82,11 +82,7 @@ def _ours(recording: Path) -> None:
         windows=[recording.with_suffix(".parquet")],
         features=FOLDER / "features.npy",
         index=FOLDER / "features.parquet",
-        layers="last4",
-        normalise=True,
-        mode="chunked",
-        chunk_s=CHUNK_S,
-        dtype="float32",
+        settings=AudioFeatureSettings("last4", normalise=True, mode="chunked", chunk_s=CHUNK_S, dtype="float32"),
         device="cpu",
         num_threads=NUM_THREADS,
     )

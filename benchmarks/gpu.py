@@ -38,7 +38,7 @@ try:
     from benchmarks.measuring import Row, limited, seconds_in_turns, show
     from frame_expressions.encoders.loading import load_encoder, random_encoder, save_encoder
     from frame_expressions.encoders.preprocessing import centre_crop, decode, normalise, to_input
-    from frame_expressions.encoders.visual import VisualEncoder, decode_crop
+    from frame_expressions.encoders.visual import VisualEncoder, VisualFeatureSettings, decode_crop
     from frame_expressions.networks.device import start_torch
     from frame_expressions.networks.losses import soft_cross_entropy, soft_targets
     from frame_expressions.stage1.heads import make_head
@@ -188,10 +188,7 @@ def _dump(device: str, encoder: Path, num_threads: int, batch_size: int, shard: 
         subjects=shard.subjects,
         features=FOLDER / "features.npy",
         index=FOLDER / "features.parquet",
-        scales=SCALES,
-        image_px=SEEN_PX,
-        batch_size=batch_size,
-        dtype="bfloat16",
+        settings=VisualFeatureSettings(scales=SCALES, image_px=SEEN_PX, batch_size=batch_size, dtype="bfloat16"),
         device=device,
         num_threads=num_threads,
     )

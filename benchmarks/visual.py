@@ -17,7 +17,7 @@ from benchmarks.crops import SCALES, SEEN_PX, STORED_PX, Shard, pictures, write_
 from benchmarks.measuring import Row, compared, limited, on_cores, seconds_in_turns, show
 from frame_expressions.encoders.loading import load_encoder, random_encoder, save_encoder
 from frame_expressions.encoders.preprocessing import IMAGENET_MEAN, IMAGENET_STD
-from frame_expressions.encoders.visual import VisualEncoder
+from frame_expressions.encoders.visual import VisualEncoder, VisualFeatureSettings
 from frame_expressions.networks.device import computes_in, start_torch
 from workflow_scripts import dump_visual_features
 
@@ -85,10 +85,7 @@ def _ours(shard: Shard, dtype: str) -> None:
         subjects=shard.subjects,
         features=FOLDER / "features.npy",
         index=FOLDER / "features.parquet",
-        scales=SCALES,
-        image_px=SEEN_PX,
-        batch_size=BATCH_SIZE,
-        dtype=dtype,
+        settings=VisualFeatureSettings(scales=SCALES, image_px=SEEN_PX, batch_size=BATCH_SIZE, dtype=dtype),
         device="cpu",
         num_threads=NUM_THREADS,
     )
