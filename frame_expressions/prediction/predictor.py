@@ -28,7 +28,7 @@ from frame_expressions.faces.tracking import SubjectSettings
 from frame_expressions.fusion.inference import fill_from_nearest, predict_logits
 from frame_expressions.fusion.model import FusionModel
 from frame_expressions.media.audio import SAMPLE_RATE, UndecodableAudio, decode_audio
-from frame_expressions.media.audio_windows import windows
+from frame_expressions.media.audio_windows import AudioWindowSettings, audio_windows
 from frame_expressions.media.child_process import decode_in_child
 from frame_expressions.media.limits import Limits
 from frame_expressions.media.timeline import duration_s
@@ -143,7 +143,7 @@ class Predictor:
         """Audio features, float16 [T, D], 0 where a window is silent, and presence, bool [T]."""
         settings = self._config["features"]["audio"]
         samples, state = self._samples(video, time_s)
-        bounds, _, audible = windows(time_s, samples, SAMPLE_RATE, self._config["audio"]["half_width_s"])
+        bounds, _, audible = audio_windows(time_s, samples, SAMPLE_RATE, AudioWindowSettings(**self._config["audio"]))
         audible &= state == AUDIBLE
         rows = np.flatnonzero(audible)
         if settings["mode"] == "chunked":

@@ -85,10 +85,10 @@ def test_a_template_may_ask_for_some_frames_only(corpus, template):
     [
         (97, [], []),  # three are usual
         (103, [], []),
-        (96, [], ["Track a has 96 rows, but its video 100 pictures (by its packets)"]),
-        (104, [], ["Track a has 104 rows, but its video 100 pictures (by its packets)"]),
-        (94, ["Track a has 94 rows, but its video 100 pictures (decoded)"], []),
-        (106, ["Track a has 106 rows, but its video 100 pictures (decoded)"], []),
+        (96, [], ["Track a has 96 rows, but its video has 100 frames (by its packets)"]),
+        (104, [], ["Track a has 104 rows, but its video has 100 frames (by its packets)"]),
+        (94, ["Track a has 94 rows, but its video has 100 frames (decoded)"], []),
+        (106, ["Track a has 106 rows, but its video has 100 frames (decoded)"], []),
     ],
 )
 def test_odd_counts(corpus, num_rows, error, warning):

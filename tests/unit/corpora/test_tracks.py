@@ -25,7 +25,7 @@ def test_table_round_trip_keeps_order_and_odd_paths(tmp_path):
 def test_another_table_is_refused(tmp_path):
     for content in (b"track\tvideo\na\ta\n", b"\xff", b'"a"b\n', b"track\t" + b"a" * 200_000):
         (tmp_path / "tracks.tsv").write_bytes(content)
-        with pytest.raises(InputError, match="no table of tracks"):
+        with pytest.raises(InputError, match="not a table of tracks"):
             read_tracks(tmp_path / "tracks.tsv")
 
 
@@ -49,8 +49,8 @@ def test_names_leave_room_for_what_stages_put_around_them():
     [
         ("x/{track}.mp4", "has a brace"),
         ("x/a\nb.mp4", "has a line break"),
-        ("x/\x1b[31m.mp4", "cannot be printed"),
-        ("x/\udcff.mp4", "cannot be printed"),
+        ("x/\x1b[31m.mp4", "unprintable character"),
+        ("x/\udcff.mp4", "unprintable character"),
     ],
 )
 def test_paths_that_snakemake_or_a_terminal_would_read_otherwise_are_refused(place, path, fault):
