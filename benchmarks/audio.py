@@ -1,8 +1,8 @@
-"""Figure 3: audio features of every frame at 30 frames/s, with a network of wav2vec2-base's size and random weights.
+"""Figure 3: audio features of every frame at 30 frames/s, with a network the size of wav2vec2-base and random weights.
 
-A unit is one frame, whose window reaches half a second to either side. The peer forwards every window alone, as the
-paper's abstract has it; the workflow forwards chunks of 20 s, as its authors did, and averages over each window. What
-its features are compared with is therefore the same chunks, averaged window after window.
+The unit is one frame, whose window extends half a second to either side. The peer encodes every window separately, as
+in the paper's abstract. The workflow encodes chunks of 20 s, as in the authors' code, and averages over each window.
+Its features are therefore checked against the same chunks, averaged one window at a time.
 """
 
 import shutil
@@ -21,7 +21,7 @@ from frame_expressions.artifacts.parquet import write_parquet
 from frame_expressions.artifacts.provenance import provenance_of
 from frame_expressions.artifacts.text import write_json
 from frame_expressions.artifacts.vocabulary import AUDIBLE
-from frame_expressions.encoders.audio import AudioEncoder, chunks, window_means
+from frame_expressions.encoders.audio import AudioEncoder, AudioFeatureSettings, chunks, window_means
 from frame_expressions.encoders.loading import load_encoder, load_feature_extractor, random_encoder, save_encoder
 from frame_expressions.media.audio import SAMPLE_RATE, read_audio, write_audio
 from frame_expressions.media.audio_windows import AudioWindowSettings, audio_windows
@@ -35,11 +35,11 @@ HALF_WIDTH_S = 0.5
 CHUNK_S = 20
 RECORDING_S = 120
 PEER_FRAMES = 20
-"""Windows that the peer gets: each is as much work as the next."""
+"""Number of windows that the peer encodes; every window is the same amount of work."""
 
 
 def rows() -> list[Row]:
-    """Speed beside a forward pass per window and beside the bare network, and how far the features are off."""
+    """Speed relative to one forward pass per window and to the bare network, and the error of the features."""
     on_cores(NUM_THREADS)
     start_torch("cpu", NUM_THREADS)
     recording = _recording(RECORDING_S)
@@ -56,20 +56,20 @@ def rows() -> list[Row]:
                 partial(_one_by_one, network, extractor, samples, bounds[middle : middle + PEER_FRAMES]),
                 PEER_FRAMES,
             ),
-            "bound": (partial(_forward, network, chunk), CHUNK_S * FPS),
+            "limit": (partial(_forward, network, chunk), CHUNK_S * FPS),
         }
     )
     part = samples[: 2 * CHUNK_S * SAMPLE_RATE]
     furthest = np.abs(_embedded(part) - _plain_chunks(network, extractor, part)).max()
     shutil.rmtree(_encoder())  # hundreds of megabytes
     return [
-        compared("3 audio features", seconds, "frame", times_peer=20, of_bound=0.9),
+        compared("3 audio features", seconds, "frame", times_peer=20, of_limit=0.9),
         limited("3 difference from plain chunks", float(furthest), "", at_most=1e-4),
     ]
 
 
 def growth_work(scale: int) -> Callable[[], object]:
-    """A recording that is `scale` times as long."""
+    """Features of a recording that is `scale` times as long."""
     on_cores(NUM_THREADS)
     return partial(_ours, _recording(2 * CHUNK_S * scale))
 
@@ -82,18 +82,14 @@ def _ours(recording: Path) -> None:
         windows=[recording.with_suffix(".parquet")],
         features=FOLDER / "features.npy",
         index=FOLDER / "features.parquet",
-        layers="last4",
-        normalise=True,
-        mode="chunked",
-        chunk_s=CHUNK_S,
-        dtype="float32",
+        settings=AudioFeatureSettings("last4", normalise=True, mode="chunked", chunk_s=CHUNK_S, dtype="float32"),
         device="cpu",
         num_threads=NUM_THREADS,
     )
 
 
 def _embedded(samples: np.ndarray) -> np.ndarray:
-    """What `_ours` does, before it is stored in float16: [T, D]."""
+    """The features of `_ours` before they are stored in float16: [T, D]."""
     audio_encoder = AudioEncoder(
         encoder=load_encoder(_encoder()),
         feature_extractor=load_feature_extractor(_encoder()),
@@ -108,7 +104,7 @@ def _embedded(samples: np.ndarray) -> np.ndarray:
 
 @torch.inference_mode()
 def _one_by_one(network: torch.nn.Module, extractor, samples: np.ndarray, bounds: np.ndarray) -> np.ndarray:
-    """The peer: each window through the network."""
+    """The peer: one forward pass per window."""
     features = []
     for start, end in bounds:
         inputs = extractor(samples[start:end], sampling_rate=SAMPLE_RATE, return_tensors="pt")
@@ -124,7 +120,7 @@ def _forward(network: torch.nn.Module, chunk: torch.Tensor) -> None:
 
 @torch.inference_mode()
 def _plain_chunks(network: torch.nn.Module, extractor, samples: np.ndarray) -> np.ndarray:
-    """The slow way: chunk after chunk through the network, then for each window the mean of its hidden frames."""
+    """The slow reference: encode one chunk after the other, then average the hidden frames of each window."""
     hidden, centres = [], []
     for start in range(0, len(samples), CHUNK_S * SAMPLE_RATE):
         part = samples[start : start + CHUNK_S * SAMPLE_RATE]
@@ -153,7 +149,7 @@ def _encoder() -> Path:
 
 
 def _recording(seconds: int) -> Path:
-    """Noise whose loudness and colour change, as FLAC, and its windows beside it."""
+    """Noise of varying loudness and colour as FLAC, with its windows in a table next to it."""
     path = FOLDER / f"{seconds}.flac"
     if not path.exists():
         rng = np.random.default_rng(3407)

@@ -1,4 +1,4 @@
-"""Crops of made-up pictures in the workflow's files, for the benchmarks of the encoders."""
+"""Synthetic crops in the workflow's file formats, for the benchmarks of the encoders."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -23,7 +23,7 @@ _SCHEMA = pa.schema(
 
 @dataclass(frozen=True)
 class Shard:
-    """Tracks and their files, as `dump_visual_features` takes them."""
+    """Tracks and their files, in the form that `dump_visual_features` takes."""
 
     tracks: list[str]
     crops: list[Path]
@@ -31,12 +31,12 @@ class Shard:
 
     @property
     def num_crops(self) -> int:
-        """Crops of all tracks."""
+        """Number of crops of all tracks."""
         return sum(map(_num_rows, self.crops))
 
 
-def pictures(count: int, seed: int = 0) -> list[bytes]:
-    """JPEGs with soft shapes and some noise, 20 to 30 kB each as real faces have."""
+def synthetic_images(count: int, seed: int = 0) -> list[bytes]:
+    """JPEGs with soft shapes and some noise, 20 to 30 kB each, like real faces."""
     rng = np.random.default_rng(seed)
     shapes = rng.integers(0, 256, (count, 12, 12, 3), np.uint8)
     side = (STORED_PX, STORED_PX)
@@ -46,7 +46,7 @@ def pictures(count: int, seed: int = 0) -> list[bytes]:
 
 
 def write_shard_of_crops(frames_of_tracks: Sequence[int], jpegs: Sequence[bytes], folder: Path) -> Shard:
-    """Write tracks of so many frames, every frame with one of `jpegs` at each scale; files that are there stay."""
+    """Write tracks of these numbers of frames, with one of `jpegs` per frame and scale. Existing files are kept."""
     shard = Shard([], [], [])
     for number, num_frames in enumerate(frames_of_tracks):
         crops, subject = folder / f"crops_{number}.parquet", folder / f"subject_{number}.parquet"

@@ -1,4 +1,4 @@
-"""Figure 9: what a frame leaves on disk, with crops of 224 px and features of the paper's width.
+"""Figure 9: disk space per frame, with crops of 224 px and features of the paper's width.
 
 python -m benchmarks.disk --model SCRFD.onnx [--video VIDEO]
 """
@@ -23,7 +23,7 @@ CROP_PX, NUM_FEATURES = 224, 1024
 
 
 def rows(model: Path, video: Path | None = None) -> list[Row]:
-    """Bytes kept of each frame by all stages, and the most that lies on disk beside them meanwhile."""
+    """Bytes per frame that all stages keep, and the peak size of temporary files."""
     video = video or faces.draw_video(60)
     config = yaml.safe_load(Path("config.yaml").read_text())
     timeline = FOLDER / "timeline.parquet"
@@ -54,13 +54,13 @@ def rows(model: Path, video: Path | None = None) -> list[Row]:
         write_shard(FOLDER / f"{modality}.npy", FOLDER / f"{modality}.parquet", values, columns, {})
     kept = sum(path.stat().st_size for path in FOLDER.iterdir())
     return [
-        limited("9 kept on disk", kept / num_frames / 1000, "kB a frame", at_most=40),
-        limited("9 temporary files of one video at once", watch.peak / kept, "of what is kept", at_most=1),
+        limited("9 kept on disk", kept / num_frames / 1000, "kB per frame", at_most=40),
+        limited("9 peak size of temporary files of one video", watch.peak / kept, "of the kept size", at_most=1),
     ]
 
 
 class _Watch(threading.Thread):
-    """Largest size of what this process writes under another name first, or has deleted and still holds open."""
+    """Peak size of the files that this process writes under a temporary name, or has deleted but still holds open."""
 
     def __init__(self):
         super().__init__(daemon=True)
@@ -76,7 +76,7 @@ class _Watch(threading.Thread):
         self.join()
 
     def run(self) -> None:
-        """Look at the process's open files twenty times a second."""
+        """Check the open files of the process twenty times per second."""
         while not self._stop_asked.wait(0.05):
             self.peak = max(self.peak, sum(map(_size_if_temporary, Path("/proc/self/fd").iterdir())))
 

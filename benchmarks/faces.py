@@ -2,8 +2,8 @@
 
     python -m benchmarks.faces --model SCRFD.onnx [--video VIDEO]
 
-Without a video it draws one: 60 s at 720p, a face of about a third of the frame's height. Ours is the rules' own code,
-from extract_frames to crop_faces; the peer is what is usually written with OpenCV and InsightFace.
+Without a video it draws one: 60 s at 720p, with a face of about a third of the frame's height. Ours is the code of the
+rules, from extract_frames to crop_faces. The peer is the common implementation with OpenCV and InsightFace.
 """
 
 import argparse
@@ -17,8 +17,8 @@ import yaml
 
 from benchmarks.measuring import Row, compared, limited, on_cores, seconds_in_turns, show
 from frame_expressions.artifacts.parquet import read_parquet
+from frame_expressions.demo.clip import draw_audio, draw_frames, plan_clips
 from frame_expressions.demo.clip_writer import write_video
-from frame_expressions.demo.film import draw_frames, draw_sound, plan_films
 from frame_expressions.demo.plan import plan_videos
 from frame_expressions.faces.boxes import iou
 from frame_expressions.faces.crops import CropSettings
@@ -32,23 +32,23 @@ FOLDER = Path("results/bench/faces")
 INPUT_PX, MIN_SCORE = 640, 0.5
 SCALES, SIZE_PX, QUALITY = (0.9, 1.2, 1.5), 256, 90  # as in config.affwild2.yaml
 PEER_FRAMES = 400
-"""The peer costs as much a frame on the beginning of a video as on all of it."""
+"""The peer's cost per frame is the same at the beginning of a video as over all of it."""
 
 
 def draw_video(seconds: int) -> Path:
-    """A drawn video of that length: 1280 x 720 px, 23.976 frames a second, one person who speaks."""
+    """A drawn video of that length: 1280 x 720 px, 23.976 frames per second, one person who speaks."""
     path = FOLDER / f"drawn-{seconds}.mp4"
     if not path.exists():
-        film = plan_films(plan_videos(4, 2, 1, seconds, 720, edge_every=5), 0.3, 0.3, seed=3407)[2]
-        video = replace(film.video, sound="full")
+        film = plan_clips(plan_videos(4, 2, 1, seconds, 720, edge_every=5), 0.3, 0.3, seed=3407)[2]
+        video = replace(film.video, audio="full")
         size_px = (video.width_px, video.height_px)
-        sound = draw_sound(replace(film, video=video))
+        sound = draw_audio(replace(film, video=video))
         write_video(path, draw_frames(film), video.fps, size_px, sound, video.sample_rate_hz)
     return path
 
 
 def ours(video: Path, model: Path, folder: Path, size_px: int = SIZE_PX) -> None:
-    """What the rules do, in their order, with the demonstration's settings."""
+    """Run the rules in order, with the demonstration's settings."""
     config = yaml.safe_load(Path("config.yaml").read_text())
     timeline, faces, chosen = (folder / f"{name}.parquet" for name in ("timeline", "faces", "subject"))
     extract_frames.run(
@@ -97,20 +97,20 @@ def _detector(model: Path):
 
     options = onnxruntime.SessionOptions()
     options.intra_op_num_threads = 1
-    options.log_severity_level = 3  # SCRFD warns of every input that is no square
+    options.log_severity_level = 3  # SCRFD warns about every input that is not square
     detector = model_zoo.get_model(str(model), providers=["CPUExecutionProvider"], sess_options=options)
     detector.prepare(ctx_id=0, input_size=(INPUT_PX, INPUT_PX), det_thresh=MIN_SCORE)
     return detector
 
 
 def peer(video: Path, detector, folder: Path) -> list[np.ndarray]:
-    """OpenCV decodes, InsightFace detects on the whole square, OpenCV writes three files; the boxes of each frame."""
+    """OpenCV decodes, InsightFace detects on the square input, OpenCV writes three files. Boxes by frame."""
     import cv2
 
     folder.mkdir(parents=True, exist_ok=True)
     capture, boxes = cv2.VideoCapture(str(video)), []
-    while len(boxes) < PEER_FRAMES and (picture := capture.read())[0]:
-        frame = picture[1]
+    while len(boxes) < PEER_FRAMES and (read := capture.read())[0]:
+        frame = read[1]
         found, _ = detector.detect(frame)
         boxes.append(found[:, :4])
         if len(found) == 0:
@@ -130,7 +130,7 @@ def peer(video: Path, detector, folder: Path) -> list[np.ndarray]:
 
 
 def decode_only(video: Path) -> None:
-    """ffmpeg decodes the video in one thread and drops the pictures."""
+    """ffmpeg decodes the video in one thread and discards the frames."""
     import imageio_ffmpeg
 
     command = [imageio_ffmpeg.get_ffmpeg_exe(), "-loglevel", "error", "-threads", "1", "-i", str(video)]
@@ -138,7 +138,7 @@ def decode_only(video: Path) -> None:
 
 
 def overlaps(theirs: list[np.ndarray], faces: Path) -> np.ndarray:
-    """IoU of each of the peer's boxes with that of ours which lies best over it; 0 where there is none."""
+    """Highest IoU of each of the peer's boxes with one of ours; 0 if there is none."""
     table = read_parquet(faces, columns=["frame", "xyxy_px"]).to_pandas()
     mine = {frame: np.stack(list(rows["xyxy_px"])) for frame, rows in table.groupby("frame")}
     best = [
@@ -149,7 +149,7 @@ def overlaps(theirs: list[np.ndarray], faces: Path) -> np.ndarray:
 
 
 def rows(model: Path, video: Path | None = None) -> list[Row]:
-    """Ours, the peer and the bound per frame, and how well the boxes agree."""
+    """Ours, the peer and the hardware limit per frame, and the agreement of the boxes."""
     import cv2
 
     on_cores(1)
@@ -174,17 +174,19 @@ def rows(model: Path, video: Path | None = None) -> list[Row]:
             "square": (lambda: [detector.session.run(None, prepared["square"]) for _ in range(100)], 100),
         }
     )
-    bound = {name: seconds["decoding"] + seconds[name] for name in prepared}
+    limit = {name: seconds["decoding"] + seconds[name] for name in prepared}
     return [
-        compared("1 video to crops", seconds | {"bound": bound["fitted"]}, "frame", times_peer=1.5, of_bound=0.8),
-        compared("1 bound on the square", seconds | {"bound": bound["square"]}, "frame", times_peer=1.5, of_bound=0.8),
+        compared("1 video to crops", seconds | {"limit": limit["fitted"]}, "frame", times_peer=1.5, of_limit=0.8),
+        compared(
+            "1 limit on the square input", seconds | {"limit": limit["square"]}, "frame", times_peer=1.5, of_limit=0.8
+        ),
         limited("1 lowest IoU of a box", float(agreement.min()), "IoU", at_least=0.99),
         limited("1 boxes with IoU >= 0.99", float((agreement >= 0.99).mean()), "share", at_least=0.99),
     ]
 
 
 def growth_work(scale: int, model: Path) -> Callable[[], object]:
-    """What the rules do with a video of 15 s times `scale`."""
+    """The rules on a video of 15 s times `scale`."""
     on_cores(1)
     video = draw_video(15 * scale)
     return lambda: ours(video, model, FOLDER / f"ours-{scale}")

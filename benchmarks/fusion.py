@@ -1,7 +1,7 @@
 """Figure 5: fusion training on 1.5 M rows of (1024 + 1024) features in shards on disk.
 
-The peer holds all features in memory and takes batches from torch's DataLoader; the bound repeats the same step on one
-batch that is in memory already.
+The peer holds all features in memory and takes batches from torch's DataLoader. The hardware limit repeats the same
+step on one batch that is already in memory.
 """
 
 import shutil
@@ -34,13 +34,13 @@ CORES = 2
 NUM_FEATURES = 1024
 TRACKS, TRACK_ROWS = 545, 2752  # 1,499,840 rows
 VALIDATED_EVERY = 24
-"""One track in so many is a validation track."""
+"""One in this many tracks is a validation track."""
 HEAD = {"num_fused": 512, "visual_dropout": 0.2, "audio_dropout": 0.25, "dropout": 0.2}
 TRAINING = {"epochs": 1, "lr": 1e-4, "min_lr": 1e-5, "weight_decay": 1e-4, "seed": 0}
 BATCH = 4096
 DTYPE = "bfloat16" if computes_in("bfloat16", "cpu") else "float32"
-STEPS = {"ours": 64, "peer": 16, "bound": 32}
-"""Steps a turn. Ours begins each turn with an empty buffer, as an epoch of 366 steps does, and reads four of them."""
+STEPS = {"ours": 64, "peer": 16, "limit": 32}
+"""Steps per turn. Ours starts each turn with an empty buffer, like an epoch of 366 steps, and reads four buffers."""
 
 
 def rows() -> list[Row]:
@@ -55,17 +55,17 @@ def rows() -> list[Row]:
     finally:
         shutil.rmtree(folder)
     return [
-        compared(f"5 fusion training, {DTYPE}", seconds, "step of 4096 rows", times_peer=3, of_bound=0.9),
+        compared(f"5 fusion training, {DTYPE}", seconds, "step of 4096 rows", times_peer=3, of_limit=0.9),
         limited("5 peak memory above the interpreter, all rows", memory, "MiB", at_most=2048),
-        limited("5 values unlike those of features in memory", float(differing), "values", at_most=0),
+        limited("5 values that differ from features in memory", float(differing), "values", at_most=0),
         limited("5 macro-F1 lost to bfloat16 and blocks", _lost_score(), "macro-F1", at_most=0.01),
     ]
 
 
 def growth_work(scale: int) -> Callable[[], object]:
-    """One epoch of training, statistics and validation included, on `scale` times 65,536 rows or so."""
+    """One epoch of training on about `scale` times 65,536 rows, including statistics and validation."""
     FOLDER.mkdir(parents=True, exist_ok=True)
-    folder = tempfile.TemporaryDirectory(prefix="fusion-", dir=FOLDER)  # gone with the last reference to it
+    folder = tempfile.TemporaryDirectory(prefix="fusion-", dir=FOLDER)  # deleted with the last reference to it
     corpus = _corpus(Path(folder.name), VALIDATED_EVERY * scale)
 
     def work(folder: tempfile.TemporaryDirectory = folder) -> None:
@@ -75,7 +75,7 @@ def growth_work(scale: int) -> Callable[[], object]:
 
 
 def _speeds(stored: Frames) -> tuple[dict[str, float], int]:
-    """Seconds a step, and how many values of the first batches differ from those of the same frames in memory."""
+    """Seconds per step, and how many values of the first batches differ from those of the same frames in memory."""
     everything = np.arange(len(stored))
     in_memory = Frames(*stored.features(), stored.labels)
 
@@ -97,13 +97,13 @@ def _speeds(stored: Frames) -> tuple[dict[str, float], int]:
     ways = {
         "ours": lambda: train_epoch(model, optimizer, schedule, islice(batches, STEPS["ours"]), weights, dtype),
         "peer": lambda: [next(peer) for _ in range(STEPS["peer"])],
-        "bound": lambda: train_epoch(model, optimizer, schedule, repeat(one, STEPS["bound"]), weights, dtype),
+        "limit": lambda: train_epoch(model, optimizer, schedule, repeat(one, STEPS["limit"]), weights, dtype),
     }
     return seconds_in_turns({name: (work, STEPS[name]) for name, work in ways.items()}), differing
 
 
 class _UsualModel(nn.Module):
-    """The gate behind its normalisation, layer by layer as it is usually written."""
+    """Normalisation and the gate, layer by layer, as in common practice."""
 
     def __init__(self) -> None:
         super().__init__()
@@ -122,9 +122,11 @@ class _UsualModel(nn.Module):
 
 
 def _peer(frames: Frames, weights: torch.Tensor) -> Iterator[float]:
-    """The usual training loop, a step at a time, without end: features in memory as they were stored, in float16, since
-    12 GB of float32 beside them would not leave room on a machine of 24 GiB; the loader works in this process, which
-    was faster than in another one."""
+    """A common training loop, one step at a time, endless.
+
+    The features stay in float16 in memory, as stored: an additional 12 GB of float32 would not fit into 24 GiB. The
+    loader runs in this process, which was faster than a worker process.
+    """
     dataset = TensorDataset(
         *(torch.from_numpy(array) for array in frames.features()), torch.from_numpy(frames.labels.astype(np.int64))
     )
@@ -146,7 +148,7 @@ def _made(model: nn.Module, fused: bool | None) -> tuple:
 
 
 def _lost_score() -> float:
-    """Macro-F1 of training as it has always been (float32, one buffer) less that of bfloat16 and blocks."""
+    """Macro-F1 of plain training (float32, one buffer) minus that with bfloat16 and blocks."""
     rng = np.random.default_rng(0)
     prototypes = rng.normal(size=(2, NUM_CLASSES, 128))
     frames = [_learnable(rng, prototypes, 200), _learnable(rng, prototypes, 60)]
@@ -163,7 +165,7 @@ def _lost_score() -> float:
 
 
 def _learnable(rng: np.random.Generator, prototypes: np.ndarray, num_tracks: int) -> Frames:
-    """Tracks of 256 frames with one class for 64 frames at a time, features near a class's and the track's own."""
+    """Tracks of 256 frames with one class per 64 frames; features near the sum of a class and a track prototype."""
     labels = np.repeat(rng.integers(0, NUM_CLASSES, num_tracks * 4), 64)
     track = np.repeat(np.arange(num_tracks), 256)
     features = [
@@ -180,7 +182,7 @@ def _sizes() -> dict:
 
 
 def _corpus(folder: Path, num_tracks: int, tracks_per_shard: int = 34) -> dict:
-    """What `train_fusion.run` is told of made-up shards: noise, one face in fifty absent, one class to a track."""
+    """Arguments of `train_fusion.run` for synthetic shards: noise, one face in fifty absent, one class per track."""
     rng = np.random.default_rng(0)
     noise = rng.standard_normal((8 * TRACK_ROWS, NUM_FEATURES), dtype=np.float32).astype(np.float16)
     names = [f"track{number:03d}" for number in range(num_tracks)]
@@ -221,7 +223,7 @@ def _corpus(folder: Path, num_tracks: int, tracks_per_shard: int = 34) -> dict:
 
 
 def _training_frames(corpus: dict) -> Frames:
-    """The training tracks' frames, as `train_fusion.run` opens them."""
+    """The frames of the training tracks, opened as in `train_fusion.run`."""
     names = [row["track"] for row in corpus["tracks"] if row["split"] == "train"]
     visual, visual_present = FeatureShards(corpus["visual"]).stacked(names)
     audio, audio_present = FeatureShards(corpus["audio"]).stacked(names)

@@ -1,11 +1,11 @@
-"""Figure GPU: visual features and Stage I on a GPU, with a network of DINOv2-large's size and random weights, in bf16.
+"""Figure GPU: visual features and Stage I on a GPU, with a network the size of DINOv2-large, random weights, in bf16.
 
     python benchmarks/gpu.py [--device cpu --small]
 
-It needs torch with CUDA, transformers, pyarrow and Pillow, and no network; Stage I also needs accelerate and
-kornia-rs, and its augmentation kornia: it says what is left out. The features go through the rule's own code, from
-crops on disk to a shard on disk. Their speed is that of the crops that a long shard has more than a short one, so that
-what a job costs at any length (loading the network, hashing it) falls out of it; the long job's own speed is told too.
+It needs torch with CUDA, transformers, pyarrow and Pillow, and no network. Stage I also needs accelerate and kornia-rs,
+and its augmentation kornia; the output says what was skipped. The features are computed by the rule's own code, from
+crops on disk to a shard on disk. Their speed is that of the crops that a long shard has in addition to a short one, so
+fixed costs of a job (loading and hashing the network) cancel out. The speed of the whole long job is printed as well.
 """
 
 import argparse
@@ -23,7 +23,7 @@ ROOT = Path(__file__).resolve().parents[1]
 sys.path.insert(0, str(ROOT))
 
 if importlib.util.find_spec("httpx2") is None and importlib.util.find_spec("httpx"):
-    import httpx  # what huggingface_hub 1 brings, which transformers 5 takes as well
+    import httpx  # a dependency of huggingface_hub 1, with which transformers 5 works as well
 
     sys.modules["httpx2"] = httpx
 
@@ -34,11 +34,11 @@ try:
     import yaml
     from torch import nn
 
-    from benchmarks.crops import SCALES, SEEN_PX, STORED_PX, Shard, pictures, write_shard_of_crops
+    from benchmarks.crops import SCALES, SEEN_PX, STORED_PX, Shard, synthetic_images, write_shard_of_crops
     from benchmarks.measuring import Row, limited, seconds_in_turns, show
     from frame_expressions.encoders.loading import load_encoder, random_encoder, save_encoder
     from frame_expressions.encoders.preprocessing import centre_crop, decode, normalise, to_input
-    from frame_expressions.encoders.visual import VisualEncoder, decode_crop
+    from frame_expressions.encoders.visual import VisualEncoder, VisualFeatureSettings, decode_crop
     from frame_expressions.networks.device import start_torch
     from frame_expressions.networks.losses import soft_cross_entropy, soft_targets
     from frame_expressions.stage1.heads import make_head
@@ -50,7 +50,7 @@ except ModuleNotFoundError as error:
 FOLDER = ROOT / "results" / "bench" / "gpu"
 NUM_CLASSES = 8
 H200_CROPS_PER_S = 2700
-"""53 % of the 790 TFLOP/s that an H200 was measured to reach, at 156 GFLOP a crop."""
+"""53 % of the 790 TFLOP/s measured on an H200, at 156 GFLOP per crop."""
 
 WARM_UP_STEPS = 10
 
@@ -60,16 +60,16 @@ TINY = DINOV2 | {"hidden_size": 64, "num_hidden_layers": 12, "num_attention_head
 
 
 def rows(device: str = "cuda", small: bool = False) -> list[Row]:
-    """All figures, or none where there is no such device."""
+    """All figures, or none if there is no such device."""
     if device == "cuda" and not torch.cuda.is_available():
-        print("torch sees no GPU: figure GPU is left out")
+        print("torch sees no GPU: figure GPU is skipped")
         return []
     num_threads = len(os.sched_getaffinity(0))
     start_torch(device, num_threads)
     name = torch.cuda.get_device_name() if device == "cuda" else "processor"
     versions = f"torch {torch.__version__}, CUDA {torch.version.cuda}, transformers {transformers.__version__}"
     print(f"{name}, {versions}, {num_threads} threads", flush=True)
-    jpegs = pictures(24 if small else 1024)
+    jpegs = synthetic_images(24 if small else 1024)
     encoder = FOLDER / ("tiny" if small else "large")
     if not (encoder / "model.safetensors").exists():
         save_encoder(random_encoder(TINY if small else LARGE, seed=0), encoder)
@@ -85,7 +85,7 @@ def rows(device: str = "cuda", small: bool = False) -> list[Row]:
 def visual_rows(
     device: str, encoder: Path, jpegs: list[bytes], num_threads: int, least: float, small: bool
 ) -> list[Row]:
-    """Speed of the rule beside its network, and transformers' own, on crops in the device's memory; peak memory."""
+    """Speed of the rule, of its network and of the network of transformers on crops in device memory; peak memory."""
     long_shard = write_shard_of_crops([7, 12] if small else [2000, 6000], jpegs, encoder / "crops")
     short_shard = Shard(*(files[:1] for files in (long_shard.tracks, long_shard.crops, long_shard.subjects)))
     dump = partial(_dump, device, encoder, num_threads, 8 if small else 256)
@@ -103,32 +103,32 @@ def visual_rows(
         {
             "long": (partial(dump, long_shard), 1),
             "short": (partial(dump, short_shard), 1),
-            "bound": (ways[best], part),
+            "limit": (ways[best], part),
             "plain": (partial(_forward, plain, device, best, part), part),
             "decoding": (partial(_decode, jpegs, num_threads), len(jpegs)),
         }
     )
     ours = (seconds["long"] - seconds["short"]) / (long_shard.num_crops - short_shard.num_crops)
-    near = seconds["bound"] / ours
+    near = seconds["limit"] / ours
     met = near >= 0.9
-    milli = 1000 * ours, None, 1000 * seconds["bound"], None
+    milli = 1000 * ours, None, 1000 * seconds["limit"], None
     return [
-        Row("GPU visual features", "ms a crop", *milli, near, ">= 0.9 of the bound", met),
+        Row("GPU visual features", "ms per crop", *milli, near, ">= 0.9 of the limit", met),
         limited("GPU visual features", 1 / ours, "crops/s", at_least=least),
-        _told("GPU the whole job on the long shard", long_shard.num_crops / seconds["long"], "crops/s"),
-        _told("GPU transformers' own network alone, in memory", 1 / seconds["plain"], "crops/s"),
-        _told("GPU decoding alone, all threads", 1 / seconds["decoding"], "crops/s"),
-        _told("GPU peak memory of the features", peak, "GiB"),
+        _without_target("GPU whole job on the long shard", long_shard.num_crops / seconds["long"], "crops/s"),
+        _without_target("GPU network of transformers alone, in memory", 1 / seconds["plain"], "crops/s"),
+        _without_target("GPU decoding alone, all threads", 1 / seconds["decoding"], "crops/s"),
+        _without_target("GPU peak memory of the features", peak, "GiB"),
         limited("GPU bf16 cosine with the plain network", _cosine(device, encoder, jpegs[:64]), "", at_least=0.999),
     ]
 
 
 def stage1_rows(device: str, encoder: Path, jpegs: list[bytes], num_threads: int, small: bool) -> list[Row]:
-    """Images that Stage I trains on in a second, beside the bare step on one batch in the device's memory."""
+    """Images per second of Stage I's training, relative to the bare step on one batch in device memory."""
     try:
         from frame_expressions.stage1.training import Classifier, ImageDataset, train
     except ModuleNotFoundError as error:
-        print(f"Stage I is left out: it needs the Python package {error.name}, which is not installed")
+        print(f"Stage I is skipped: it needs the Python package {error.name}, which is not installed")
         return []
     settings = yaml.safe_load((ROOT / "config.affwild2.yaml").read_text())["stage1"]
     training = settings["training"] | {"epochs": 1, "num_workers": 0 if small else min(num_threads, 12)}
@@ -171,12 +171,12 @@ def stage1_rows(device: str, encoder: Path, jpegs: list[bytes], num_threads: int
     for _ in range(steps - WARM_UP_STEPS):
         bare()
     _finish(device)
-    bound = (time.perf_counter() - start) / (steps - WARM_UP_STEPS) / batch_size
+    limit = (time.perf_counter() - start) / (steps - WARM_UP_STEPS) / batch_size
     figure = f"GPU Stage I at batch {batch_size}"
     return [
-        Row(figure, "ms an image", 1000 * ours, None, 1000 * bound, None, bound / ours, "none", True),
-        _told(figure, 1 / ours, "images/s"),
-        _told("GPU peak memory of Stage I", peak, "GiB"),
+        Row(figure, "ms per image", 1000 * ours, None, 1000 * limit, None, limit / ours, "none", True),
+        _without_target(figure, 1 / ours, "images/s"),
+        _without_target("GPU peak memory of Stage I", peak, "GiB"),
     ]
 
 
@@ -188,10 +188,7 @@ def _dump(device: str, encoder: Path, num_threads: int, batch_size: int, shard: 
         subjects=shard.subjects,
         features=FOLDER / "features.npy",
         index=FOLDER / "features.parquet",
-        scales=SCALES,
-        image_px=SEEN_PX,
-        batch_size=batch_size,
-        dtype="bfloat16",
+        settings=VisualFeatureSettings(scales=SCALES, image_px=SEEN_PX, batch_size=batch_size, dtype="bfloat16"),
         device=device,
         num_threads=num_threads,
     )
@@ -199,7 +196,7 @@ def _dump(device: str, encoder: Path, num_threads: int, batch_size: int, shard: 
 
 @torch.inference_mode()
 def _forward(network: nn.Module, device: str, size: int, count: int) -> None:
-    """The bare network on `count` crops in batches of `size`, as they come from the device's memory."""
+    """The bare network on `count` crops, in batches of `size` in device memory."""
     batch = torch.randn(size, 3, SEEN_PX, SEEN_PX, dtype=torch.bfloat16, device=device)
     for _ in range(count // size):
         network(pixel_values=batch)
@@ -220,7 +217,7 @@ def _decode(jpegs: list[bytes], num_threads: int) -> None:
 
 @torch.inference_mode()
 def _cosine(device: str, encoder: Path, jpegs: list[bytes]) -> float:
-    """Least cosine between the features in bf16 and the plain network's in float32."""
+    """Lowest cosine similarity of the features in bf16 to those of the plain network in float32."""
     plain = load_encoder(encoder).to(device)
     crops = torch.tensor(np.stack([decode(jpeg) for jpeg in jpegs])).to(device)
     wanted = plain(pixel_values=to_input(crops, SEEN_PX)).last_hidden_state[:, 0].cpu()
@@ -230,7 +227,7 @@ def _cosine(device: str, encoder: Path, jpegs: list[bytes]) -> float:
 
 
 class _Clock(nn.Module):
-    """An augmentation that notes when each training step begins."""
+    """An augmentation that records when each training step starts."""
 
     def __init__(self, augmentation: Callable[[torch.Tensor, torch.Generator], torch.Tensor]):
         super().__init__()
@@ -242,13 +239,13 @@ class _Clock(nn.Module):
         return self.augmentation(images, generator)
 
     def seconds_a_step(self) -> float:
-        """Mean time from a step to the next, the first ones left out."""
+        """Mean time from one step to the next, without the first ones."""
         warm = self.times_s[WARM_UP_STEPS:]
         return (warm[-1] - warm[0]) / (len(warm) - 1)
 
 
 def _augmentation(settings: dict) -> Callable[[torch.Tensor, torch.Generator], torch.Tensor]:
-    """Stage I's own, or the middle of each image where kornia is not installed."""
+    """Stage I's augmentation, or a centre crop if kornia is not installed."""
     try:
         from frame_expressions.stage1.augmentation import Augmentation
     except ModuleNotFoundError as error:
@@ -267,7 +264,7 @@ def _augmentation(settings: dict) -> Callable[[torch.Tensor, torch.Generator], t
 
 
 def _bare_step(model: nn.Module, device: str, training: dict) -> Callable[[], None]:
-    """One training step on a batch that stays in the device's memory."""
+    """One training step on a batch that stays in device memory."""
     groups = parameter_groups(
         model.backbone,
         model.head,
@@ -315,7 +312,7 @@ def _peak_gib(device: str) -> float:
     return torch.cuda.max_memory_allocated() / 2**30 if device == "cuda" else 0.0
 
 
-def _told(figure: str, value: float, unit: str) -> Row:
+def _without_target(figure: str, value: float, unit: str) -> Row:
     """A value without a target."""
     return Row(figure, unit, value, None, None, None, None, "none", True)
 

@@ -1,9 +1,9 @@
-"""Figure 8: whether time grows with the work, and memory not with a video's length.
+"""Figure 8: time should grow in proportion to the work, and memory should not grow with the length of a video.
 
     python -m benchmarks.growth [--model SCRFD.onnx]
 
-Each figure's own work at once, twice and four times its size. Time is held against the work; a rule that works through
-a video may take no more memory for a longer one.
+Runs the work of each figure at one, two and four times its size. Time is compared with the amount of work; a rule that
+processes a video must not need more memory for a longer one.
 """
 
 import argparse
@@ -27,21 +27,21 @@ WORKS = {
 
 
 def rows(model: Path | None = None) -> list[Row]:
-    """For each figure, time per unit of work at twice and four times its size beside that at its own size."""
+    """For each figure, time per unit of work at two and four times its size, relative to that at its own size."""
     found = []
     for figure, name in WORKS.items():
         if figure == "faces" and model is None:
             continue
-        # A process of its own: each figure has its own number of cores and threads.
+        # Its own process: each figure has its own number of cores and threads.
         with ProcessPoolExecutor(1, mp_context=multiprocessing.get_context("spawn")) as process:
             seconds = process.submit(_seconds, figure, model).result()
         found += [
-            limited(f"8 figure {name}, {scale}x", seconds[scale] / seconds[1], "of the work's growth", at_most=1.1)
+            limited(f"8 figure {name}, {scale}x", seconds[scale] / seconds[1], "of the growth of the work", at_most=1.1)
             for scale in SCALES[1:]
         ]
     if model:
         short, long = (added_mib(_work_through, scale, model) for scale in (SCALES[0], SCALES[-1]))
-        found.append(limited("8 memory for four times the video", long / short, "of the shorter one's", at_most=1.1))
+        found.append(limited("8 memory for four times the video", long / short, "of the shorter video's", at_most=1.1))
     return found
 
 

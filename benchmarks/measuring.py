@@ -1,6 +1,6 @@
-"""Measures ways of doing the same work side by side, and says whether a target is met.
+"""Compare implementations of the same work, and check whether a target is met.
 
-A figure is a ratio of medians taken in one run, in turns, on the same cores: how fast the machine is falls out of it.
+A figure is a ratio of medians, measured in turns in one run on the same cores, so the speed of the machine cancels out.
 """
 
 import csv
@@ -19,24 +19,27 @@ RUNS = 5
 
 @dataclass(frozen=True)
 class Row:
-    """One line of the table; `times_peer` and `of_bound` are ratios of speed, None where there is no such side."""
+    """One row of the table. `peer` is common practice, `limit` the hardware limit.
+
+    `times_peer` and `of_limit` are ratios of speed, None without a peer or limit.
+    """
 
     figure: str
     unit: str
     ours: float
     peer: float | None
-    bound: float | None
+    limit: float | None
     times_peer: float | None
-    of_bound: float | None
+    of_limit: float | None
     target: str
     met: bool
 
 
 def seconds_in_turns(ways: dict[str, tuple[Callable[[], object], float]], runs: int = RUNS) -> dict[str, float]:
-    """Median seconds that each way takes per unit of its work.
+    """Median seconds per unit of work of each implementation.
 
-    ways: by name, what does the work once and how many units that is. Every way runs once unmeasured; then `runs`
-    rounds give each one a turn, so that what disturbs the machine disturbs all of them.
+    ways: by name, a function that does the work once, and the number of units that it does. Each runs once unmeasured;
+    then all take turns for `runs` rounds, so that disturbances of the machine affect all of them.
     """
     taken: dict[str, list[float]] = {name: [] for name in ways}
     for turn in range(runs + 1):
@@ -48,40 +51,40 @@ def seconds_in_turns(ways: dict[str, tuple[Callable[[], object], float]], runs: 
     return {name: statistics.median(times) for name, times in taken.items()}
 
 
-def compared(figure: str, seconds: dict[str, float], unit: str, *, times_peer: float, of_bound: float | None) -> Row:
-    """The row of a speed: `seconds` per unit of `ours`, `peer` and `bound`, and the least ratios that are asked for."""
-    ours, peer, bound = (seconds.get(name) for name in ("ours", "peer", "bound"))
-    faster, near = peer / ours, None if bound is None else bound / ours
+def compared(figure: str, seconds: dict[str, float], unit: str, *, times_peer: float, of_limit: float | None) -> Row:
+    """A row for a speed. seconds: per unit, of `ours`, `peer` and `limit`; times_peer, of_limit: the target ratios."""
+    ours, peer, limit = (seconds.get(name) for name in ("ours", "peer", "limit"))
+    faster, near = peer / ours, None if limit is None else limit / ours
     target, met = f">= {times_peer:g} x peer", faster >= times_peer
-    if of_bound is not None:
-        target, met = f"{target}, >= {of_bound:g} of the bound", met and near >= of_bound
-    milli = [None if value is None else 1000 * value for value in (ours, peer, bound)]
-    return Row(figure, f"ms a {unit}", *milli, faster, near, target, met)
+    if of_limit is not None:
+        target, met = f"{target}, >= {of_limit:g} of the limit", met and near >= of_limit
+    milli = [None if value is None else 1000 * value for value in (ours, peer, limit)]
+    return Row(figure, f"ms per {unit}", *milli, faster, near, target, met)
 
 
 def limited(
     figure: str, value: float, unit: str, *, at_least: float | None = None, at_most: float | None = None
 ) -> Row:
-    """The row of a value that must not be lower, or higher, than a limit."""
+    """A row for a value with a minimum or a maximum."""
     if at_least is not None:
         return Row(figure, unit, value, None, None, None, None, f">= {at_least:g}", value >= at_least)
     return Row(figure, unit, value, None, None, None, None, f"<= {at_most:g}", value <= at_most)
 
 
 def rows_of(figure: str, *arguments: object) -> list[Row]:
-    """The rows of one figure; its module is imported here, in the process that measures it."""
+    """The rows of one figure. Its module is imported in the process that measures it."""
     return import_module(f"benchmarks.{figure}").rows(*arguments)
 
 
 def on_cores(count: int) -> None:
-    """Keep this process, and what it starts, on the first `count` of its cores: no way gets more than another."""
+    """Pin this process and its children to the first `count` of its cores, so that all implementations get the same."""
     os.sched_setaffinity(0, sorted(os.sched_getaffinity(0))[:count])
 
 
 def added_mib(work: Callable[..., object], *arguments: object) -> float:
-    """Peak resident memory in MiB that `work` needs beyond an interpreter that has imported its module.
+    """Peak resident memory of `work` in MiB, above that of an interpreter that has imported its module.
 
-    It runs in a fresh process: `work` is a module's function, and arguments can be pickled.
+    It runs in a new process, so `work` must be a module-level function and the arguments must be picklable.
     """
     context = multiprocessing.get_context("spawn")
     receiver, sender = context.Pipe(duplex=False)
@@ -100,13 +103,13 @@ def _measured(sender: multiprocessing.connection.Connection, work: Callable[...,
 
 
 def _peak_mib() -> float:
-    # Not getrusage: its peak includes what the process was before it began to run this program.
+    # Not getrusage: its peak includes the process image before exec.
     (line,) = [line for line in Path("/proc/self/status").read_text().splitlines() if line.startswith("VmHWM")]
     return int(line.split()[1]) / 1024
 
 
 def show(rows: Iterable[Row], table: Path | None = None) -> None:
-    """Print the rows; with `table` also write them as CSV."""
+    """Print the rows, and write them to `table` as CSV if given."""
     rows = list(rows)
     names = [field.name for field in fields(Row)]
     texts = [names, *([_text(value) for value in astuple(row)] for row in rows)]

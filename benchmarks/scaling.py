@@ -1,10 +1,10 @@
-"""What Snakemake needs to plan a large corpus, by size of batches: jobs, seconds and memory of dry runs.
+"""Planning of a large corpus by Snakemake, by batch size: jobs, seconds and memory of dry runs.
 
     python -m benchmarks.scaling [--videos 10000]
 
-The corpus is a table of made-up videos, of which nothing is made yet and nothing is made here. The first row is a job
-for each video and stage. The jobs of profiles/slurm's groups count once in its queue. A start is what each job does
-before its work: read the configuration and the corpus, and plan itself.
+The corpus is a table of synthetic videos without any artifacts, and none are made. The first row is one job per video
+and stage. The jobs of a group in profiles/slurm count as one in the queue. A start is what each job does before its
+work: read the configuration and the corpus, and plan itself.
 """
 
 import argparse
@@ -26,7 +26,7 @@ SPLITS = ("train", "train", "validation", "test")
 
 
 def make_corpus(num_videos: int) -> None:
-    """Videos of a byte, and a table: half of them for training, a quarter in each of the other splits."""
+    """Write one-byte videos and a table: half of them for training, a quarter in each of the other splits."""
     (FOLDER / "videos").mkdir(parents=True, exist_ok=True)
     lines = ["track\tpath\tsplit\tlabel"]
     for number in range(num_videos):
@@ -40,7 +40,7 @@ def make_corpus(num_videos: int) -> None:
 
 
 def dry_run(target: str, videos_per_batch: int) -> tuple[str, float, float]:
-    """What `snakemake -n target` prints, its seconds and its peak memory in MiB."""
+    """Output of `snakemake -n target`, its seconds and its peak memory in MiB."""
     overlay = {
         "corpus": {"layout": "table", "table": "corpus.tsv", "videos_per_batch": videos_per_batch},
         "stage1": {"image_sets": [{"name": "faces", "layout": "table", "root": "faces.csv"}]},
@@ -61,7 +61,7 @@ def dry_run(target: str, videos_per_batch: int) -> tuple[str, float, float]:
 
 
 def queued(counts: dict[str, int]) -> int:
-    """How many jobs go into Slurm's queue, where those of a group travel together."""
+    """Number of jobs in Slurm's queue, where the jobs of a group form one."""
     profile = yaml.safe_load((ROOT / "profiles/slurm/config.yaml").read_text())
     members: dict[str, list[int]] = {}
     for rule, group in profile["groups"].items():
@@ -72,12 +72,12 @@ def queued(counts: dict[str, int]) -> int:
 
 
 def main() -> None:
-    """Print a row for each size of batches."""
+    """Print a row per batch size."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--videos", type=int, default=10_000)
     num_videos = parser.parse_args().videos
     make_corpus(num_videos)
-    print(f"{num_videos} videos\nvideos in a batch    jobs  in Slurm's queue  seconds    MiB  seconds of a start")
+    print(f"{num_videos} videos\nvideos in a batch    jobs  in Slurm's queue  seconds    MiB  seconds per start")
     for videos_per_batch in BATCHES:
         printed, seconds, mib = dry_run("submission", videos_per_batch)
         counts = {rule: int(count) for rule, count in re.findall(r"^(\w+) +(\d+)$", printed, re.MULTILINE)}

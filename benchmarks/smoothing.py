@@ -1,7 +1,7 @@
 """Figure 4: search of the smoothing over 4 kinds x windows 3, 5, ... 205 on a corpus of the validation set's size.
 
-The logits are made up; the tracks' lengths and the number of labelled frames are those of the 10th edition. A unit is
-one window with all four kinds. Everything runs on one core, as the rule does.
+The logits are synthetic; the lengths of the tracks and the number of labelled frames are those of the 10th edition. The
+unit is one window with all four kinds. Everything runs on one core, like the rule.
 """
 
 from collections.abc import Callable, Iterable
@@ -24,7 +24,7 @@ FOLDER = Path("results/bench/smoothing")
 KINDS = ["mean", "median", "gaussian", "vote"]
 WINDOWS = list(range(3, 206, 2))
 PEER_WINDOWS = WINDOWS[::10]
-"""A part of the windows, as wide on average: the peer takes more than a minute for all."""
+"""A subset of the windows with the same mean width: the peer takes more than a minute for all."""
 
 NUM_LABELLED = 284_230
 CLASS_FRAMES = [83_176, 6_127, 5_322, 8_473, 34_941, 25_594, 12_338, 108_259]
@@ -39,11 +39,11 @@ LENGTHS = [
 
 
 def rows() -> list[Row]:
-    """Speed beside scipy and beside reading the logits, difference of the scores, and the rule's memory."""
+    """Speed relative to scipy and to reading the logits, difference of the scores, and the memory of the rule."""
     on_cores(1)
     file = FOLDER / "val_logits.parquet"
     if not file.exists():
-        _write(_made_up(LENGTHS, NUM_LABELLED), file)
+        _write(_synthetic(LENGTHS, NUM_LABELLED), file)
     frames = read_labelled_logits(file, "selection")
     together = np.concatenate(list(frames.logits.values()))
     part = smoothing_candidates(KINDS, PEER_WINDOWS, None)
@@ -51,22 +51,22 @@ def rows() -> list[Row]:
         {
             "ours": (partial(_ours, frames), len(WINDOWS)),
             "peer": (partial(_slow_scores, frames, part[1:]), len(PEER_WINDOWS)),
-            "bound": (lambda: [together.max() for _ in WINDOWS], len(WINDOWS)),
+            "limit": (lambda: [together.max() for _ in WINDOWS], len(WINDOWS)),
         }
     )
     scores = dict(_ours(frames))
     slowly = _slow_scores(frames, list(scores))
     furthest = max(abs(scores[tried] - score) for tried, score in slowly)
     return [
-        compared("4 smoothing search", seconds, "window, 4 kinds", times_peer=5, of_bound=None),
-        limited(f"4 furthest of {len(scores)} scores from the slow way's", furthest, "macro-F1", at_most=1e-9),
+        compared("4 smoothing search", seconds, "window, 4 kinds", times_peer=5, of_limit=None),
+        limited(f"4 largest difference of {len(scores)} scores from the peer's", furthest, "macro-F1", at_most=1e-9),
         limited("4 peak memory above the interpreter", added_mib(_rule, file), "MiB", at_most=1024),
     ]
 
 
 def growth_work(scale: int) -> Callable[[], object]:
-    """The search over a quarter of the tracks, `scale` times."""
-    return partial(_ours, _made_up(LENGTHS[::4] * scale, sum(LENGTHS[::4]) * scale * 5 // 8))
+    """The search over a quarter of the tracks, repeated `scale` times."""
+    return partial(_ours, _synthetic(LENGTHS[::4] * scale, sum(LENGTHS[::4]) * scale * 5 // 8))
 
 
 def _ours(frames: LabelledLogits) -> list[tuple[Smoothing, float]]:
@@ -74,7 +74,7 @@ def _ours(frames: LabelledLogits) -> list[tuple[Smoothing, float]]:
 
 
 def _slow_scores(frames: LabelledLogits, candidates: Iterable[Smoothing]) -> list[tuple[Smoothing, float]]:
-    """The peer: scipy on each track, kind and window; macro-F1 by scikit-learn."""
+    """The peer: scipy for each track, kind and window; macro-F1 by scikit-learn."""
     labelled = frames.labels >= 0
     truth = frames.labels[labelled]
     scored = []
@@ -92,7 +92,7 @@ def _smoothed(logits: np.ndarray, kind: str, window: int) -> np.ndarray:
     if kind == "mean":
         return uniform_filter1d(values, window, axis=0, mode="nearest")
     if kind == "median":
-        # Column by column: with size=(window, 1) scipy leaves its fast way and takes ten to sixty times as long.
+        # One column at a time: with size=(window, 1) scipy is ten to sixty times slower.
         return np.stack([median_filter(column, window, mode="nearest") for column in values.T], axis=1)
     if kind == "gaussian":
         return gaussian_filter1d(values, window / 4, axis=0, mode="nearest", radius=window // 2)
@@ -115,8 +115,8 @@ def _rule(logits: Path) -> None:
     )
 
 
-def _made_up(lengths: list[int], num_labelled: int) -> LabelledLogits:
-    """Expressions that last some seconds, logits that mark them under slow and quick noise, and gaps in the labels."""
+def _synthetic(lengths: list[int], num_labelled: int) -> LabelledLogits:
+    """Expressions that last some seconds, logits for them with slow and fast noise, and gaps in the labels."""
     rng = np.random.default_rng(3407)
     share = np.array(CLASS_FRAMES) / sum(CLASS_FRAMES)
     num_frames = sum(lengths)

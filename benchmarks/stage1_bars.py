@@ -1,9 +1,9 @@
-"""Stage I with and without PadAug, on its validation images with black bars painted on them.
+"""Stage I with and without PadAug, on its validation images with black bars drawn on them.
 
     python -m benchmarks.stage1_bars
 
-Takes what `make ablation` trained: of each variant the encoder and its mixture of experts, three seeds. Prints the mean
-macro-F1 and that of each seed: on the images as they are, with PadAug's own bars, and with wider ones.
+Uses the models that `make ablation` trained: the encoder and mixture of experts of each variant, three seeds. Prints
+the mean macro-F1 and that of each seed: on the unchanged images, with PadAug's own bars, and with wider bars.
 """
 
 from pathlib import Path
@@ -33,7 +33,7 @@ BATCH = 120
 
 
 def validation_images(config: dict) -> tuple[torch.Tensor, np.ndarray]:
-    """Images [B, 3, P, P] in [0, 1] and their classes [B]."""
+    """Images [B, 3, P, P] in [0, 1], RGB, and their classes [B]."""
     images, labels = [], []
     for entry in config["stage1"]["image_sets"]:
         found = read_image_set(entry["layout"], Path(entry["root"]))
@@ -46,7 +46,7 @@ def validation_images(config: dict) -> tuple[torch.Tensor, np.ndarray]:
 
 @torch.inference_mode()
 def predict(folder: Path, images: torch.Tensor, moe: dict) -> np.ndarray:
-    """Most likely class [B] by a trained Stage I."""
+    """Most likely class [B] of a trained Stage I."""
     encoder = load_encoder(folder / "backbone")
     head = make_head("moe", encoder.config.hidden_size, 8, moe=moe)
     head.load_state_dict(load_file(folder / "head.safetensors"))
@@ -62,7 +62,7 @@ def main() -> None:
     images, labels = validation_images(config)
     padaug = config["stage1"]["padaug"] | {"probability": 1.0}
     barred = {
-        "as they are": images,
+        "unchanged": images,
         "PadAug's bars": PadAug(**padaug)(images, torch.Generator().manual_seed(0)),
         f"bars of {WIDER[0]:.0%} to {WIDER[1]:.0%}": PadAug(**padaug | {"bar_width": WIDER, "max_l_area": 1.0})(
             images, torch.Generator().manual_seed(0)

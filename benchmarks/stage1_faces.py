@@ -1,11 +1,11 @@
-"""Stage I on a folder of real faces, from scratch: the mixture of experts beside a plain linear head.
+"""Stage I on a folder of real faces, from scratch: the mixture of experts compared with a plain linear head.
 
     python -m benchmarks.stage1_faces --images FOLDER [--seeds 3] [--out results/faces]
 
-FOLDER holds images and labels.csv (image, expression). Classes with fewer than 150 images are left out. Pictures that
-look alike share a group, and a fifth of the groups, stratified by class, is held out. The encoder is the
-demonstration's small DINOv2 with random weights; nothing is pretrained. Prints macro-F1 over the classes that are
-there, best epoch on the held-out images as in Stage I, for each head and seed.
+FOLDER holds images and labels.csv (image, expression). Classes with fewer than 150 images are excluded. Similar images
+share a group, and a fifth of the groups, stratified by class, is held out. The encoder is the demonstration's small
+DINOv2 with random weights; nothing is pretrained. Prints the macro-F1 over the remaining classes for each head and
+seed, at the best epoch on the held-out images, as in Stage I.
 """
 
 import argparse
@@ -28,11 +28,11 @@ from workflow_scripts import train_stage1
 ROOT = Path(__file__).parents[1]
 MIN_IMAGES = 150
 ALIKE = 0.9
-"""Correlation of two 24 x 24 px thumbnails from which on two pictures are taken for one person's in one moment."""
+"""Two images whose 24 x 24 px thumbnails correlate more than this count as one moment of one person."""
 
 
 def write_table(images: Path, table: Path) -> pd.DataFrame:
-    """Write the images of the larger classes with their group as a table image set, and return it."""
+    """Write the images of the larger classes, with their groups, as a table image set, and return it."""
     rows = pd.read_csv(images / "labels.csv")
     rows = rows[rows.groupby("expression")["image"].transform("size") >= MIN_IMAGES].reset_index(drop=True)
     rows["group"] = _groups([images / name for name in rows["image"]])
@@ -43,7 +43,7 @@ def write_table(images: Path, table: Path) -> pd.DataFrame:
 
 
 def _groups(paths: list[Path]) -> np.ndarray:
-    """A number per group of pictures that look alike, directly or through others."""
+    """Group numbers: images that are similar, directly or through others, share a group."""
     thumbnails = np.stack([resize(decode(path), 24).mean(axis=-1).ravel() for path in paths])
     thumbnails -= thumbnails.mean(axis=1, keepdims=True)
     thumbnails /= np.linalg.norm(thumbnails, axis=1, keepdims=True)
@@ -51,7 +51,7 @@ def _groups(paths: list[Path]) -> np.ndarray:
 
 
 def score(config: dict, table: Path, head: str, seed: int, out: Path) -> dict[str, float]:
-    """Train Stage I once and return the held-out F1 of each class that is there."""
+    """Train Stage I once and return the held-out F1 of each remaining class."""
     visual, stage1 = config["encoders"]["visual"], config["stage1"]
     save_encoder(random_encoder(visual["architecture"], visual["seed"] + seed), out / "encoder")
     train_stage1.run(

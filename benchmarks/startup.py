@@ -1,9 +1,9 @@
-"""Figure 7: how long a job takes to start, beyond Python and Snakemake themselves.
+"""Figure 7: how long a job takes to start, in addition to Python and Snakemake themselves.
 
     python -m benchmarks.startup [--model SCRFD.onnx]
 
-A job is a new process that imports Snakemake's part for scripts and then the rule's script, and makes what the rule
-needs before its first frame: the detector. With a model, detect_faces starts with SCRFD, else with the cascade.
+A job is a new process that imports Snakemake's module for scripts, then the rule's script, and creates what the rule
+needs before its first frame: the detector. detect_faces starts with SCRFD if a model is given, else with the cascade.
 """
 
 import argparse
@@ -34,7 +34,7 @@ STARTS = {
 
 
 def rows(model: Path | None = None) -> list[Row]:
-    """Seconds that each rule's script adds to a start, and the rules that import torch though they need none."""
+    """Seconds that the script of each rule adds to a start; none of them may import torch."""
     on_cores(1)
     detector = SCRFD.format(model=str(model)) if model else CASCADE
     starts = STARTS | {"detect_faces": f"from frame_expressions.faces.detectors import *; {detector}"}
@@ -51,7 +51,7 @@ def rows(model: Path | None = None) -> list[Row]:
 
 
 def _run(program: str) -> None:
-    """Run a program; an exit status other than 0, which says that torch was imported, is an error."""
+    """Run a program. A non-zero exit status, which means that torch was imported, is an error."""
     subprocess.run([sys.executable, "-c", program], check=True, env=os.environ | {"OMP_NUM_THREADS": "1"})
 
 

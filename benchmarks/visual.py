@@ -1,6 +1,6 @@
-"""Figure 2: visual features from crops, with a network of DINOv2-small's size and random weights, on the processor.
+"""Figure 2: visual features from crops, with a network the size of DINOv2-small and random weights, on the processor.
 
-A unit is one crop, 256 px stored and 224 px seen. All sides have the threads that `compute.num_threads` gives.
+The unit is one crop, 256 px stored and 224 px encoded. All sides use the same number of threads.
 """
 
 import json
@@ -13,11 +13,11 @@ import pyarrow.parquet as pq
 import torch
 from transformers import pipeline
 
-from benchmarks.crops import SCALES, SEEN_PX, STORED_PX, Shard, pictures, write_shard_of_crops
+from benchmarks.crops import SCALES, SEEN_PX, STORED_PX, Shard, synthetic_images, write_shard_of_crops
 from benchmarks.measuring import Row, compared, limited, on_cores, seconds_in_turns, show
 from frame_expressions.encoders.loading import load_encoder, random_encoder, save_encoder
 from frame_expressions.encoders.preprocessing import IMAGENET_MEAN, IMAGENET_STD
-from frame_expressions.encoders.visual import VisualEncoder
+from frame_expressions.encoders.visual import VisualEncoder, VisualFeatureSettings
 from frame_expressions.networks.device import computes_in, start_torch
 from workflow_scripts import dump_visual_features
 
@@ -32,16 +32,16 @@ SMALL = {
     "patch_size": 14,
 }
 FRAMES = [5, 21, 3, 13]
-"""Of each track of the shard: batches end at none of them."""
+"""Of each track in the shard; no batch ends at the end of a track."""
 
 BATCH_SIZE = 8
 DTYPE = "bfloat16" if computes_in("bfloat16", "cpu") else "float32"
 PART = 24
-"""Crops that the sides get which do nothing but repeat themselves from batch to batch."""
+"""Number of crops for the sides whose batches are all the same work."""
 
 
 def rows() -> list[Row]:
-    """Speed beside the pipeline and the bare network, and how far the features are from the pipeline's."""
+    """Speed relative to the pipeline and to the bare network, and the features' difference from the pipeline's."""
     on_cores(NUM_THREADS)
     start_torch("cpu", NUM_THREADS)
     shard = _shard(FRAMES)
@@ -54,7 +54,7 @@ def rows() -> list[Row]:
         {
             "ours": (partial(_ours, shard, DTYPE), shard.num_crops),
             "peer": (partial(extractor, files, pool=True), PART),
-            "bound": (in_memory, PART),
+            "limit": (in_memory, PART),
         }
     )
     exact = _embedded(jpegs[:PART], torch.float32)
@@ -64,7 +64,7 @@ def rows() -> list[Row]:
     stored = np.load(FOLDER / "features.npy")[:num_frames].astype(np.float32)
     of_frames = plain[: num_frames * len(SCALES)].reshape(num_frames, len(SCALES), -1).mean(axis=1)
     return [
-        compared(f"2 visual features, {DTYPE}", seconds, "crop", times_peer=2, of_bound=0.95),
+        compared(f"2 visual features, {DTYPE}", seconds, "crop", times_peer=2, of_limit=0.95),
         limited("2 fp32 difference from the pipeline", float(np.abs(exact - plain).max()), "", at_most=1e-4),
         limited("2 bf16 cosine with the pipeline", _least_cosine(half, plain), "", at_least=0.999),
         limited("2 bf16 cosine of the stored frames", _least_cosine(stored, of_frames), "", at_least=0.999),
@@ -72,7 +72,7 @@ def rows() -> list[Row]:
 
 
 def growth_work(scale: int) -> Callable[[], object]:
-    """A shard of one track that is `scale` times as long."""
+    """Features of a shard of one track that is `scale` times as long."""
     on_cores(NUM_THREADS)
     return partial(_ours, _shard([32 * scale]), DTYPE)
 
@@ -85,24 +85,21 @@ def _ours(shard: Shard, dtype: str) -> None:
         subjects=shard.subjects,
         features=FOLDER / "features.npy",
         index=FOLDER / "features.parquet",
-        scales=SCALES,
-        image_px=SEEN_PX,
-        batch_size=BATCH_SIZE,
-        dtype=dtype,
+        settings=VisualFeatureSettings(scales=SCALES, image_px=SEEN_PX, batch_size=BATCH_SIZE, dtype=dtype),
         device="cpu",
         num_threads=NUM_THREADS,
     )
 
 
 def _embedded(jpegs: list[bytes], dtype: torch.dtype) -> np.ndarray:
-    """Crop features [B, D] in batches of which none is alike."""
+    """Crop features [B, D], computed in batches of different sizes."""
     visual = VisualEncoder(encoder=load_encoder(_encoder()), image_px=SEEN_PX, device="cpu", dtype=dtype)
     batches = [jpegs[:1], jpegs[1:4], jpegs[4:]]
     return np.concatenate(list(visual.embed(batches, NUM_THREADS)))
 
 
 def _fastest_in_memory() -> Callable[[], object]:
-    """The bare network on `PART` crops in memory, in the precision and then the batch size that take the least time."""
+    """The bare network on `PART` crops in memory, in the fastest precision and then the fastest batch size."""
     networks = {dtype: load_encoder(_encoder()).to(dtype) for dtype in (torch.float32, torch.bfloat16)}
     ways = {(dtype, BATCH_SIZE): _in_memory(network, BATCH_SIZE) for dtype, network in networks.items()}
     dtype, _ = _fastest(ways)
@@ -129,7 +126,7 @@ def _in_memory(network: torch.nn.Module, size: int) -> Callable[[], object]:
 
 
 def _encoder() -> Path:
-    """Folder of the network, with the image processor that DINOv2's own folder on the hub has."""
+    """Folder of the network, with the image processor of DINOv2 on the hub."""
     folder = FOLDER / "encoder"
     if not (folder / "preprocessor_config.json").exists():
         save_encoder(random_encoder(SMALL, seed=0), folder)
@@ -152,7 +149,7 @@ def _encoder() -> Path:
 
 
 def _shard(frames_of_tracks: list[int]) -> Shard:
-    return write_shard_of_crops(frames_of_tracks, pictures(120), FOLDER / "_".join(map(str, frames_of_tracks)))
+    return write_shard_of_crops(frames_of_tracks, synthetic_images(120), FOLDER / "_".join(map(str, frames_of_tracks)))
 
 
 def _jpegs(shard: Shard) -> list[bytes]:

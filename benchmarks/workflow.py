@@ -1,9 +1,9 @@
-"""Figure 6: what Snakemake and the start of jobs cost at Aff-Wild2's number of tracks, on made-up media of one second.
+"""Figure 6: the cost of Snakemake and of job starts at Aff-Wild2's number of tracks, on synthetic media of one second.
 
     python -m benchmarks.workflow
 
-Work is what the logs say: from a job's first line, written when its imports are done, to its last. The rest of the
-cores' time is the workflow's own. Beside it: the same stages as one job for each video, on a part of the videos.
+Work is measured from the logs: from a job's first line, written after its imports, to its last. The remaining core time
+is the overhead of the workflow. For comparison, the same stages run as one job per video, on a subset of the videos.
 """
 
 import subprocess
@@ -25,7 +25,7 @@ STAGES = ("extract_frames", "detect_faces", "select_subject", "crop_faces", "res
 
 
 def snakemake(*arguments: str, overlay: str = "{}", folder: Path = FOLDER) -> float:
-    """Seconds that Snakemake takes in a folder, on the benchmark's corpus."""
+    """Run Snakemake in a folder, on the benchmark's corpus, and return the seconds."""
     folder.mkdir(parents=True, exist_ok=True)
     (folder / "overlay.yaml").write_text(overlay)
     command = [sys.executable, "-m", "snakemake", "--snakefile", str(ROOT / "Snakefile"), *arguments]
@@ -37,7 +37,7 @@ def snakemake(*arguments: str, overlay: str = "{}", folder: Path = FOLDER) -> fl
 
 
 def logged_work(logs: list[Path]) -> float:
-    """Seconds between the first and the last line of each log, together."""
+    """Total of the seconds between the first and the last line of each log."""
     return sum(_logged_seconds(log) for log in logs)
 
 
@@ -52,9 +52,9 @@ def _logged_seconds(log: Path) -> float:
 
 
 def rows() -> list[Row]:
-    """The no-op, the share of the workflow in a full run, and that beside one job for each video and stage."""
+    """The no-op, the share of overhead in a full run, and the overhead relative to one job per video and stage."""
     on_cores(CORES)
-    snakemake("--cores", str(CORES), "results/demo/truth.parquet")  # the media are not the workflow's work
+    snakemake("--cores", str(CORES), "results/demo/truth.parquet")  # making the media is not part of the measured work
     before = set(FOLDER.rglob("results/logs/**/*.log"))
     wall = snakemake("--cores", str(CORES), "submission")
     logs = sorted(set(FOLDER.rglob("results/logs/**/*.log")) - before)
@@ -68,17 +68,17 @@ def rows() -> list[Row]:
     single_logs = [FOLDER / f"results/logs/{stage}/{video}.log" for stage in STAGES for video in chosen]
     per_job = (CORES * alone - logged_work(single_logs)) / len(single_logs)
     one_by_one = per_job * len(videos) * len(STAGES)
-    jobs, share, beside = f"{len(logs)} jobs", overhead / (CORES * wall), overhead / one_by_one
-    either = {"target": "<= 0.2, or the next", "met": share <= 0.2 or beside <= 0.25}
+    jobs, share, relative = f"{len(logs)} jobs", overhead / (CORES * wall), overhead / one_by_one
+    either = {"target": "<= 0.2, or the next row", "met": share <= 0.2 or relative <= 0.25}
     return [
         limited("6 no-op, 545 tracks", noop, "s", at_most=15),
-        replace(limited(f"6 scheduler and job starts, {jobs}", share, "of the wall", at_most=0.2), **either),
-        limited("6 the same beside a job a video and stage", beside, "ratio", at_most=0.25),
+        replace(limited(f"6 scheduler and job starts, {jobs}", share, "of core time", at_most=0.2), **either),
+        limited("6 the same relative to one job per video and stage", relative, "ratio", at_most=0.25),
     ]
 
 
 def growth_work(scale: int) -> Callable[[], object]:
-    """A dry run over `scale` quarters of the corpus, of which nothing is made yet."""
+    """A dry run over `scale` quarters of the corpus, without any artifacts."""
     tracks = {"train_tracks": 62 * scale, "validation_tracks": 17 * scale, "test_tracks": 57 * scale}
     overlay, folder = f"demo: {{videos: {tracks}}}", FOLDER.with_name(f"workflow-{scale}")
     return lambda: snakemake("-n", "submission", overlay=overlay, folder=folder)

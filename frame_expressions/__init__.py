@@ -2,11 +2,13 @@
 
 What a program that predicts needs is importable from here, for example
 
-    from frame_expressions import predict_video
+    from frame_expressions import Predictor
 
-    frames = predict_video("clip.mp4", "results/model")    # a pandas table, one row per frame
+    predictor = Predictor("results/model")        # a folder that the workflow's export_model wrote
+    frames = predictor.predict("clip.mp4")        # a pandas table, one row per frame
 
-predict_video   the table of one video's frames, predicted with an exported model
+Predictor       loads an exported model once and predicts any number of videos
+predict_video   the same in one call, for a single video
 ExportedModel   the contents of an exported model's folder: settings, smoothing, paths of the weights
 EXPRESSIONS     the names of the eight expressions, in the order of the model's classes
 InputError      raised for anything that the user can correct; `what` is wrong, and the `remedy`
@@ -24,10 +26,11 @@ _MODULE_OF = {
     "ExportedModel": "frame_expressions.prediction.exported_model",
     "InputError": "frame_expressions.runtime.errors",
     "MediaError": "frame_expressions.runtime.errors",
+    "Predictor": "frame_expressions.prediction.predictor",
     "predict_video": "frame_expressions.prediction.predictor",
 }
 
-__all__ = ["EXPRESSIONS", "ExportedModel", "InputError", "MediaError", "__version__", "predict_video"]
+__all__ = ["EXPRESSIONS", "ExportedModel", "InputError", "MediaError", "Predictor", "__version__", "predict_video"]
 
 
 def __getattr__(name: str) -> object:

@@ -1,4 +1,4 @@
-"""Print what is in the corpus, what is missing or odd, and whether `submission` can run."""
+"""Print the contents of the corpus, what is missing or suspicious in it, and whether `submission` can run."""
 
 import contextlib
 import io
@@ -50,7 +50,7 @@ def run(*, config: dict, folds: list[str], table: Path) -> None:
         if absent and settings["layout"] == "demo":
             report += ["", f"{len(absent)} videos are not there yet; the workflow makes them itself."]
         else:
-            remedy = "add it, mend the link, or remove its tracks"
+            remedy = "add it, fix the link, or remove its tracks"
             problems += [Problem(ERROR, f"The video {path} does not exist", remedy, file=path) for path in absent]
             problems += look_at_labels(tracks, folds, config["cross_validation"]["num_folds"])
     problems.sort(key=lambda problem: problem.severity != ERROR)
@@ -65,11 +65,11 @@ def run(*, config: dict, folds: list[str], table: Path) -> None:
         print_result("\n".join(report))
     logging.info("Found %d tracks, %d errors, %d warnings", len(corpus.tracks), num["error"], num["warning"])
     if num["error"]:
-        raise InputError(f"{num['error']} errors keep submission from running", f"mend them as {table} says")
+        raise InputError(f"submission cannot run because of {num['error']} errors", f"fix them as described in {table}")
 
 
 def _problems_of_images(config: dict) -> list[Problem]:
-    """The first fault of Stage I's image sets, whose files are all there; what is not, `missing_given_files` says."""
+    """The first fault of Stage I's image sets if all their files exist; `missing_given_files` finds missing ones."""
     problems: list[Problem] = []
     settings = config["stage1"]
     if config["imported"]["backbone"] is None and all(Path(path).exists() for path in image_set_files(config)):
@@ -85,7 +85,7 @@ def _as_tsv(problems: list[Problem]) -> str:
 
 
 def _as_lines(problems: list[Problem], table: Path) -> list[str]:
-    """The problems for a person: what is wrong, and below it what to do."""
+    """The problems as lines of text: each fault, and below it the remedy."""
     lines = []
     for problem in problems[:MOST_SHOWN]:
         lines += [f"{problem.severity:8} {problem.what}", *([f"{'':8} -> {problem.remedy}"] if problem.remedy else [])]

@@ -1,4 +1,4 @@
-"""Put a trained model into one folder that predicts on any machine."""
+"""Export a trained model: one folder that predicts on any machine."""
 
 import importlib.metadata
 import logging
@@ -31,9 +31,13 @@ def run(
 ) -> None:
     """Write the folder `model`; see `exported_model`.
 
-    visual, audio: folders in Hugging Face layout. fusion: models by fold. best: the smoothing, as its search wrote it.
-    stage1, scores: what training reported, the latter by fold; nothing for weights from elsewhere. settings: see
-    `exported_model.settings_of`.
+    visual, audio: encoder folders in Hugging Face layout.
+    fusion: model files by fold.
+    best: the smoothing, as search_smoothing wrote it.
+    stage1: the metrics of Stage I; None if its weights were imported.
+    scores: the metrics of Stage II by fold; empty if its weights were imported.
+    settings: see `exported_model.settings_of`.
+    model: the folder to write.
     """
     logging.info("exporting %s, %s and %d fusion models to %s", visual, audio, len(fusion), model)
     for modality, folder in (("visual", visual), ("audio", audio)):
@@ -62,7 +66,7 @@ def run(
         "sha256": {name: sha256_of(model / name) for name in files},
     }
     write_text(model_card(content), model / "README.md")
-    write_json(content, model / "config.json")  # last: a folder with it is whole
+    write_json(content, model / "config.json")  # last: a folder that has it is complete
     size = sum(path.stat().st_size for path in model.rglob("*") if path.is_file())
     logging.info("made %s: %d files of weights, %.1f MB", model, len(files), size / 1e6)
 
@@ -73,7 +77,7 @@ def _copy(source: Path, target: Path) -> None:
 
 
 def _report(metrics: Path | None) -> dict | None:
-    """What a training wrote of itself, without the hashes and names of what went in."""
+    """The metrics and settings of a training, without the names and hashes of its inputs."""
     if metrics is None:
         return None
     found = read_json(metrics)

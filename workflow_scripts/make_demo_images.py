@@ -1,4 +1,4 @@
-"""Make the demo's face pictures for Stage I, in the layouts of AffectNet (csv release) and RAF-DB (basic)."""
+"""Draw the face images of the demo for Stage I, in the layouts of AffectNet (csv release) and RAF-DB (basic)."""
 
 import logging
 import multiprocessing
@@ -18,12 +18,12 @@ def run(
     images: dict[str, int],
     num_processes: int,
 ) -> None:
-    """Write both sets; the lists, which name the pictures, come last.
+    """Write both sets; the lists, which name the images, are written last.
 
-    images: pictures of each class, as affectnet_train_per_class, affectnet_validation_per_class,
+    images: number of images of each class: affectnet_train_per_class, affectnet_validation_per_class,
     rafdb_train_per_class and rafdb_test_per_class.
     """
-    logging.info("drawing pictures in %s and %s with %s, seed %d", affectnet_root, rafdb_root, images, seed)
+    logging.info("drawing images in %s and %s with %s, seed %d", affectnet_root, rafdb_root, images, seed)
     affectnet_counts = {split: images[f"affectnet_{split}_per_class"] for split in ("train", "validation")}
     rafdb_counts = {"train": images["rafdb_train_per_class"], "validation": images["rafdb_test_per_class"]}
     affectnet = image_sets.plan_batches(affectnet_counts, image_sets.AFFECTNET_IDS, seed, image_sets.AFFECTNET_UNUSABLE)
@@ -39,7 +39,7 @@ def run(
             lines += batch_lines
     image_sets.write_affectnet_lists(rows, affectnet_root)
     image_sets.write_rafdb_list(lines, rafdb_root)
-    logging.info("drew %d and %d pictures", sum(map(len, rows.values())), len(lines))
+    logging.info("drew %d and %d images", sum(map(len, rows.values())), len(lines))
 
 
 if __name__ == "__main__":

@@ -32,34 +32,55 @@ def run(
 ) -> None:
     """Write `predictions` and `check` from the test logits of one fold, or of several, which are averaged.
 
-    best: the smoothing, as the search wrote it. template: the organisers' rows; None gives every
-    decoded frame of every track a row. timelines: of the videos of `tracks`, in the same order; one without rows
-    is a skipped video, whose track gets the most frequent class of the others (Neutral where there are none).
-    Raises InputError when logits, timelines and template do not belong together.
+    best: the smoothing, as the search wrote it. template: the organisers' rows; None gives every decoded frame of every
+    track a row. timelines: of the videos of `tracks`, in the same order; one without rows is of a skipped video, whose
+    track gets the most frequent class of the others (Neutral if there are none).
+    Raises InputError if logits, timelines and template do not belong together.
     """
     smoothing = Smoothing.read(best)
-    logging.info("Predicting %d tracks from %d folds, %s", len(tracks), len(logits), smoothing)
-
+    logging.info("predicting %d tracks from %d folds, %s", len(tracks), len(logits), smoothing)
     logits_of = mean_logits(logits)
-    time_s = {track: read_times(timeline) for track, timeline in zip(tracks, timelines, strict=True)}
+    timeline_of = dict(zip(tracks, timelines, strict=True))
+    time_s = {track: read_times(timeline) for track, timeline in timeline_of.items()}
     num_frames = {track: len(times) for track, times in time_s.items()}
-    skipped = {}
-    for track, timeline in zip(tracks, timelines, strict=True):
-        if num_frames[track] == 0:
-            skipped[track] = _reason(timeline)
-        elif len(logits_of.get(track, ())) != num_frames[track]:
+    for track, timeline in timeline_of.items():
+        if num_frames[track] and len(logits_of.get(track, ())) != num_frames[track]:
             raise InputError(
-                (
-                    f"{timeline} has {num_frames[track]} frames, but {logits[0]} has "
-                    f"{len(logits_of.get(track, ()))} for {track}"
-                ),
+                f"{timeline} has {num_frames[track]} frames, but {logits[0]} has {len(logits_of.get(track, ()))} for "
+                f"{track}",
                 "delete both and run the workflow again",
             )
+    skipped = {track: _reason(timeline) for track, timeline in timeline_of.items() if num_frames[track] == 0}
 
     rows = read_template(template) if template else _rows_of_every_frame(num_frames)
     if not rows:
-        raise InputError("No test track has a frame to predict", "check the test videos and on_bad_video")
+        raise InputError("No test track has a frame to predict", "check the test videos and execution.on_bad_video")
     frames_of = _frames_by_track(rows)
+    _check_tracks(template, frames_of, num_frames, skipped)
+    classes_of = {
+        track: smoothing.classes(logits_of[track], time_s[track]) for track in frames_of if track not in skipped
+    }
+    classes, differences = _classes_of_rows(len(rows), frames_of, classes_of)
+
+    write_predictions(predictions, rows, classes)
+    found = check_predictions(predictions, template or [image_location(*row) for row in rows])
+    found |= {"row_differences": differences, "skipped": skipped, "predictions_sha256": sha256_of(predictions)}
+    write_json(found, check)
+    counts = ", ".join(f"{name} {found['class_counts'][name]}" for name in EXPRESSIONS)
+    logging.info(
+        "made %s: %d rows, %d tracks, %d of them skipped: %s",
+        predictions,
+        found["rows"],
+        found["tracks"],
+        len(skipped),
+        counts,
+    )
+
+
+def _check_tracks(
+    template: Path | None, frames_of: dict[str, tuple], num_frames: dict[str, int], skipped: dict[str, str]
+) -> None:
+    """Raise InputError for a track of the template that the corpus lacks; warn of one that the template lacks."""
     unknown = [track for track in frames_of if track not in num_frames]
     if unknown:
         raise InputError(
@@ -67,36 +88,27 @@ def run(
             "add its video as a test track",
         )
     for track in num_frames.keys() - frames_of.keys() - skipped.keys():
-        logging.warning("%s is a test track, but the template has no row of it", track)
+        logging.warning("%s is a test track, but the template has no row for it", track)
 
-    classes = np.empty(len(rows), dtype=np.int8)
-    filled = np.zeros(len(rows), dtype=bool)
+
+def _classes_of_rows(
+    num_rows: int, frames_of: dict[str, tuple[np.ndarray, np.ndarray]], classes_of: dict[str, np.ndarray]
+) -> tuple[np.ndarray, dict[str, int]]:
+    """Class [num_rows] int8 of every row, and by track how many more rows than frames it has, where they differ.
+
+    classes_of: of every frame of each track that was not skipped. Rows of other tracks get the most frequent class.
+    """
+    classes, filled = np.empty(num_rows, dtype=np.int8), np.zeros(num_rows, dtype=bool)
     differences = {}
-    for track, (positions, frames) in frames_of.items():
-        if track in skipped:
-            continue
-        num_rows = int(frames.max())
-        if num_rows != num_frames[track]:
-            differences[track] = num_rows - num_frames[track]
-        predicted = smoothing.classes(logits_of[track], time_s[track])
-        classes[positions] = rows_from_frames(predicted, num_rows, track)[frames - 1]
+    for track, predicted in classes_of.items():
+        positions, frames = frames_of[track]
+        last = int(frames.max())
+        if last != len(predicted):
+            differences[track] = last - len(predicted)
+        classes[positions] = rows_from_frames(predicted, last, track)[frames - 1]
         filled[positions] = True
     classes[~filled] = np.bincount(classes[filled], minlength=NUM_CLASSES).argmax()
-
-    write_predictions(predictions, rows, classes)
-    found = check_predictions(predictions, template or [image_location(*row) for row in rows])
-    found["row_differences"] = differences
-    found["skipped"] = skipped
-    found["predictions_sha256"] = sha256_of(predictions)
-    write_json(found, check)
-    logging.info(
-        "Wrote %d rows of %d tracks to %s, %d of them skipped: %s",
-        found["rows"],
-        found["tracks"],
-        predictions,
-        len(skipped),
-        ", ".join(f"{name} {found['class_counts'][name]}" for name in EXPRESSIONS),
-    )
+    return classes, differences
 
 
 def _reason(timeline: Path) -> str:

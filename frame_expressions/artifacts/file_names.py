@@ -35,5 +35,5 @@ def path_fault(path: str) -> str | None:
     if "{" in path or "}" in path:
         return "has a brace in its path, which Snakemake would read as a wildcard"
     if not path.isprintable():
-        return "has a line break or another character in its path that cannot be printed"
+        return "has a line break or another unprintable character in its path"
     return None

@@ -13,7 +13,7 @@ _AT_ONCE = 1000
 def class_intervals(confusions: np.ndarray, num_resamples: int, seed: int) -> np.ndarray:
     """95 % percentile interval [C, 2] of each class's F1 over groups (videos) drawn with replacement, from [G, C, C].
 
-    Frames of one video are no independent draws, so whole videos are. With one group each interval is its F1.
+    Frames of one video are not independent, so whole videos are drawn. With one group each interval is its F1.
     """
     rng, num_groups = np.random.default_rng(seed), len(confusions)
     found = []

@@ -30,7 +30,9 @@ def macro_f1_of(confusion: np.ndarray) -> float:
 
 def _f1_if_labelled(confusion: np.ndarray) -> np.ndarray:
     if not confusion.any():
-        raise InputError("There is no labelled frame to score", "give annotations to the tracks that are scored")
+        raise InputError(
+            "No frame is labelled, so there is nothing to score", "give annotations to the tracks that are scored"
+        )
     return f1_of_confusion(confusion)
 
 
@@ -78,7 +80,7 @@ def f1_of_confusion(confusion: np.ndarray) -> np.ndarray:
 def bootstrap_interval(confusions: np.ndarray, num_resamples: int, seed: int) -> tuple[float, float]:
     """95 % percentile interval of macro-F1 over groups (videos) drawn with replacement, from [G, C, C].
 
-    Frames of one video are no independent draws, so whole videos are. With one group the interval is its score.
+    Frames of one video are not independent, so whole videos are drawn. With one group the interval is its score.
     """
     # Most rules score without intervals, and this import would take half of their start.
     from scipy.stats import bootstrap

@@ -50,7 +50,7 @@ def write_track_files(predictions: Path, folder: Path) -> int:
         of_track.append(value)
     others = sorted(file.name for file in folder.glob("*.txt") if file.stem not in values)
     if others:
-        raise InputError(f"{folder} holds {others[0]}, which is no track of {predictions}", "give a new folder")
+        raise InputError(f"{folder} holds {others[0]}, which is not a track of {predictions}", "give a new folder")
     for track, of_track in values.items():
         write_text("\n".join([",".join(EXPRESSIONS), *of_track]) + "\n", folder / f"{track}.txt")
     return len(values)

@@ -2,7 +2,7 @@
 
 Rows read `<track>/<frame:05d>.jpg,` (5th edition) or `<track>/<frame:05d>.jpg,0` (6th to 10th); only the part
 before the first comma counts. Editions 1 to 4 have one file `<track>.txt` per track, in the form of an annotation: a
-folder of them is a template whose rows are their lines, tracks by name. Frames are 1-based. Light on purpose: imported
+folder of them is a template whose rows are their lines, tracks by name. Frames are 1-based. Imported
 at every reading of the Snakefile.
 """
 

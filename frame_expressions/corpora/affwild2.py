@@ -1,8 +1,8 @@
 """The `affwild2` layout: the organisers' folders as they come, found at any depth below one root.
 
-Videos lie in batch1, batch2, batch3 or new_vids; annotations in EXPR_Recognition_Challenge (older editions:
+Videos are in batch1, batch2, batch3 or new_vids; annotations in EXPR_Recognition_Challenge (older editions:
 EXPR_Classification_Challenge) under Train_Set and Validation_Set, one text file per track; the test tracks are
-those of the template, or of the list of test videos where there is no template. Case, spaces, dashes and underscores
+those of the template, or of the list of test videos if there is no template. Case, spaces, dashes and underscores
 in the names of folders do not matter, those in the names of tracks and videos do.
 """
 
@@ -19,7 +19,7 @@ from frame_expressions.corpora.walking import files_below
 from frame_expressions.runtime.errors import InputError
 
 VIDEO_SUFFIXES = (".mp4", ".avi", ".mov", ".mkv", ".webm", ".flv")
-# Names of folders and lists are compared in lower case and without what is neither letter nor digit.
+# Names of folders and lists are compared in lower case, letters and digits only.
 _CHALLENGE = re.compile(r"expr(ession)?(recognition|classification)challenge")
 _SPLIT_OF_FOLDER = {
     "trainset": "train",
@@ -36,7 +36,7 @@ _PERSON_SUFFIX = re.compile(r"(.+)_(left|right)")
 def find_template(root: Path, planned: Iterable[Path] = ()) -> Path | None:
     """The organisers' template below `root`, on disk or planned; None when there is none.
 
-    It is one file, or in the manner of editions 1 to 4 a folder Test_Set beside Train_Set with one file per track.
+    It is one file or, as in editions 1 to 4, a folder Test_Set next to Train_Set with one file per track.
     Raises InputError when there are several, since their rows may differ.
     """
     return _find_template(root, _files_below(root, planned))
@@ -169,7 +169,7 @@ def _track(root: Path, videos: dict[str, list[Path]], name: str, split: str, ann
     if not found:
         raise InputError(
             (
-                f"Track {name} ({split}) has no video: no file {video} ({', '.join(VIDEO_SUFFIXES)}) lies below "
+                f"Track {name} ({split}) has no video: no file {video} ({', '.join(VIDEO_SUFFIXES)}) exists below "
                 f"{root}{_near_miss(video, videos)}"
             ),
             "put the video there or remove the track",

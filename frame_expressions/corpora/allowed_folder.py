@@ -1,11 +1,14 @@
-"""Whether a file that a list names lies where the list may lead. Light on purpose: read with the Snakefile."""
+"""Whether a file named in a list is inside the folder to which the list is confined.
+
+Imported whenever the Snakefile is parsed, so it must not import pyarrow, pandas or torch.
+"""
 
 import os
 from pathlib import Path
 
 
 class AllowedFolder:
-    """A folder that a table or list may name files of, links followed: one that points out of it leads elsewhere.
+    """A folder to which a table or list is confined; links are followed, so a link that points out of it is outside.
 
     Folders are resolved once each, since lists name hundreds of thousands of files in a few of them.
     """
@@ -15,7 +18,7 @@ class AllowedFolder:
         self._resolved: dict[str, str] = {}
 
     def contains(self, path: Path) -> bool:
-        """Whether the file, there or not, lies below the folder."""
+        """Whether the file, existing or not, is below the folder."""
         folder, name = str(path.parent), path.name
         if name in ("", "..") or path.is_symlink():
             return self._is_below(os.path.realpath(path))

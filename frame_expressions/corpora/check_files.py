@@ -1,4 +1,4 @@
-"""What can be known of a corpus before any of its videos is opened."""
+"""Checks of a corpus that open none of its videos."""
 
 from collections.abc import Sequence
 from pathlib import Path
@@ -17,7 +17,7 @@ def check_corpus(tracks: Sequence[Track], template: Path | None, on_bad_video: s
 def problems_of_files(tracks: Sequence[Track], template: Path | None, on_bad_video: str) -> list[Problem]:
     """Read every annotation and the template through and look at every video's size.
 
-    Files that do not exist are passed over, since the workflow may make them itself. An empty video is an error where
+    Files that do not exist are skipped, because the workflow may make them. An empty video is an error where
     `on_bad_video` is `stop`.
     """
     problems: list[Problem] = []
@@ -37,7 +37,7 @@ def problems_of_files(tracks: Sequence[Track], template: Path | None, on_bad_vid
         known = {track.track for track in tracks if track.split == "test"}
         for name in asked:
             if name not in known:
-                what = f"The template {template} asks for {name}, which is no test track of the corpus"
+                what = f"The template {template} asks for {name}, which is not a test track of the corpus"
                 remedy = "add its video as a test track or use the template that belongs to this corpus"
                 problems.append(Problem(ERROR, what, remedy, track=name, file=str(template)))
     return problems

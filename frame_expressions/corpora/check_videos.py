@@ -1,7 +1,7 @@
-"""What is in a corpus, and all that is wrong with it: found in seconds to minutes, without running any rule.
+"""The contents and the problems of a corpus, found in seconds to minutes without running a rule.
 
-Videos are judged by their headers. Only where a header's number of pictures is far from the rows that belong to the
-video are its packets counted, and only where that would stop the run is it decoded. Shapes: K tracks, C classes.
+Videos are judged by their headers. Only if a header's number of frames is far from the rows of the video are its
+packets counted, and only if that would stop the run is it decoded. Shapes: K tracks, C classes.
 """
 
 from collections.abc import Iterator, Sequence
@@ -56,9 +56,9 @@ def count_rows(tracks: Sequence[Track], template: Path | None) -> pd.DataFrame:
 
 
 def look_at_videos(table: pd.DataFrame, on_bad_video: str, limits: Limits) -> tuple[pd.DataFrame, list[Problem]]:
-    """The table of `count_rows` with columns readable and num_frames, and what is wrong with the videos that exist.
+    """The table of `count_rows` with columns readable and num_frames, and the problems of the videos that exist.
 
-    A clip with one label counts its number of pictures towards its class. The tracks of a video that cannot be read
+    A clip with one label counts its number of frames towards its class. The tracks of a video that cannot be read
     have no labelled rows; such a video is an error where `on_bad_video` is `stop`. Each is read in a child process.
     """
     table = table.assign(readable=False, num_frames=0)
@@ -77,7 +77,7 @@ def look_at_videos(table: pd.DataFrame, on_bad_video: str, limits: Limits) -> tu
             table.loc[of_video, CLASSES] = 0
             continue
         if not header.has_audio:
-            what, remedy = f"The video {path} has no sound", "nothing to do if it never had any"
+            what, remedy = f"The video {path} has no audio", "nothing to do if it never had any"
             problems.append(Problem(WARNING, what, remedy, tracks, path))
         for k, (num_frames, how) in zip(of_video, counted, strict=True):
             table.at[k, "readable"], table.at[k, "num_frames"] = True, num_frames
@@ -88,9 +88,9 @@ def look_at_videos(table: pd.DataFrame, on_bad_video: str, limits: Limits) -> tu
 
 
 def _look_at(path: Path, rows_of_tracks: list[float], limits: Limits) -> Iterator[Header | tuple[int, str] | None]:
-    """Yield a video's header, and for each track its number of pictures and how they were counted.
+    """Yield a video's header, and for each track its number of frames and how they were counted.
 
-    rows_of_tracks: how many rows each has, NaN where that is unknown. In between, None for every picture that decodes.
+    rows_of_tracks: how many rows each has, NaN if unknown. In between, None for every frame that decodes.
     """
     header = read_header(path)
     yield header
@@ -114,7 +114,7 @@ def _odd_count(row: pd.Series, counted: str) -> list[Problem]:
     if not difference > USUAL_ROWS:
         return []
     kind = "template" if row["split"] == "test" else "annotation"
-    what = f"Track {row['track']} has {row['rows']:.0f} rows, but its video {row['num_frames']} pictures ({counted})"
+    what = f"Track {row['track']} has {row['rows']:.0f} rows, but its video has {row['num_frames']} frames ({counted})"
     remedy = f"check that {kind} and video belong together and that the video is whole"
     severity = ERROR if difference > LARGEST_SHARE * row["rows"] else WARNING
     return [Problem(severity, what, remedy, row["track"], row["path"])]

@@ -1,6 +1,6 @@
-"""Any folder of videos, to be predicted: no table, no labels.
+"""A folder of videos to predict, without a table or labels.
 
-Light on purpose, since every reading of the Snakefile imports it.
+Imported whenever the Snakefile is parsed, so it must not import pyarrow, pandas or torch.
 """
 
 from pathlib import Path
@@ -22,8 +22,8 @@ def scan_folder(folder: Path, split: str, persons: str) -> list[Track]:
     """The tracks of every video in a folder, at any depth, or of one video file.
 
     Links are followed; hidden folders are passed over, and so is the folder of results, with its films of predictions.
-    persons: `main` follows one person in each video, `all` up to MOST_PERSONS, the one there large and long first.
-    Raises InputError where there is no video, and for a path that Snakemake cannot take.
+    persons: `main` follows one person in each video, `all` up to MOST_PERSONS, ranked by presence.
+    Raises InputError if there is no video, and for a path that Snakemake cannot handle.
     """
     folder = Path(folder)
     if folder.is_file():

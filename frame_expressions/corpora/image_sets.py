@@ -66,7 +66,7 @@ class ImageSet:
 
 
 def read_image_sets(image_sets: Iterable[dict], holdout: dict) -> list[ImageSet]:
-    """Image sets as configured: layout, root and, where wanted, allow_outside_root; holdout: its share and seed.
+    """Image sets as configured: layout, root and optionally allow_outside_root; holdout: its share and seed.
 
     Raises InputError as `read_image_set`, and where all sets together have no image of a split.
     """
@@ -130,7 +130,7 @@ def _check_inside(root: Path, rows: list[_Row]) -> None:
     for row in rows:
         if row.listed_in is not None and not folders[row.listed_in].contains(row.path):
             raise InputError(
-                f"{root} names the image {str(row.path)!r}, which lies outside of {row.listed_in}",
+                f"{root} names the image {str(row.path)!r}, which is outside {row.listed_in}",
                 "put it there, or, if you trust the list, give the image set allow_outside_root: true in "
                 "stage1.image_sets",
             )
@@ -196,7 +196,7 @@ def _rafdb(root: Path) -> Iterator[_Row]:
 
 def _rafdb_folders(root: Path) -> Iterator[_Row]:
     images = {part: _numbered_folders(root / part) for part in _RAFDB_SPLITS}
-    # 0..6 stands for 1..7 less one. Only the two ends tell which of the two a re-pack is.
+    # 0..6 are 1..7 minus one. Only the first and last number tell which of the two a re-pack uses.
     numbers = {number for part in images.values() for number, files in part.items() if files}
     if numbers <= set(range(1, 8)) and 7 in numbers:
         shift = 0
@@ -226,7 +226,7 @@ def _numbered_folders(folder: Path) -> dict[int, list[Path]]:
         if part.is_dir() and not part.name.startswith("."):
             if not part.name.isdecimal():
                 raise InputError(
-                    f"{part} is no numbered class folder of RAF-DB (1..7 or 0..6)",
+                    f"{part} is not a numbered class folder of RAF-DB (1..7 or 0..6)",
                     "describe the images in a table (layout table)",
                 )
             files = sorted(file for file in part.iterdir() if file.suffix.lower() in _IMAGE_SUFFIXES)
@@ -243,7 +243,7 @@ def _check_rafdb_counts(folder: Path, images: dict[int, list[Path]], published: 
         if not _alike(counts[number], published[number]):
             raise InputError(
                 (
-                    f"The class folder that stands for RAF-DB's class {number} in {folder} holds "
+                    f"The folder of RAF-DB's class {number} in {folder} has "
                     f"{counts[number]} images "
                     f"where RAF-DB has {published[number]}, so its classes have another order"
                 ),
@@ -262,7 +262,7 @@ def _table(path: Path) -> Iterator[_Row]:
     if not {"image", "expression"} <= set(columns) <= set(_TABLE_COLUMNS) or len(columns) < len(header):
         raise InputError(
             f"{path} line 1 has the columns {', '.join(header)}",
-            "they must be image, expression and, where wanted, split and group",
+            "they must be image, expression and optionally split and group",
         )
     for line, fields in rows:
         if len(fields) != len(header):

@@ -12,7 +12,7 @@ from frame_expressions.challenge.annotations import read_annotation
 def frame_labels(row: dict[str, str], num_frames: int) -> np.ndarray:
     """Class [num_frames] int8, -1 where unlabelled, of a track's decoded frames.
 
-    row: its `track`, `annotation` (path or empty) and `label` (class name of the whole clip, where there is no
+    row: its `track`, `annotation` (path or empty) and `label` (class name of the whole clip, if there is no
     annotation). Raises InputError for an annotation that cannot be read or belongs to another video.
     """
     if num_frames == 0:

@@ -1,6 +1,6 @@
-"""What is wrong with a corpus: one row per fault, so that all of them can be shown at once.
+"""Problems of a corpus: one row per fault, so all of them can be shown together.
 
-Light on purpose, since every reading of the Snakefile imports it.
+Imported whenever the Snakefile is parsed, so it must not import pyarrow, pandas or torch.
 """
 
 from collections.abc import Iterable, Iterator, Sequence
@@ -34,7 +34,7 @@ def problem_of(error: InputError, severity: str = ERROR, track: str = "", file: 
 
 @contextmanager
 def collecting(problems: list[Problem], severity: str = ERROR, track: str = "", file: str = "") -> Iterator[None]:
-    """Turn the block's InputError into one more of `problems`, and go on after the block."""
+    """Append the block's InputError to `problems`, and continue after the block."""
     try:
         yield
     except InputError as error:

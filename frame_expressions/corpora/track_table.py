@@ -1,9 +1,9 @@
 """The `table` layout: any corpus, described by one tab-separated file with a header.
 
-Columns: track, path, split, and where wanted video (default: the path's stem), annotation (file in the
-challenge's format), label (one class for the whole clip, by name or number), person (default: auto, see
-`faces.wanted`). Paths are absolute or relative to the table's folder, and lie below it unless others are allowed: a
-table that somebody sent then leads to none of this machine's other files.
+Columns: track, path, split, and optionally video (default: the path's stem), annotation (file in the challenge's
+format), label (one class for the whole clip, by name or number), person (default: auto, see `faces.person_spec`).
+Paths are absolute or relative to the table's folder. They stay inside it unless others are allowed, so a table from
+somebody else cannot refer to other files on this machine.
 """
 
 from pathlib import Path
@@ -115,7 +115,7 @@ def _existing(where: str, tsv: Path, name: str, inside: AllowedFolder | None) ->
         raise InputError(f"{where} names {str(path)!r}, which {fault}", "rename the file or folder")
     if inside and not inside.contains(path):
         raise InputError(
-            f"{where} names {path}, which lies outside of the table's folder",
+            f"{where} names {path}, which is outside the table's folder",
             "put it there, or, if you trust the table, set corpus.allow_outside_root to true",
         )
     if not path.is_file():

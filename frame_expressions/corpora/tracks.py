@@ -1,6 +1,6 @@
 """Tracks: one annotated person in one video, the unit of every corpus.
 
-Imported whenever the Snakefile is parsed, so it must import only the standard library.
+Imported whenever the Snakefile is parsed, so it must not import pyarrow, pandas or torch.
 """
 
 from collections.abc import Iterable
@@ -17,9 +17,9 @@ from frame_expressions.runtime.errors import InputError
 class Track:
     """One person in one video; every field is text, as in `corpus/tracks.tsv`.
 
-    track, video: names that become file names. path: the video file. split: one of SPLITS. person: see
-    `faces.wanted`. annotation: file with one class number per frame, or empty. label: class name of the whole clip,
-    or empty. group: tracks of one group never fall on two sides of a fold.
+    track, video: names that become file names. path: the video file. split: one of SPLITS. person: as in
+    `faces.person_spec`. annotation: file with one class number per frame, or empty. label: class name of the whole
+    clip, or empty. group: tracks of one group are always on the same side of a fold.
     """
 
     track: str

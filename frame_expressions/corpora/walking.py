@@ -1,6 +1,6 @@
-"""Folders as people have them: parts linked from another disk, trash, shadow files.
+"""Listing of folders with links to other disks, trash and shadow files.
 
-Light on purpose, since every reading of the Snakefile imports it.
+Imported whenever the Snakefile is parsed, so it must not import pyarrow, pandas or torch.
 """
 
 import os

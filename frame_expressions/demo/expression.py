@@ -1,7 +1,7 @@
-"""Eight expressions as moves of facial landmarks, and the warp that carries them out.
+"""Eight expressions as moves of facial landmarks, and the image warp that applies them.
 
 Positions and sizes are in pixels of scikit-image's portrait (512 x 512), x to the right and y down; "left" is
-the picture's left. H, W: height and width of a patch; K: number of landmarks; C: the eight expressions.
+left in the image. H, W: height and width of a patch; K: number of landmarks; C: the eight expressions.
 """
 
 from dataclasses import dataclass, field
@@ -12,7 +12,7 @@ import numpy as np
 from frame_expressions.artifacts.vocabulary import EXPRESSIONS
 
 FACE_PX = 93.0
-"""Side of the square that face detectors put around the portrait's face: the unit of all moves."""
+"""Side of the square that face detectors return for the portrait's face; the unit of all moves."""
 
 FACE_CENTRE = (221.5, 116.5)
 """Centre of that square."""
@@ -34,7 +34,7 @@ LANDMARKS = {
     "mouth_right": (240.5, 145.5),
     "chin": (223.0, 174.0),
 }
-"""Landmarks of the portrait once its mouth is closed (`frame_expressions.demo.portrait`)."""
+"""Landmarks of the portrait with its mouth closed (`frame_expressions.demo.portrait`)."""
 
 POINTS = np.array(list(LANDMARKS.values()), dtype=np.float32)
 """[K, 2] float32: x, y."""
@@ -48,14 +48,14 @@ SPREADS = np.array(
     ],
     dtype=np.float32,
 )
-"""[K, 2] float32: standard deviations in x and y of the Gaussian that spreads a landmark's move."""
+"""[K, 2] float32: standard deviations in x and y of the Gaussian that spreads the move of a landmark."""
 
 MOUTH_HALF_WIDTH = 17.5
 
 
 @dataclass(frozen=True)
 class Expression:
-    """What a face does at full intensity: moves in face widths (dx, dy), mouth gap in face widths, shades 0..1."""
+    """A face at full intensity: landmark moves (dx, dy) and mouth gap in face widths, shades 0..1."""
 
     moves: dict[str, tuple[float, float]] = field(default_factory=dict)
     mouth_open: float = 0.0
@@ -157,11 +157,11 @@ for _row, _name in enumerate(EXPRESSIONS):
 def displacement(
     points: np.ndarray, moves: np.ndarray, spreads: np.ndarray, xs: np.ndarray, ys: np.ndarray
 ) -> tuple[np.ndarray, np.ndarray]:
-    """Where each pixel of a patch comes from, relative to itself, when landmarks move.
+    """The source of each pixel of a patch, relative to the pixel, when landmarks move.
 
     points, moves, spreads: [K, 2] in px; xs [W], ys [H]: the patch's pixel positions. Returns dx, dy [H, W]
-    float32 in px: a sum of Gaussians about the landmarks' new places, which at each of these places is exactly
-    minus the landmark's move.
+    float32 in px: a sum of Gaussians centred on the new positions of the landmarks, which at each of these positions
+    equals minus the move of the landmark.
     """
     centres = points + moves
     between = (centres[:, None] - centres[None]) / spreads[None]
@@ -174,12 +174,12 @@ def displacement(
 
 
 def landmark_moves(weights: np.ndarray) -> np.ndarray:
-    """How far a blend of expressions moves each landmark: weights [C], returns [K, 2] px."""
+    """The move of each landmark in a blend of expressions: weights [C], returns [K, 2] px."""
     return np.tensordot(weights, _MOVES, axes=1)
 
 
 def express(texture: np.ndarray, points: np.ndarray, weights: np.ndarray, xs: np.ndarray, ys: np.ndarray) -> np.ndarray:
-    """Let a neutral face show a blend of expressions.
+    """Make a neutral face show a blend of expressions.
 
     texture: [H, W, 3] uint8 RGB, the face's patch, sampled at portrait positions xs [W], ys [H] (even steps);
     points [K, 2] its landmarks; weights [C] intensity of each expression, 0 none, 1 full. Returns [H, W, 3]
@@ -212,7 +212,7 @@ _TEETH = np.array([225.0, 214.0, 198.0], dtype=np.float32)
 
 
 def _bounds(mask: np.ndarray) -> tuple[slice, slice]:
-    """The rows and columns outside of which `mask` is zero."""
+    """The range of rows and of columns that holds every nonzero pixel of `mask`."""
     return tuple(
         slice(*(np.flatnonzero(mask.any(axis=axis))[[0, -1]] + (0, 1))) if mask.any() else slice(0, 0)
         for axis in (1, 0)
@@ -220,19 +220,19 @@ def _bounds(mask: np.ndarray) -> tuple[slice, slice]:
 
 
 def _mouth_colours(depth: np.ndarray, teeth: float) -> np.ndarray:
-    """What is seen in an open mouth: teeth down to the share `teeth` of its depth, else dark; [H, W, 3] float32."""
+    """Colours of an open mouth, [H, W, 3] float32: teeth down to the share `teeth` of its depth, dark below."""
     white = np.clip((teeth - depth) * 6.0 + 0.5, 0.0, 1.0) * (teeth > 0.02)
     lit = _TEETH * (1.0 - 0.35 * np.abs(depth - 0.3))[..., None]
     return _CAVITY + white[..., None] * (lit - _CAVITY)
 
 
-_UPPER_SHARE = 0.3  # of the gap's height lies above the closed lips: the jaw moves more than the upper lip
+_UPPER_SHARE = 0.3  # of the gap is above the line of the closed lips: the jaw moves more than the upper lip
 
 
 def _open_mouth(
     x: np.ndarray, y: np.ndarray, points: np.ndarray, gap: float
 ) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    """Part the lips: returns y [H, W] of the source, and [H, W] the mouth's interior 0..1 and the depth in it 0..1."""
+    """Open the lips: returns the source's y, the mouth's interior 0..1 and the depth in it 0..1, each [H, W]."""
     left, centre, right = (points[_NAMES.index(f"mouth_{part}")] for part in ("left", "centre", "right"))
     middle, half = (left[0] + right[0]) / 2, MOUTH_HALF_WIDTH * (right[0] - left[0]) / 34.5
     across = (x - middle) / half
@@ -250,7 +250,7 @@ def _open_mouth(
 def _folds(
     points: np.ndarray, moves: np.ndarray, furrow: float, folds: float, xs: np.ndarray, ys: np.ndarray
 ) -> np.ndarray:
-    """Brightness factor [H, W] of skin folds between the brows and beside the nose."""
+    """Brightness factor [H, W] of skin folds between the brows and next to the nose."""
     moved = points + moves
     inner = [moved[_NAMES.index(f"brow_inner_{side}")] for side in ("left", "right")]
     nose = moved[_NAMES.index("nose")]

@@ -1,6 +1,6 @@
-"""Single face pictures for Stage I, framed as face crops are: tight or loose, sometimes cut by black borders.
+"""Single face images for Stage I, framed like face crops: tight or loose, some with a black border.
 
-Sizes are in pixels of the picture.
+S: side of the square image. Sizes are in pixels of the image.
 """
 
 from dataclasses import dataclass
@@ -13,27 +13,29 @@ from frame_expressions.demo.scene import Pose, draw_background, draw_frame, draw
 
 
 @dataclass(frozen=True)
-class Picture:
-    """rgb [S, S, 3] uint8 RGB; pose: the face in it; landmarks_px [K, 2] float64."""
+class FaceImage:
+    """rgb: [S, S, 3] uint8 RGB; pose: of the face in it; landmarks_px: [K, 2] float64."""
 
     rgb: np.ndarray
     pose: Pose
     landmarks_px: np.ndarray
 
 
-def draw_picture(
+def draw_face(
     person: Person,
     expression: int | None,
     size_px: int,
     framing: tuple[float, float],
     border_share: float,
     rng: np.random.Generator,
-) -> Picture:
-    """One face with an expression.
+) -> FaceImage:
+    """Draw one face with an expression.
 
-    expression: index of EXPRESSIONS, or None for a face that shows no clear one; size_px: S; framing: least and
-    greatest side of the picture in face sides; border_share: probability that part of the picture is black, as a
-    crop past the frame's edge has it.
+    person: whose face.
+    expression: index into EXPRESSIONS, or None for a face without a clear expression.
+    size_px: S.
+    framing: smallest and largest side of the image, in sides of the face's square.
+    border_share: probability that a part of the image is black, as in a crop that extends past the frame.
     """
     side = size_px / rng.uniform(*framing)
     place = size_px / 2 + rng.uniform(-0.08, 0.08, size=2) * side
@@ -50,9 +52,9 @@ def draw_picture(
         width = round(size_px * rng.uniform(0.04, 0.22))
         edge = (np.s_[:width], np.s_[-width:], np.s_[:, :width], np.s_[:, -width:])[rng.integers(4)]
         rgb[edge] = 0
-    return Picture(rgb, pose, landmarks_in_frame(person, pose))
+    return FaceImage(rgb, pose, landmarks_in_frame(person, pose))
 
 
-def draw_empty(size_px: int, rng: np.random.Generator) -> np.ndarray:
-    """A picture without a face, [S, S, 3] uint8 RGB."""
+def draw_without_face(size_px: int, rng: np.random.Generator) -> np.ndarray:
+    """An image without a face, [S, S, 3] uint8 RGB."""
     return draw_frame(draw_background(size_px, size_px, rng), [], draw_light(rng))

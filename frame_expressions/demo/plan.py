@@ -1,7 +1,7 @@
-"""Which files the demo corpus consists of, in the layout of Aff-Wild2.
+"""The files of the demo corpus, in the layout of Aff-Wild2.
 
-Nothing is drawn here, and only the standard library is imported: the Snakefile asks for this plan while
-it is parsed. All paths are relative to the corpus's root. Frame numbers are 1-based.
+Imported whenever the Snakefile is parsed, so it must import only the standard library; it draws nothing. All paths are
+relative to the root of the corpus. Frame numbers are 1-based.
 """
 
 from dataclasses import dataclass
@@ -14,20 +14,23 @@ ANNOTATIONS = "10th ABAW Annotations/EXPR_Recognition_Challenge"
 TEMPLATE = "test_set_examples/ABAW_Expr_test_set_example.txt"
 TEST_TRACKS = "names_of_videos_in_each_test_set/Expression_Recognition_Challenge_test_set_release.txt"
 RECORD = ".made_by_workflow"
-"""The list of what make_demo_videos made, so that a plan does not count what another one left."""
+"""The list of the files that make_demo_videos wrote, so the next plan can remove those it does not contain."""
 ANNOTATION_FOLDERS = {"train": "Train_Set", "validation": "Validation_Set"}
 
 FRAME_RATES = ("30", "25", "24000/1001", "30000/1001", "15", "25", "15/2", "30", "23", "30000/1001")
 ASPECTS = (Fraction(4, 3), Fraction(4, 3), Fraction(16, 9), Fraction(3, 4))
 SAMPLE_RATES_HZ = (44100, 48000, 16000, 32000)
-LATE_SOUND_S = 0.5
+LATE_AUDIO_S = 0.5
 FIRST_AT_EDGE = {"train": 4, "validation": 3, "test": 1}
-"""In every split each `edge_every`-th track shows a face that the frame cuts; this one is among them."""
+"""In every split, each `edge_every`-th track shows a face cut by the frame's edge; this track is one of them."""
 
 
 @dataclass(frozen=True)
 class DemoPerson:
-    """One annotated person: rows its annotation or template has beyond the frames; whether the frame cuts its face."""
+    """One annotated person.
+
+    extra_rows: rows of the annotation or template beyond the video's frames. at_edge: the frame's edge cuts the face.
+    """
 
     track: str
     split: str
@@ -36,14 +39,14 @@ class DemoPerson:
 
     @property
     def annotation(self) -> str | None:
-        """Path of the annotation, None for a test track."""
+        """Path of the annotation; None for a test track."""
         folder = ANNOTATION_FOLDERS.get(self.split)
         return f"{ANNOTATIONS}/{folder}/{self.track}.txt" if folder else None
 
 
 @dataclass(frozen=True)
 class DemoVideo:
-    """One video: sound is `full`, `late` (it starts LATE_SOUND_S into the video) or `none` (no such stream)."""
+    """One video: audio is `full`, `late` (it starts LATE_AUDIO_S into the video) or `none` (no audio stream)."""
 
     name: str
     folder: str
@@ -52,7 +55,7 @@ class DemoVideo:
     num_frames: int
     width_px: int
     height_px: int
-    sound: str
+    audio: str
     sample_rate_hz: int
     persons: tuple[DemoPerson, ...]
 
@@ -67,24 +70,22 @@ def plan_videos(
 ) -> tuple[DemoVideo, ...]:
     """The corpus's videos, train first, test last.
 
-    One video holds two persons, one of them in train and one in validation, as really happens. With few tracks
-    some of the oddities are left out: they go to the first tracks of a split. One track in `edge_every` shows a
-    face that the frame cuts. Raises InputError for sizes from which no corpus can be made.
+    One video shows two persons, one in train and one in validation, as also happens in Aff-Wild2. The oddities of the
+    real corpus go to the first tracks of a split; with few tracks some are left out. One track in `edge_every` shows a
+    face that the frame's edge cuts. Raises InputError for sizes that allow no corpus.
     """
     if min(train_tracks, validation_tracks) < 2 or test_tracks < 1 or clip_s < 1 or height_px < 160:
         raise InputError(
-            (
-                "The demo corpus needs demo.train_tracks and demo.validation_tracks of at least 2, demo.test_tracks of "
-                "at least 1, demo.clip_s of at least 1 and demo.height_px of at least 160"
-            ),
-            "raise them in the config",
+            "The demo corpus is too small: demo.videos.train_tracks and demo.videos.validation_tracks must be at least "
+            "2, demo.videos.test_tracks and demo.videos.clip_s at least 1, and demo.videos.height_px at least 160",
+            "raise the values that are smaller",
         )
     oddities = {
         ("train", 0): {"name": "102", "suffix": ".avi"},
         ("train", 1): {"name": "102-30-640x360"},
-        ("train", 2): {"name": "28-30-1280x720-2", "sound": "none"},
+        ("train", 2): {"name": "28-30-1280x720-2", "audio": "none"},
         ("train", 3): {"name": "video45_3", "extra_rows": 1},
-        ("validation", 0): {"sound": "late"},
+        ("validation", 0): {"audio": "late"},
         ("test", 0): {"extra_rows": 1},
         ("test", test_tracks - 1): {"folder": "new_vids"},
     }
@@ -106,7 +107,7 @@ def _video(
     name: str | None = None,
     folder: str | None = None,
     suffix: str = ".mp4",
-    sound: str = "full",
+    audio: str = "full",
     **person: object,
 ) -> DemoVideo:
     fps = Fraction(FRAME_RATES[number % len(FRAME_RATES)])
@@ -121,14 +122,14 @@ def _video(
         num_frames=max(1, round(clip_s * fps)),
         width_px=2 * round(height_px * aspect / 2),
         height_px=2 * round(height_px / 2),
-        sound=sound,
+        audio=audio,
         sample_rate_hz=SAMPLE_RATES_HZ[number % len(SAMPLE_RATES_HZ)],
         persons=tuple(DemoPerson(name + side, split, **person) for side, split in zip(sides, splits, strict=True)),
     )
 
 
 def _name(number: int) -> str:
-    """A name from one of Aff-Wild2's three families; the frame rate inside a name may be wrong, as there."""
+    """A name in one of the three styles of Aff-Wild2; as in Aff-Wild2, the frame rate in a name may be wrong."""
     family, count = number % 3, 200 + 7 * number
     return (f"{count}-30-1280x720", str(count), f"video{count}_{1 + number % 4}")[family]
 
@@ -154,6 +155,6 @@ def names_of_test_tracks(videos: tuple[DemoVideo, ...]) -> list[str]:
 
 
 def recorded_paths(root: Path) -> set[str]:
-    """Paths of the files that make_demo_videos last made in `root`; none before the first time."""
+    """Paths of the files that make_demo_videos last wrote in `root`; empty before the first time."""
     record = root / RECORD
     return set(record.read_text().splitlines()) if record.exists() else set()

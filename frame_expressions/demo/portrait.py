@@ -1,8 +1,8 @@
-"""Persons made from one picture: scikit-image's portrait of Eileen Collins (NASA, public domain).
+"""Persons made from one photo: scikit-image's portrait of Eileen Collins (NASA, public domain).
 
-The portrait smiles; here its mouth is closed once, and faces of many persons come from it by small changes of
-face shape and of the colours of skin, hair and clothes. Positions are in portrait pixels, as in
-`frame_expressions.demo.expression`; textures are held at twice the portrait's resolution.
+The portrait smiles: its mouth is closed first. Persons then differ in face shape and in the colours of skin, hair and
+clothes. Positions are in portrait pixels, as in `frame_expressions.demo.expression`; textures have SCALE times the
+resolution of the portrait.
 """
 
 from dataclasses import dataclass
@@ -18,9 +18,9 @@ SCALE = 1.5
 """Texture pixels per portrait pixel."""
 
 USED_PX = (370, 350)
-"""Width and height of the part of the portrait in use; no frame shows more of the figure."""
+"""Width and height of the part of the portrait that frames show."""
 
-# Outlines, drawn by hand on the portrait.
+# Outlines, traced by hand on the portrait.
 _FIGURE = (
     (154, 66), (156, 52), (164, 40), (183, 32), (192, 30), (206, 21), (230, 16), (253, 20), (277, 32), (293, 52),
     (301, 80), (300, 101), (291, 117), (280, 127), (279, 131), (272, 137), (267, 138), (262, 155), (256, 174),
@@ -45,8 +45,8 @@ _HAIR = (
 class Person:
     """One made-up person.
 
-    rgba [H, W, 4] uint8: the figure, showing a neutral face, and how much it covers what lies behind it; points
-    [K, 2] float32: landmarks after the change of face shape; mirrored: shown flipped from left to right.
+    rgba: [H, W, 4] uint8, the figure with a neutral face, and its opacity; points: [K, 2] float32, landmarks after the
+    change of face shape; mirrored: drawn flipped from left to right.
     """
 
     rgba: np.ndarray
@@ -55,14 +55,14 @@ class Person:
 
 
 FACE_PATCH = (164, 62, 282, 220)
-"""x1, y1, x2, y2 in portrait px: the part of the figure that an expression changes."""
+"""The part of the figure that an expression changes: x1, y1, x2, y2 in portrait px."""
 _X1, _Y1, _X2, _Y2 = FACE_PATCH
 _COLUMNS, _ROWS = (slice(round(SCALE * start), round(SCALE * end)) for start, end in ((_X1, _X2), (_Y1, _Y2)))
 _PATCH = (_ROWS, _COLUMNS, slice(0, 3))
 
 
 def show_expression(person: Person, weights: np.ndarray) -> np.ndarray:
-    """The figure with the face showing a blend of expressions: weights [C]; returns [H, W, 4] uint8 RGBA."""
+    """The figure with a blend of expressions on its face: weights [C]; returns [H, W, 4] uint8 RGBA."""
     xs, ys = _axes()
     figure = person.rgba.copy()
     figure[_PATCH] = express(person.rgba[_PATCH], person.points, weights, xs[_COLUMNS], ys[_ROWS])
@@ -70,7 +70,7 @@ def show_expression(person: Person, weights: np.ndarray) -> np.ndarray:
 
 
 def make_person(rng: np.random.Generator) -> Person:
-    """Draw a person: face shape, colours of skin, hair and clothes, and whether mirrored."""
+    """Draw a random person: face shape, colours of skin, hair and clothes, and whether mirrored."""
     portrait = _neutral_portrait()
     xs, ys = _axes()
     spread = rng.uniform(-2.5, 2.5, size=6)
@@ -113,7 +113,7 @@ _SHAPE_SPREADS = np.array([(14, 25), (14, 25), (14, 12), (14, 12), (14, 10), (16
 
 
 def _follow(points: np.ndarray, moves: np.ndarray) -> np.ndarray:
-    """Where landmarks land under the change of face shape (its warp says where pixels come from; this inverts it)."""
+    """Positions of landmarks after a change of face shape: the inverse of the warp, which maps to sources."""
     landed = points.copy()
     for _ in range(8):
         for row, (x, y) in enumerate(landed):
@@ -133,7 +133,7 @@ class _Portrait:
 
 
 def _axes() -> tuple[np.ndarray, np.ndarray]:
-    """Portrait positions xs [W], ys [H] of the texture's pixels: pixel i lies at i / SCALE."""
+    """Portrait positions xs [W], ys [H] of the texture's pixels: pixel i is at i / SCALE."""
     return tuple((np.arange(round(SCALE * extent)) / SCALE).astype(np.float32) for extent in USED_PX)
 
 
@@ -144,7 +144,7 @@ def _neutral_portrait() -> _Portrait:
     rest = np.array([(205.5, 146.0), (223.3, 146.5), (241.0, 146.0)], dtype=np.float32)
     dx, dy = displacement(smile, rest - smile, np.full_like(rest, 11.0), xs, ys)
     x, y = xs[None] + dx, ys[:, None] + dy
-    # The open mouth lies between two parabolas; both are drawn onto the line midway between them.
+    # The open mouth is the area between two parabolas; both are moved onto the line midway between them.
     across = (x - 223.3) / 20.5
     upper, lower = 143.5 - 3.0 * across**2, 150.0 - 9.3 * across**2
     away = y - (upper + lower) / 2

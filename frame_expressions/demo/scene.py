@@ -13,12 +13,12 @@ from frame_expressions.demo.expression import FACE_CENTRE, FACE_PX
 from frame_expressions.demo.portrait import SCALE, Person, show_expression
 
 PORTRAIT_TILT_DEG = 2.5
-"""How far the head is tilted in the portrait itself."""
+"""Tilt of the head in the portrait."""
 
 
 @dataclass(frozen=True)
 class Pose:
-    """Where a face is: centre of its square, the square's side, and the head's tilt in degrees, 0 upright."""
+    """Position of a face: centre and side of its square, and the tilt of the head in degrees, 0 if upright."""
 
     x_px: float
     y_px: float
@@ -26,14 +26,14 @@ class Pose:
     tilt_deg: float
 
     def xyxy_px(self) -> tuple[float, float, float, float]:
-        """The face's square, which may reach past the frame."""
+        """The face's square, which may extend past the frame."""
         half = self.side_px / 2
         return self.x_px - half, self.y_px - half, self.x_px + half, self.y_px + half
 
 
 @dataclass(frozen=True)
 class Light:
-    """Brightness gain per colour (RGB), its change across the frame from left to right and from top to bottom."""
+    """Brightness gain per colour (RGB), and how it changes from left to right and from top to bottom."""
 
     gain: tuple[float, float, float]
     across: float
@@ -41,7 +41,7 @@ class Light:
 
 
 def draw_light(rng: np.random.Generator) -> Light:
-    """A random light: dim or bright, cold or warm, from one side."""
+    """A random light: dim or bright, cold or warm, stronger on one side."""
     warmth = rng.uniform(-0.08, 0.08)
     level = rng.uniform(0.75, 1.15)
     return Light((level * (1 + warmth), level, level * (1 - warmth)), rng.uniform(-0.35, 0.35), rng.uniform(-0.2, 0.2))
@@ -59,7 +59,7 @@ def draw_background(height_px: int, width_px: int, rng: np.random.Generator) -> 
 
 
 def draw_frame(background: np.ndarray, figures: Sequence[tuple[Person, Pose, np.ndarray]], light: Light) -> np.ndarray:
-    """Put persons before the background, [H, W, 3] uint8 RGB.
+    """Draw persons in front of the background, [H, W, 3] uint8 RGB.
 
     figures: person, pose and expression weights [C], from back to front. Returns [H, W, 3] uint8 RGB.
     """
@@ -77,7 +77,7 @@ def draw_frame(background: np.ndarray, figures: Sequence[tuple[Person, Pose, np.
 
 
 def landmarks_in_frame(person: Person, pose: Pose) -> np.ndarray:
-    """Where the person's landmarks lie in the frame at rest, [K, 2] px."""
+    """Positions of the person's landmarks in the frame with a neutral face, [K, 2] px."""
     placed = _placement(pose, person.mirrored)
     return person.points * SCALE @ placed[:, :2].T + placed[:, 2]
 

@@ -3,8 +3,8 @@
     python -m frame_expressions.demo.score --predictions results/submission/predictions.txt
         --truth results/demo/truth.parquet
 
-Prints test macro-F1, what could be reached (the score of one who names the expression wherever face or sound
-tells it, and keeps to the last one told where neither does), and the share of right frames by where cues are.
+Prints the macro-F1 on the test tracks, the macro-F1 that the cues allow (of a predictor that is right wherever the face
+or the audio shows the expression and repeats the last one elsewhere), and the accuracy by which cues a frame has.
 """
 
 import argparse
@@ -21,21 +21,23 @@ from frame_expressions.runtime.errors import InputError
 
 
 def read_predictions(path: Path) -> pd.DataFrame:
-    """The submission file as a table: track, frame (1-based), predicted; InputError where it is none."""
+    """The submission file as a table: track, frame (1-based), predicted. InputError for any other file."""
     try:
-        # Two fields a row below a header of nine names.
+        # Rows have two fields; the header has nine names.
         rows = pd.read_csv(path, header=None, skiprows=1, names=["image", "predicted"])
         image = rows["image"].str.extract(r"^(?P<track>.+)/(?P<frame>\d+)\.jpg$")
         return pd.DataFrame(
             {"track": image["track"], "frame": image["frame"].astype(int), "predicted": rows["predicted"].astype(int)}
         )
     except (OSError, ValueError, AttributeError) as error:
-        raise InputError(f"{path} is no submission file ({error})", "make it with `snakemake submission`") from error
+        raise InputError(
+            f"{path} is not a submission file ({error})", "run `snakemake --cores 8 submission` to write one"
+        ) from error
 
 
 @dataclass(frozen=True)
 class Scores:
-    """Macro-F1 of the predictions and of `reachable`; per part of the frames its size and its share of hits."""
+    """Macro-F1 of the predictions and of `reachable`; for each part of the frames, its size and accuracy."""
 
     macro_f1: float
     reachable_macro_f1: float
@@ -43,25 +45,25 @@ class Scores:
 
 
 def score(predictions: pd.DataFrame, truth: pd.DataFrame) -> Scores:
-    """Score predictions against the truth; rows beyond a track's frames do not count.
+    """Score predictions against the truth; rows beyond a track's frames are ignored.
 
     predictions: track, frame, predicted; truth: track, frame, expression, visual_informative, audio_informative,
-    in the order of the frames. Raises InputError where a frame of the truth has no prediction.
+    in frame order. Raises InputError if a frame of the truth has no prediction.
     """
     joined = truth.merge(predictions, on=["track", "frame"], how="left", validate="one_to_one")
     missing = joined[joined["predicted"].isna()]
     if len(missing):
         first = missing.iloc[0]
         raise InputError(
-            (f"{len(missing)} frames of the truth have no prediction, first {first['track']} frame {first['frame']}"),
-            "the predictions belong to another corpus: run `snakemake submission` again",
+            f"{len(missing)} frames of the truth have no prediction, one is frame {first['frame']} of {first['track']}",
+            "run `snakemake --cores 8 submission` again: the predictions belong to another corpus",
         )
     seen, heard = joined["visual_informative"], joined["audio_informative"]
     hits = joined["predicted"] == joined["expression"]
     parts = {
-        "cue in face and sound": seen & heard,
+        "cue in face and audio": seen & heard,
         "cue in the face only": seen & ~heard,
-        "cue in the sound only": ~seen & heard,
+        "cue in the audio only": ~seen & heard,
         "no cue": ~seen & ~heard,
     }
     return Scores(
@@ -72,10 +74,10 @@ def score(predictions: pd.DataFrame, truth: pd.DataFrame) -> Scores:
 
 
 def reachable(truth: pd.DataFrame) -> np.ndarray:
-    """Each frame's expression as far as cues tell it, [N] int8.
+    """The expression of each frame that the cues allow to predict, [N] int8.
 
-    Its own where a cue is there, else that of the track's last frame with a cue, else that of the next one; all of
-    a track without any cue count as Neutral.
+    A frame with a cue has its own expression; any other frame that of the track's last frame with a cue before it, else
+    of the next one after it. A track without any cue is Neutral.
     """
     known = truth["expression"].where(truth["visual_informative"] | truth["audio_informative"])
     tracks = known.groupby(truth["track"], sort=False)

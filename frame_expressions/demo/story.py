@@ -1,6 +1,6 @@
-"""What happens in a demo video: who shows which expression when, and where the cues for it are missing.
+"""What happens in a demo video: who shows which expression when, and where its cues are missing.
 
-A story is told on a grid of GRID_HZ points a second and read off at the times of frames or samples.
+A story is defined on a grid of GRID_HZ points per second and sampled at the times of frames or audio samples.
 G: number of grid points; C: the eight expressions.
 """
 
@@ -14,18 +14,18 @@ from frame_expressions.artifacts.vocabulary import EXPRESSIONS, NUM_CLASSES
 
 GRID_HZ = 100
 SEGMENT_S = 1.8
-"""About how long an expression lasts."""
+"""Approximate duration of an expression."""
 
 ONSET_S = 0.08
-"""Standard deviation of the smoothing that lets an expression come and go gradually on the face."""
+"""Standard deviation of the smoothing that makes expressions on the face appear and fade gradually."""
 
 
 @dataclass(frozen=True)
 class Story:
-    """One person's course over a clip.
+    """One person's expressions over a clip.
 
     expression [G] int8: the label; face_weights [G, C] float32: what the face shows; face_informative [G] bool:
-    the face shows the label's expression.
+    whether the face shows the label's expression.
     """
 
     expression: np.ndarray
@@ -34,7 +34,7 @@ class Story:
 
 
 def deal_expressions(num_tracks: int, clip_s: float, rng: np.random.Generator) -> list[np.ndarray]:
-    """Deal each track of a split its sequence of expressions: balanced, and all eight occur in the split."""
+    """Assign each track of a split its sequence of expressions: balanced, and all eight occur in the split."""
     per_track = max(round(clip_s / SEGMENT_S), -(-NUM_CLASSES // num_tracks))
     decks = [rng.permutation(NUM_CLASSES) for _ in range(-(-num_tracks * per_track // NUM_CLASSES))]
     dealt = np.concatenate(decks)[: num_tracks * per_track].reshape(num_tracks, per_track)
@@ -42,9 +42,9 @@ def deal_expressions(num_tracks: int, clip_s: float, rng: np.random.Generator) -
 
 
 def tell_story(expressions: Sequence[int], clip_s: float, gap_share: float, rng: np.random.Generator) -> Story:
-    """Let one person go through `expressions`; in `gap_share` of the time the face does not show them.
+    """Lay out `expressions` over a clip; during `gap_share` of the time the face does not show them.
 
-    In a gap the face is neutral, or shows half of the true and half of a wrong expression.
+    In a gap the face is neutral, or a blend of the true expression and a wrong one in equal parts.
     """
     num_points = round(clip_s * GRID_HZ)
     bounds = np.cumsum(rng.uniform(0.8, 1.2, size=len(expressions)))
@@ -67,7 +67,7 @@ def tell_story(expressions: Sequence[int], clip_s: float, gap_share: float, rng:
 
 
 def draw_informative(num_points: int, gap_share: float, rng: np.random.Generator) -> np.ndarray:
-    """[G] bool: False in runs of 0.4 to 1.1 s, which make up about `gap_share` of the time."""
+    """[G] bool: False in runs of 0.4 to 1.1 s that add up to about `gap_share` of the time."""
     informative = np.ones(num_points, dtype=bool)
     if gap_share <= 0:
         return informative
@@ -81,7 +81,7 @@ def draw_informative(num_points: int, gap_share: float, rng: np.random.Generator
 
 
 def grid_points(times_s: np.ndarray, num_points: int) -> np.ndarray:
-    """Grid point of each time, as indices int64."""
+    """The index of the grid point of each time, int64."""
     return np.clip((np.asarray(times_s) * GRID_HZ).astype(np.int64), 0, num_points - 1)
 
 

@@ -1,4 +1,4 @@
-"""Synthesised voices: each expression has its own pitch, timbre and rhythm; noise can drown them.
+"""Synthesised voices: each expression has its own pitch, timbre and rhythm; noise can mask them.
 
 G: grid points of the story; N: audio samples.
 """
@@ -16,7 +16,7 @@ MAX_HARMONIC_HZ = 4500.0
 
 @dataclass(frozen=True)
 class Manner:
-    """How an expression sounds: pitch, its vibrato, the syllables' rate and depth, two formants, loudness, breath."""
+    """The voice of an expression: pitch and vibrato, rate and depth of syllables, two formants, loudness, breath."""
 
     pitch_hz: float
     vibrato_hz: float
@@ -41,9 +41,9 @@ MANNERS = {
 
 
 def synthesise(expression: np.ndarray, audible: np.ndarray, sample_rate: int, rng: np.random.Generator) -> np.ndarray:
-    """Voice a course of expressions.
+    """Synthesise the voice for a sequence of expressions.
 
-    expression [G] int8; audible [G] bool, False where noise drowns the voice; sample_rate in Hz. Returns
+    expression [G] int8; audible [G] bool, False where noise masks the voice; sample_rate in Hz. Returns
     [N] float32 within -1..1, N = G / GRID_HZ * sample_rate.
     """
     num_points = len(expression)

@@ -1,28 +1,50 @@
-"""Audio features: hidden states of a speech encoder, averaged over the window of each frame.
+"""Audio features: hidden states of a speech encoder, averaged over the window of each video frame.
 
-Shapes: N samples, L hidden frames, T video frames, D features.
+Shapes: N samples, L hidden frames, T video frames, R windows of a piece, D features.
 """
 
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
+from pathlib import Path
 
 import numpy as np
 import torch
 from torch import nn
 
-from frame_expressions.networks.device import map_in_threads
+from frame_expressions.encoders.loading import load_encoder, load_feature_extractor
+from frame_expressions.media.audio import SAMPLE_RATE
+from frame_expressions.networks.device import DTYPES, map_in_threads
 from frame_expressions.runtime.errors import InputError
+
+
+@dataclass(frozen=True)
+class AudioFeatureSettings:
+    """The block `features.audio`.
+
+    layers: `last<n>` or `first<n>`, see `layer_indices`. normalise: prepare the waveform with the checkpoint's feature
+    extractor; otherwise it is used as it is. mode: `chunked` (chunks of `chunk_s` seconds) or `windowed` (each
+    window). dtype: precision of the network, a key of `device.DTYPES`.
+    """
+
+    layers: str
+    normalise: bool
+    mode: str
+    chunk_s: float
+    dtype: str
 
 
 def layer_indices(layers: str, num_layers: int) -> list[int]:
     """Indices into `hidden_states` (0 is the input to the first layer) for `last<n>` or `first<n>`.
 
-    `last4` are the outputs of the last four transformer layers, as the paper says; `first4` those of the
-    first four, as the authors' code does.
+    `last4` are the outputs of the last four transformer layers, as in the paper; `first4` those of the first four, as
+    in the authors' code.
     """
     side, count = ("last", layers[4:]) if layers.startswith("last") else ("first", layers[5:])
     if not count.isdigit() or not 1 <= int(count) <= num_layers:
-        raise InputError(f"audio layers {layers!r}: the encoder has {num_layers} transformer layers")
+        raise InputError(
+            f"features.audio.layers is {layers!r}, but the encoder has {num_layers} transformer layers",
+            f"choose last<n> or first<n> with n from 1 to {num_layers}",
+        )
     number = int(count)
     return list(range(num_layers - number + 1, num_layers + 1) if side == "last" else range(1, number + 1))
 
@@ -30,7 +52,7 @@ def layer_indices(layers: str, num_layers: int) -> list[int]:
 class AudioEncoder:
     """A Hugging Face speech encoder with its waveform normalisation and choice of layers.
 
-    Layers behind the last one that is chosen are taken off.
+    Layers after the last chosen one are removed.
     """
 
     def __init__(self, *, encoder: nn.Module, feature_extractor, layers: str, device: str, dtype: torch.dtype):
@@ -42,15 +64,16 @@ class AudioEncoder:
         self.dtype = dtype
         self.stride = int(np.prod(encoder.config.conv_stride))
         self.receptive_field = _receptive_field(encoder.config.conv_kernel, encoder.config.conv_stride)
+        self.num_features = encoder.config.hidden_size
 
     @torch.inference_mode()
     def hidden_states(self, samples: np.ndarray) -> np.ndarray:
         """Mean of the chosen layers over 16 kHz samples [N] float32: [L, D] float32, L = 0 if too few."""
         if len(samples) < self.receptive_field:
-            return np.zeros((0, self.encoder.config.hidden_size), dtype=np.float32)
+            return np.zeros((0, self.num_features), dtype=np.float32)
         inputs = {"input_values": torch.from_numpy(np.ascontiguousarray(samples))[None]}
         if self.feature_extractor is not None:
-            inputs = dict(self.feature_extractor(samples, sampling_rate=16_000, return_tensors="pt"))
+            inputs = dict(self.feature_extractor(samples, sampling_rate=SAMPLE_RATE, return_tensors="pt"))
         inputs = {name: tensor.to(self.device) for name, tensor in inputs.items()}
         with torch.autocast(torch.device(self.device).type, dtype=self.dtype, enabled=self.dtype != torch.float32):
             output = self.encoder(**inputs, output_hidden_states=True)
@@ -64,7 +87,7 @@ class AudioEncoder:
 
 @dataclass(frozen=True)
 class Piece:
-    """Samples [N] that are forwarded together, and the windows [R, 2] on them whose means add to `rows` [R]."""
+    """Samples [N] of one forward pass, and the windows [R, 2] on them whose sums are added to the rows [R]."""
 
     samples: np.ndarray
     windows: np.ndarray
@@ -72,9 +95,9 @@ class Piece:
 
 
 def chunks(samples: np.ndarray, windows: np.ndarray, rows: np.ndarray, chunk_samples: int) -> Iterator[Piece]:
-    """Cut a recording [N] into chunks, each with the windows [T, 2] of samples that reach into it, for `rows` [T].
+    """Cut a recording [N] into chunks, each with the windows [T, 2] (in samples) that overlap it and their rows [T].
 
-    Chunks that no window reaches into are left out. Source: the authors' extraction (20 s chunks).
+    Chunks that no window overlaps are left out. Source: the authors' extraction (20 s chunks).
     """
     for start in range(0, len(samples), chunk_samples):
         reach = (windows[:, 0] < start + chunk_samples) & (windows[:, 1] > start)
@@ -83,7 +106,7 @@ def chunks(samples: np.ndarray, windows: np.ndarray, rows: np.ndarray, chunk_sam
 
 
 def single_windows(samples: np.ndarray, windows: np.ndarray, rows: np.ndarray) -> Iterator[Piece]:
-    """Cut every window [T, 2] out of a recording [N]; what lies outside of it is silence.
+    """Cut every window [T, 2] out of a recording [N]; samples outside the recording are silence (zeros).
 
     Source: the paper's abstract.
     """
@@ -98,9 +121,9 @@ def single_windows(samples: np.ndarray, windows: np.ndarray, rows: np.ndarray) -
 def window_means(encoder: AudioEncoder, pieces: Iterable[Piece], num_rows: int, num_threads: int) -> np.ndarray:
     """Average the hidden frames that are centred in each row's window: float32 [num_rows, D].
 
-    A row that no hidden frame falls to gets zeros. On a processor each thread forwards a piece of its own.
+    A row without hidden frames gets zeros. On the CPU, each thread forwards a piece of its own.
     """
-    means = np.zeros((num_rows, encoder.encoder.config.hidden_size), dtype=np.float32)
+    means = np.zeros((num_rows, encoder.num_features), dtype=np.float32)
     count = np.zeros(num_rows, dtype=np.int64)
 
     def forward(piece: Piece) -> tuple[Piece, np.ndarray]:
@@ -114,6 +137,40 @@ def window_means(encoder: AudioEncoder, pieces: Iterable[Piece], num_rows: int, 
         count[piece.rows] += last - first
     means /= np.maximum(count, 1)[:, None]
     return means
+
+
+def load_audio_encoder(folder: Path, settings: AudioFeatureSettings, device: str) -> AudioEncoder:
+    """Load an encoder in Hugging Face layout as an AudioEncoder on `device`. Raises InputError as `load_encoder`."""
+    return AudioEncoder(
+        encoder=load_encoder(folder),
+        feature_extractor=load_feature_extractor(folder) if settings.normalise else None,
+        layers=settings.layers,
+        device=device,
+        dtype=DTYPES[settings.dtype],
+    )
+
+
+def embed_audio(
+    encoder: AudioEncoder,
+    recordings: Iterable[tuple[np.ndarray, np.ndarray, np.ndarray]],
+    settings: AudioFeatureSettings,
+    *,
+    num_rows: int,
+    num_threads: int,
+) -> np.ndarray:
+    """Average the hidden states over each row's window: float32 [num_rows, D]; rows without a window are zeros.
+
+    recordings: 16 kHz samples [N] float32, windows [T, 2] in samples and their rows [T], read as they are needed.
+    """
+
+    def pieces() -> Iterator[Piece]:
+        for samples, windows, rows in recordings:
+            if settings.mode == "chunked":
+                yield from chunks(samples, windows, rows, round(settings.chunk_s * SAMPLE_RATE))
+            else:
+                yield from single_windows(samples, windows, rows)
+
+    return window_means(encoder, pieces(), num_rows, num_threads)
 
 
 def _receptive_field(kernels: list[int], strides: list[int]) -> int:

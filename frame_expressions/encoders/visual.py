@@ -1,9 +1,12 @@
 """Visual features: the class token of each crop, averaged over a frame's scales.
 
-Shapes: B crops, P input side, D features.
+Shapes: B crops of a batch, N crops in all, T frames, P input side, D features.
 """
 
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from dataclasses import dataclass
+from itertools import islice
+from pathlib import Path
 
 import cv2
 import numpy as np
@@ -13,16 +16,31 @@ from transformers import Dinov2Model
 
 from frame_expressions.encoders.class_token import check_class_token
 from frame_expressions.encoders.dinov2_inference import optimise_for_inference
+from frame_expressions.encoders.loading import load_encoder
 from frame_expressions.encoders.preprocessing import centre_crop, to_input
-from frame_expressions.networks.device import map_in_threads
+from frame_expressions.networks.device import DTYPES, map_in_threads
 from frame_expressions.runtime.errors import InputError
+from frame_expressions.runtime.job import progress
+
+
+@dataclass(frozen=True)
+class VisualFeatureSettings:
+    """The block `features.visual`, the crops' scales that are averaged, and the encoder's input side in pixels.
+
+    batch_size: crops per forward pass. dtype: precision of the network, a key of `device.DTYPES`.
+    """
+
+    scales: Sequence[float]
+    image_px: int
+    batch_size: int
+    dtype: str
 
 
 class VisualEncoder:
-    """A Hugging Face vision encoder that takes JPEG crops to their class tokens.
+    """A Hugging Face vision encoder that maps JPEG crops to their class tokens.
 
-    `encoder` is in float32 and becomes the VisualEncoder's own: it is shortened and cast to `dtype`. Raises InputError
-    for an encoder without a class token.
+    The VisualEncoder takes over `encoder`, a float32 network: it optimises it for inference and casts it to `dtype`.
+    Raises InputError for an encoder without a class token.
     """
 
     def __init__(self, *, encoder: nn.Module, image_px: int, device: str, dtype: torch.dtype):
@@ -33,12 +51,13 @@ class VisualEncoder:
         if isinstance(encoder, Dinov2Model):
             optimise_for_inference(encoder, image_px, self.device, dtype)
         self.encoder = encoder.to(device=device, dtype=dtype)
+        self.num_features = encoder.config.hidden_size
 
     def embed(self, batches: Iterable[list[bytes]], num_threads: int) -> Iterator[np.ndarray]:
-        """Embed batches of JPEG crops (square, RGB): float32 [B, D] for each, in order.
+        """Embed batches of JPEG crops (square, RGB): float32 [B, D] for each batch, in order.
 
-        On a processor each thread takes a batch of its own; before a GPU they decode the next ones. Raises InputError
-        for crops that are smaller than the encoder's input.
+        On the CPU, each thread embeds a batch of its own; with a GPU, the threads decode the next batches. Raises
+        InputError for crops that are smaller than the encoder's input.
         """
         if self.device.type == "cpu":
             yield from map_in_threads(lambda jpegs: self._tokens(self._crops(jpegs)).numpy(), batches, num_threads)
@@ -53,14 +72,14 @@ class VisualEncoder:
             yield finish_last()
 
     def _crops(self, jpegs: list[bytes]) -> torch.Tensor:
-        """Decode crops and keep what the encoder sees of them: uint8 [B, P, P, 3]."""
+        """Decode crops and cut out the encoder's input: uint8 [B, P, P, 3]."""
         shape = (len(jpegs), self.image_px, self.image_px, 3)
         crops = torch.empty(shape, dtype=torch.uint8, pin_memory=self.device.type == "cuda")
         for jpeg, out in zip(jpegs, crops.numpy(), strict=True):
             rgb = decode_crop(jpeg)
             if rgb.shape[0] < self.image_px:
                 raise InputError(
-                    f"crops are {rgb.shape[0]} px wide but the encoder takes {self.image_px} px",
+                    f"The crops are {rgb.shape[0]} px wide, but the encoder takes {self.image_px} px",
                     "set encoders.visual.resize_px to at least encoders.visual.image_px",
                 )
             out[:] = centre_crop(rgb.transpose(2, 0, 1), self.image_px).transpose(1, 2, 0)
@@ -73,7 +92,7 @@ class VisualEncoder:
         return self.encoder(pixel_values=pixel_values.to(self.dtype)).last_hidden_state[:, 0].float()
 
     def _start(self, crops: torch.Tensor) -> Callable[[], np.ndarray]:
-        """Give a batch to the GPU; the call that is returned waits for its class tokens."""
+        """Start a batch on the GPU; calling the returned function waits for its class tokens."""
         tokens = self._tokens(crops)
         host = torch.empty(tokens.shape, pin_memory=True)
         host.copy_(tokens, non_blocking=True)
@@ -88,18 +107,51 @@ class VisualEncoder:
 
 
 def decode_crop(jpeg: bytes) -> np.ndarray:
-    """Decode a JPEG that the workflow made to uint8 [H, W, 3], RGB: the pixels of `preprocessing.decode`.
+    """Decode a JPEG written by this workflow to uint8 [H, W, 3], RGB: the same pixels as `preprocessing.decode`.
 
-    OpenCV lets other threads run all the while, and Pillow does not: before a GPU, many decode at once. Raises
-    InputError for damaged bytes.
+    OpenCV releases the interpreter lock while it decodes, Pillow does not; with a GPU, many threads decode in parallel.
+    Raises InputError for damaged bytes.
     """
     rgb = cv2.imdecode(np.frombuffer(jpeg, np.uint8), cv2.IMREAD_COLOR_RGB)
     if rgb is None:
-        raise InputError("a crop is no readable JPEG", "delete the file of crops and run again")
+        raise InputError("A crop is not a readable JPEG", "delete its file in results/crops and run the workflow again")
     return rgb
 
 
+def load_visual_encoder(folder: Path, settings: VisualFeatureSettings, device: str) -> VisualEncoder:
+    """Load an encoder in Hugging Face layout as a VisualEncoder on `device`. Raises InputError as `load_encoder`."""
+    return VisualEncoder(
+        encoder=load_encoder(folder), image_px=settings.image_px, device=device, dtype=DTYPES[settings.dtype]
+    )
+
+
+def embed_crops(
+    encoder: VisualEncoder,
+    jpegs: Iterable[bytes],
+    rows: np.ndarray,
+    *,
+    num_rows: int,
+    batch_size: int,
+    num_threads: int,
+) -> np.ndarray:
+    """Average the class tokens of each row's crops: float32 [T, D] for T = `num_rows`; rows without crops are zeros.
+
+    jpegs: N crops (square, RGB), read as they are needed. rows [N], ascending: the row that each crop belongs to.
+    Batches do not end where a row or a track does.
+    """
+    values = np.zeros((num_rows, encoder.num_features), np.float32)
+    jpegs = iter(jpegs)
+    batches = iter(lambda: list(islice(jpegs, batch_size)), [])
+    num_batches = -(-len(rows) // batch_size)
+    done = 0
+    for tokens in progress(encoder.embed(batches, num_threads), num_batches, "embedding crops", "batches"):
+        add_by_row(values, tokens, rows[done : done + len(tokens)])
+        done += len(tokens)
+    values /= np.maximum(np.bincount(rows, minlength=num_rows), 1)[:, None]
+    return values
+
+
 def add_by_row(totals: np.ndarray, features: np.ndarray, rows: np.ndarray) -> None:
-    """Add crop features [B, D] to the rows [B], ascending, of `totals` [N, D] that they belong to."""
+    """Add crop features [B, D] to their rows [B], ascending, of `totals` [T, D]."""
     starts = np.flatnonzero(np.diff(rows, prepend=-1))
     totals[rows[starts]] += np.add.reduceat(features, starts, axis=0)

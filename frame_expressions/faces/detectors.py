@@ -120,8 +120,16 @@ class InsightFaceDetector:
 def _load_insightface(model: Path, device: str, num_threads: int) -> tuple[Any, Any]:
     """The detection network and, from a pack, the recognition network or None."""
     import cv2
-    import onnxruntime
-    from insightface.model_zoo import model_zoo
+
+    try:
+        import onnxruntime
+        from insightface.model_zoo import model_zoo
+    except ImportError as error:
+        raise InputError(
+            f"InsightFace, which runs the detector {model}, cannot be imported ({error})",
+            "install it with `pip install 'frame-expressions[insightface]'`, or on a machine without libGL with "
+            "`pip install onnx onnxruntime` and `pip install --no-deps insightface`",
+        ) from error
     from onnxruntime.capi.onnxruntime_pybind11_state import (
         Fail,
         InvalidArgument,

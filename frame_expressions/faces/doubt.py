@@ -16,7 +16,7 @@ JUMP_S, JUMP_IOU = 0.2, 0.5  # real clips: over 0.9 from frame to frame, 0.4 whe
 RIVAL_WEIGHT, INTERPOLATED_WEIGHT = 0.5, 0.25
 EXPLANATION = (
     f"Doubt is the mean over a track's frames of 1 where nobody is chosen, or within {NEAR_CHANGE_S:g} s the choice "
-    f"switches to another person or the box jumps; else {RIVAL_WEIGHT:g} where another face of like size (at least "
+    f"switches to another person or the box jumps; else {RIVAL_WEIGHT:g} where another face of similar size (at least "
     f"{LIKE_SIZE:g} of the chosen one's side) is there; else {INTERPOLATED_WEIGHT:g} where the box is interpolated; "
     "else 0."
 )
@@ -42,7 +42,7 @@ class Doubt:
 
     @property
     def rival_share(self) -> float:
-        """Share of the frames in which another face of like size is there."""
+        """Share of the frames that show another face of similar size."""
         return _share(self.rival)
 
 
@@ -86,7 +86,7 @@ def changes(
 ) -> tuple[np.ndarray, np.ndarray]:
     """Where the choice changes: two int [C, 2], the frame of the detection before and of the one after each change.
 
-    Switches: the person's number differs from one detection to the next, whatever lies between. Jumps: it does not,
+    Switches: the person's number differs from one detection to the next, whatever is between them. Jumps: it does not,
     but boxes at most `JUMP_S` apart overlap by less than `JUMP_IOU`, as when linking takes another face for the same
     person across a cut. Arguments as for `doubt_of`.
     """
@@ -99,9 +99,9 @@ def changes(
 
 
 def are_rivals(xyxy_px: np.ndarray, face_index: np.ndarray, face_xyxy_px: np.ndarray) -> np.ndarray:
-    """Which faces are another one of like size, bool [F]; arguments as for `doubt_of`.
+    """Which faces are not the chosen one but of similar size, bool [F]; arguments as for `doubt_of`.
 
-    Another face: its centre lies outside the chosen box. Like size: its side is at least `LIKE_SIZE` of that box's;
+    Another face: its centre is outside the chosen box. Similar size: its side is at least `LIKE_SIZE` of that box's;
     where nobody is chosen, of the track's median, and any size where nobody ever is.
     """
     chosen_px = side_px(xyxy_px)
@@ -125,7 +125,7 @@ def evenly_spaced(num_frames: int, count: int) -> np.ndarray:
 
 
 def _near(time_s: np.ndarray, events_s: np.ndarray) -> np.ndarray:
-    """Whether each time [T] lies within `NEAR_CHANGE_S` of one of the rising events [C]."""
+    """Whether each time [T] is within `NEAR_CHANGE_S` of one of the rising events [C]."""
     first = np.searchsorted(events_s, time_s - NEAR_CHANGE_S, side="left")
     beyond = np.searchsorted(events_s, time_s + NEAR_CHANGE_S, side="right")
     return beyond > first

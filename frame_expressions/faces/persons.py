@@ -1,4 +1,4 @@
-"""The persons of one video: whose detections belong together, and who is who.
+"""The persons of one video, made of linked detections.
 
 Shapes: T frames of the timeline, F detections of all persons.
 """
@@ -8,8 +8,8 @@ from functools import cached_property, cmp_to_key
 
 import numpy as np
 
-LIKE_SIZE = 0.5  # of the main person's: smaller ones are bystanders, or no faces at all
-MAIN_SHARE = 2 / 3  # of the frames of the person seen most: passers-by, and what only looks like a face, are seen less
+LIKE_SIZE = 0.5  # of the main person's: smaller ones are bystanders, or not faces
+MAIN_SHARE = 2 / 3  # of the frames of the person seen most: passers-by and false detections are seen less
 
 
 @dataclass(frozen=True)
@@ -17,8 +17,8 @@ class Persons:
     """The linked detections of one video.
 
     time_s: float [T], rising. index: int [F], the 0-based row of the timeline, rising. xyxy_px: float [F, 4].
-    person: int [F], see `linking.link`. embedding: float [F, D], or None where the detector knows no identities.
-    min_similarity: cosine of two persons' mean embeddings from which on they may be one.
+    person: int [F], see `tracking.track_detections`. embedding: float [F, D], or None without identities.
+    min_similarity: minimum cosine of the mean embeddings of two persons that may be one.
     """
 
     time_s: np.ndarray
@@ -35,18 +35,18 @@ class Persons:
 
     @cached_property
     def mains(self) -> list[list[int]]:
-        """The numbers of each main person, the one there large and long first.
+        """The numbers of each main person, ranked by presence (box size summed over frames).
 
-        Linking gives a person who was away or hidden a new number where the detector knows no identities. Main
-        persons are of like size and each is seen beside every other; from the third on they are also seen for at
-        least `MAIN_SHARE` of the first one's frames. Another number of like size is a piece of the main person that
-        it `may_be`, of several the one whose box lies nearer.
+        If the detector computes no identities, tracking gives a person who was away or hidden a new number. Main
+        persons have faces of similar size, and each is seen in a frame with every other; from the third on they are
+        also seen in at least `MAIN_SHARE` of the first one's frames. Any other number with a face of similar size is a
+        piece of the main person that it `may_be`; of several, the one whose box is nearer.
         """
         return self._mains_and_others[0]
 
     @cached_property
     def others(self) -> list[list[int]]:
-        """Who else is there, one number each, the one there large and long first: bystanders and passers-by."""
+        """The other persons, one number each, ranked by presence: bystanders and passers-by."""
         return self._mains_and_others[1]
 
     def rows_of(self, numbers: list[int]) -> np.ndarray:
@@ -54,11 +54,11 @@ class Persons:
         return np.flatnonzero(np.isin(self.person, numbers))
 
     def seen_together(self, some: list[int], others: list[int]) -> bool:
-        """Whether a frame shows one of some beside one of the others."""
+        """Whether a frame shows one of some together with one of the others."""
         return bool(np.isin(self.index[self.rows_of(some)], self.index[self.rows_of(others)]).any())
 
     def may_be(self, some: list[int], others: list[int]) -> bool:
-        """Whether some may be a lost piece of the others: never seen beside them, and not known for another face."""
+        """Whether some may be a lost piece of the others: never in one frame with them, and not a known other face."""
         return not self.seen_together(some, others) and self._similarity(some, others) >= self.min_similarity
 
     def like_size(self, some: list[int], others: list[int]) -> bool:
@@ -69,7 +69,7 @@ class Persons:
     def in_order(self, axis: int) -> list[list[int]]:
         """The main persons from left to right (axis 0) or from top to bottom (axis 1).
 
-        By the median distance of their centres over the frames that show both, so that everybody keeps the place
+        By the median distance of their centres over the frames that show both, so everybody keeps their place
         when alone or after changing sides.
         """
         return sorted(self.mains, key=cmp_to_key(lambda one, other: self._distance_along(axis, one, other)))

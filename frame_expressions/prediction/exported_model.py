@@ -1,12 +1,12 @@
-"""An exported model: one folder that holds all that prediction needs, and says how it was made.
+"""An exported model: one folder with everything that prediction needs, and a record of how it was made.
 
-    config.json    labels, preparation of pictures and sound, smoothing, how it was trained and scored, versions
+    config.json    labels, preprocessing of crops and audio, smoothing, training and scores, versions
     visual/        the adapted visual encoder, in Hugging Face layout
     audio/         the audio encoder, in Hugging Face layout
-    fusion/        one fusion model per fold, with the statistics of its features; their logits are averaged
+    fusion/        one fusion model per fold, with its feature statistics; the logits of all are averaged
     README.md      model card
 
-Light: read with the Snakefile.
+Imported whenever the Snakefile is parsed, so it must not import pyarrow, pandas or torch.
 """
 
 import json
@@ -23,10 +23,10 @@ _FUSION = re.compile(r"fusion/[a-z0-9]+\.safetensors")
 
 @dataclass(frozen=True)
 class ExportedModel:
-    """What an exported folder says of itself.
+    """The contents of an exported model's folder.
 
-    settings: the part of the workflow's configuration that features depend on. smoothing: kind, window_frames,
-    windows_at_fps.
+    settings: the part of the workflow's configuration that the features depend on. smoothing: kind, window_frames,
+    windows_at_fps. fusion: paths of the fusion models.
     """
 
     folder: Path
@@ -36,26 +36,24 @@ class ExportedModel:
 
     @classmethod
     def read(cls, folder: Path) -> "ExportedModel":
-        """Read config.json; InputError where the folder is no exported model, or not all of one."""
+        """Read config.json. Raises InputError if the folder is not an exported model, or if files are missing."""
         path = folder / "config.json"
         try:
             stored = json.loads(path.read_text())
         except FileNotFoundError:
             raise InputError(
                 f"{folder} holds no exported model",
-                (
-                    "run `snakemake --cores 8 export_model` first, or name the folder of one with --config "
-                    "predict_model=FOLDER"
-                ),
+                "run `snakemake --cores 8 export_model` first, or name the folder of one with --config "
+                "predict_model=FOLDER",
             ) from None
         except (ValueError, NotADirectoryError) as error:
             raise InputError(f"{path} cannot be read ({error})", "copy the model's folder again") from error
         if not isinstance(stored, dict) or stored.get("model_type") != MODEL_TYPE:
-            raise InputError(f"{path} is not of an exported model", "name the folder that export_model made")
+            raise InputError(f"{path} does not describe an exported model", "name the folder that export_model wrote")
         names = stored.get("fusion")
         if not isinstance(names, list) or not names or not all(_FUSION.fullmatch(str(name)) for name in names):
             raise InputError(
-                f"{path} names its fusion models {names!r} instead of fusion/<fold>.safetensors",
+                f"{path} names its fusion models {names!r}, not fusion/<fold>.safetensors",
                 "copy the model's folder again",
             )
         if not all(isinstance(stored.get(key), dict) for key in ("settings", "smoothing")):
@@ -68,9 +66,9 @@ class ExportedModel:
         return cls(folder, stored["settings"], stored["smoothing"], fusion)
 
     def configure(self, config: dict) -> None:
-        """Set in a configuration what this model's features depend on, and its encoders.
+        """Set this model's encoders, and the settings that its features depend on, in a configuration.
 
-        Raises InputError where the model does not say.
+        Raises InputError if the model lacks one of the settings.
         """
         try:
             config["crops"]["scales"] = self.settings["crops"]["scales"]
@@ -87,7 +85,7 @@ class ExportedModel:
 
 
 def settings_of(config: dict) -> dict:
-    """The part of a configuration that an exported model carries, since its features depend on it."""
+    """The part of a configuration that an exported model stores, since its features depend on it."""
     visual, audio = config["encoders"]["visual"], config["features"]["audio"]
     return {
         "crops": {"scales": config["crops"]["scales"]},

@@ -3,63 +3,93 @@
 Shapes: T frames of a video, C classes.
 """
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
-from pathlib import Path
 
 import numpy as np
 import pandas as pd
+import pyarrow as pa
 from scipy.special import softmax
 
-from frame_expressions.artifacts.parquet import read_parquet
-from frame_expressions.artifacts.vocabulary import EXPRESSIONS
-from frame_expressions.faces.subject import ABSENT
+from frame_expressions.artifacts.schemas import PREDICTIONS
+from frame_expressions.artifacts.vocabulary import ABSENT, EXPRESSIONS
 from frame_expressions.smoothing.smoothing import Smoothing
 
 PROBABILITIES = tuple(f"p_{name}" for name in EXPRESSIONS)
-COLUMNS = ("frame", "time_s", "person", *PROBABILITIES, "expression", "face", "x1_px", "y1_px", "x2_px", "y2_px")
+_EDGES = ("x1_px", "y1_px", "x2_px", "y2_px")
 
 
 @dataclass(frozen=True)
-class Prediction:
-    """One person's logits [T, C] in a video, and the subject file that says where the face is."""
+class PersonPrediction:
+    """The logits of one person in a video, and where the face is.
+
+    person: 1-based rank by presence (box size summed over frames). logits: float [T, C]. xyxy_px: float32 [T, 4], NaN
+    where the face is absent. status: [T], one of FACE_STATUSES each.
+    """
 
     person: int
     logits: np.ndarray
-    subject: Path
+    xyxy_px: np.ndarray
+    status: Sequence[str]
+
+    @classmethod
+    def of_subject(cls, person: int, logits: np.ndarray, subject: pa.Table) -> "PersonPrediction":
+        """Take boxes and status from a subject file's table."""
+        boxes = [[np.nan] * 4 if box is None else box for box in subject["xyxy_px"].to_pylist()]
+        return cls(person, logits, np.array(boxes, np.float32).reshape(-1, 4), subject["status"].to_pylist())
 
 
-def predictions_table(predictions: Iterable[Prediction], time_s: np.ndarray, smoothing: Smoothing) -> pd.DataFrame:
-    """One row per person and frame: COLUMNS.
+def predictions_table(
+    predictions: Iterable[PersonPrediction], time_s: np.ndarray, smoothing: Smoothing
+) -> pd.DataFrame:
+    """One row per person and frame, with the columns of `schemas.PREDICTIONS`.
 
-    frame: 1-based. person: 1 is the one there large and long first. p_*: probabilities before smoothing. expression:
-    after it. face: detected, interpolated or absent; an absent face is predicted from the sound. Persons who are never
-    seen have no rows, unless nobody is.
+    frame: 1-based. time_s: [T], from the first frame. p_*: probabilities before smoothing. expression: the class after
+    smoothing. face: one of FACE_STATUSES; a frame with an absent face is predicted from the audio. Persons who are
+    never seen have no rows, unless nobody is seen: then the first person's rows are kept.
     """
-    parts = [_of_person(prediction, time_s, smoothing) for prediction in predictions]
+    parts = [_rows(prediction, time_s, smoothing) for prediction in predictions]
     seen = [part for part in parts if (part["face"] != ABSENT).any()]
-    return pd.concat(seen or parts[:1], ignore_index=True)[list(COLUMNS)]
+    return pd.concat(seen or parts[:1], ignore_index=True)[PREDICTIONS.names]
 
 
-def _of_person(prediction: Prediction, time_s: np.ndarray, smoothing: Smoothing) -> pd.DataFrame:
-    subject = read_parquet(prediction.subject, columns=["frame", "status", "xyxy_px"])
-    boxes = [[np.nan] * 4 if box is None else box for box in subject["xyxy_px"].to_pylist()]
+def _rows(prediction: PersonPrediction, time_s: np.ndarray, smoothing: Smoothing) -> pd.DataFrame:
     classes = smoothing.classes(prediction.logits, time_s)
     probabilities = softmax(prediction.logits.astype(np.float64), axis=1).astype(np.float32)
     return pd.DataFrame(
         {
-            "frame": subject["frame"].to_numpy(),
+            "frame": np.arange(1, len(time_s) + 1, dtype=np.int32),
             "time_s": time_s,
             "person": np.full(len(time_s), prediction.person, np.int32),
             **dict(zip(PROBABILITIES, probabilities.T, strict=True)),
             "expression": np.array(EXPRESSIONS, dtype=object)[classes],
-            "face": subject["status"].to_pylist(),
-            **dict(
-                zip(
-                    ("x1_px", "y1_px", "x2_px", "y2_px"),
-                    np.array(boxes, np.float32).reshape(-1, 4).T,
-                    strict=True,
-                )
-            ),
+            "face": prediction.status,
+            **dict(zip(_EDGES, prediction.xyxy_px.T, strict=True)),
         }
     )
+
+
+def summary_rows(video: str, path: str, frames: pd.DataFrame) -> list[dict]:
+    """The rows of one video in the list of predictions: one per person, or one without figures if it has no frames.
+
+    frames: the video's table. path: its file. Each row has the number of frames, the last frame's time, the share of
+    frames with a face, the most frequent expression and the share of each.
+    """
+    named = {"video": video, "file": path}
+    if frames.empty:
+        return [named | {"frames": 0}]
+    rows = []
+    for person, of_person in frames.groupby("person"):
+        share = of_person["expression"].value_counts(normalize=True)
+        rows.append(
+            named
+            | {
+                "person": person,
+                "frames": len(of_person),
+                "last_frame_s": f"{round(of_person['time_s'].max(), 3):.12g}",  # milliseconds, however late
+                "with_face": (of_person["face"] != ABSENT).mean(),
+                "most_frequent": share.idxmax(),
+            }
+            | {name: share.get(name, 0.0) for name in EXPRESSIONS}
+        )
+    return rows

@@ -1,4 +1,4 @@
-"""The card of an exported model, in the Hugging Face hub's format."""
+"""The model card of an exported model, in the format of the Hugging Face hub."""
 
 from huggingface_hub import EvalResult, ModelCardData
 
@@ -16,42 +16,44 @@ _TEXT = """---
 
 ## Use
 
-With the workflow that made it, on a folder of videos:
+With the workflow that trained it, on a folder of videos:
 
 ```
 snakemake --cores 8 predict --config predict_videos=FOLDER predict_model=THIS_FOLDER
 ```
 
-In Python, with the workflow's repository on the path:
+In Python, after `pip install .` in a checkout of the workflow:
 
 ```python
-from frame_expressions.prediction.predictor import predict_video
+from frame_expressions import Predictor
 
-frames = predict_video("clip.mp4", model="THIS_FOLDER")    # a pandas table, one row per frame
+predictor = Predictor("THIS_FOLDER")
+frames = predictor.predict("clip.mp4")    # a pandas table, one row per frame
 print(frames[["time_s", "expression"]])
 ```
 
-`visual` and `audio` are encoders in Hugging Face layout and load by themselves:
+`visual` and `audio` are encoders in Hugging Face layout. They can be loaded on their own:
 `transformers.AutoModel.from_pretrained("THIS_FOLDER/visual")`.
 
 ## How it works
 
-A face is cut out of each frame at the scales {scales}, resized to {resize_px} px, of which the middle {image_px} px
-are seen; `visual` embeds the crops, and the class tokens of a frame are averaged. `audio` embeds the sound (16 kHz,
-mono) from {half_width_s:g} s before to {half_width_s:g} s after the frame, layers {layers}. `fusion` normalises both,
-with statistics that it holds, and joins them; {smoothing}. Source: [{paper}]({paper}).
+The face is cropped from each frame at the scales {scales} and resized to {resize_px} px; the encoder sees the central
+{image_px} px. `visual` embeds the crops, and the class tokens of a frame are averaged. `audio` embeds the audio
+(16 kHz, mono) from {half_width_s:g} s before to {half_width_s:g} s after the frame (layers {layers}). `fusion`
+normalises both features with its own statistics and fuses them. {smoothing} Source: [{paper}]({paper}).
 
 ## How it was trained and scored
 
 {trained}
 
-All settings and scores are in `config.json`.
+`config.json` has all settings and scores.
 
 ## Limits
 
-It tells posed or shown expressions in the manner of its training data, not what a person feels. Its scores say nothing
-about faces, languages, cameras or sounds unlike that data. Do not use it to judge people. Weights inherit the terms of
-the data and encoders that they were trained with; most such data are for research only.
+The model recognises expressions that are shown or posed as in its training data; it does not recognise what a person
+feels. Its scores say nothing about faces, languages, cameras or recordings that differ from that data. Do not use it
+to judge people. The weights are subject to the terms of the data and encoders that they were trained with; most such
+data are for research only.
 
 ## Versions
 
@@ -60,7 +62,7 @@ the data and encoders that they were trained with; most such data are for resear
 
 
 def model_card(content: dict) -> str:
-    """README.md from what config.json holds."""
+    """The text of README.md, from the content of config.json."""
     settings, smoothing = content["settings"], content["smoothing"]
     scored = content["trained"]["smoothing"]
     data = ModelCardData(
@@ -83,16 +85,18 @@ def model_card(content: dict) -> str:
         ],
     )
     kind, window, fps = (smoothing[name] for name in ("kind", "window_frames", "windows_at_fps"))
-    unit = "frames" if fps is None else f"frames at {fps:g} a second, as long in every video"
+    unit = "frames" if fps is None else f"frames at {fps:g} fps, the same duration in every video"
     return _TEXT.format(
         data=data.to_yaml().strip(),
         summary=f"One of {len(EXPRESSIONS)} expressions ({', '.join(EXPRESSIONS)}) for every frame of a video, from "
-        "the face and the sound around it.",
+        "the face and the audio around it.",
         scales=", ".join(f"{scale:g}" for scale in settings["crops"]["scales"]),
         **settings["encoders"]["visual"],
         half_width_s=settings["audio"]["half_width_s"],
         layers=settings["features"]["audio"]["layers"],
-        smoothing="predictions are not smoothed" if kind == "none" else f"{kind} over {window} {unit} smooths them",
+        smoothing="Predictions are not smoothed."
+        if kind == "none"
+        else f"Predictions are smoothed: {kind} over {window} {unit}.",
         trained=_trained(content["trained"]),
         versions="\n".join(f"- {name} {version}" for name, version in content["versions"].items()),
         paper=PAPER,
@@ -106,12 +110,12 @@ def _trained(trained: dict) -> str:
         images = f"{found['num_train_images']:,} images"
         rows.append(("Stage I (visual encoder)", images, f"{found['val_macro_f1']:.4f}"))
     else:
-        rows.append(("Stage I (visual encoder)", "weights from elsewhere", "-"))
+        rows.append(("Stage I (visual encoder)", "imported weights", "-"))
     for fold, found in trained["fusion"].items():
         head = found["settings"]["head"]
         rows.append((f"Stage II, fold {fold}", f"head {head}", f"{found['val_macro_f1']:.4f}"))
     scores = trained["smoothing"]
-    rows.append(("the same without smoothing", "", f"{scores['macro_f1_unsmoothed']:.4f}"))
-    rows.append(("smoothed", "", f"{scores['macro_f1']:.4f}"))
-    head = "| part | trained on / as | validation macro-F1 |\n|---|---|---|\n"
+    rows.append(("all folds, not smoothed", "", f"{scores['macro_f1_unsmoothed']:.4f}"))
+    rows.append(("all folds, smoothed", "", f"{scores['macro_f1']:.4f}"))
+    head = "| part | training | validation macro-F1 |\n|---|---|---|\n"
     return head + "\n".join(f"| {' | '.join(row)} |" for row in rows)

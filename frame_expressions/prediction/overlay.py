@@ -1,21 +1,28 @@
-"""What a person sees of a prediction, drawn on a frame: boxes with labels, and all probabilities below the picture."""
+"""Predictions drawn on a frame: face boxes with labels, and a panel with all probabilities below the frame.
+
+Shapes: H, W of a frame, C classes. Frames are uint8 [H, W, 3], RGB, upright.
+"""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
+import pyarrow as pa
 from PIL import Image, ImageDraw, ImageFont
 
-from frame_expressions.artifacts.vocabulary import EXPRESSIONS
-from frame_expressions.faces.subject import INTERPOLATED
+from frame_expressions.artifacts.vocabulary import ABSENT, EXPRESSIONS, INTERPOLATED
 
+NOTICE_PX = (640, 360)
 _BACKGROUND, _TEXT, _TRACK = (24, 26, 30), (235, 235, 235), (60, 64, 72)
 
 
 @dataclass(frozen=True)
 class Shown:
-    """One person in one frame: number, box (x1, y1, x2, y2 in px, None where absent), face status, smoothed
-    expression, and probabilities [C]."""
+    """One person in one frame.
+
+    person: 1-based number. xyxy_px: the face's box, None where absent. face: its status. expression: after smoothing.
+    probabilities: [C], before smoothing.
+    """
 
     person: int
     xyxy_px: tuple[float, float, float, float] | None
@@ -25,7 +32,7 @@ class Shown:
 
 
 class Overlay:
-    """Draws frames of one size: uint8 [H, W, 3] -> uint8 [H + panel, W], both sides even."""
+    """Draws frames of one size: uint8 [H, W, 3] -> uint8 [H + panel, W, 3], both sides even."""
 
     def __init__(self, width_px: int, height_px: int, colours: Sequence[tuple[int, int, int]]):
         self._size_px = (width_px + width_px % 2, height_px)
@@ -41,11 +48,11 @@ class Overlay:
         self._line_px = max(2, round(height_px / 200))
 
     def draw(self, rgb: np.ndarray, persons: Sequence[Shown]) -> np.ndarray:
-        """The frame with every person's box, and the panel of the first person."""
+        """Draw every person's box on the frame, and the panel of the first person below it."""
         canvas = Image.new("RGB", (self._size_px[0], self._size_px[1] + self._panel_px), _BACKGROUND)
         canvas.paste(Image.fromarray(rgb))
         pen = ImageDraw.Draw(canvas)
-        for shown in reversed(persons):  # the first person's on top
+        for shown in reversed(persons):  # the first person's box on top
             if shown.xyxy_px is not None:
                 self._draw_box(pen, shown, with_number=len(persons) > 1)
         if persons:
@@ -56,13 +63,13 @@ class Overlay:
         colour = self._colour_of[shown.expression]
         x1, y1, x2, y2 = shown.xyxy_px
         width_px, height_px = self._size_px
-        # A box may reach past the frame; its line shall be seen where it leaves it.
+        # A box may reach past the frame; its outline is then drawn along the frame's edge.
         corners = [np.clip(x1, 0, width_px - 1), np.clip(y1, 0, height_px - 1)]
         corners += [max(corners[0], min(x2, width_px - 1)), max(corners[1], min(y2, height_px - 1))]
         pen.rectangle(corners, outline=colour, width=self._line_px)
         text = shown.expression if not with_number else f"{shown.person} {shown.expression}"
         if shown.face == INTERPOLATED:
-            text += " (between sightings)"
+            text += " (interpolated)"
         left, top, right, bottom = pen.textbbox((0, 0), text, font=self._font)
         pad_px = self._line_px
         x = float(np.clip(corners[0], 0, max(0, width_px - (right - left) - 2 * pad_px)))
@@ -71,7 +78,7 @@ class Overlay:
         pen.text((x + pad_px - left, y + pad_px - top), text, font=self._font, fill=_ink_on(colour))
 
     def _draw_panel(self, pen: ImageDraw.ImageDraw, shown: Shown) -> None:
-        """One bar for each expression; the smoothed one's name stands out."""
+        """One bar per expression; the name of the smoothed expression is highlighted."""
         gap_px = max(3, self._cell_px / 20)
         for number, (name, probability) in enumerate(zip(EXPRESSIONS, shown.probabilities, strict=True)):
             row, column = divmod(number, self._columns)
@@ -92,3 +99,32 @@ def _ink_on(colour: tuple[int, int, int]) -> tuple[int, int, int]:
     """Black on light colours, white on dark ones."""
     red, green, blue = colour
     return (0, 0, 0) if 0.299 * red + 0.587 * green + 0.114 * blue > 140 else (255, 255, 255)
+
+
+def persons_by_frame(table: pa.Table) -> dict[int, list[Shown]]:
+    """The persons to draw in each frame (1-based), the first person first, from the table of a video."""
+    found: dict[int, list[Shown]] = {}
+    for row in table.to_pylist():
+        xyxy_px = None if row["face"] == ABSENT else tuple(row[edge] for edge in ("x1_px", "y1_px", "x2_px", "y2_px"))
+        probabilities = np.array([row[f"p_{name}"] for name in EXPRESSIONS])
+        shown = Shown(row["person"], xyxy_px, row["face"], row["expression"], probabilities)
+        found.setdefault(row["frame"], []).append(shown)
+    return found
+
+
+def resize_to(size_px: tuple[int, int], rgb: np.ndarray, persons: list[Shown]) -> tuple[np.ndarray, list[Shown]]:
+    """Resize a frame and its boxes to a width and height: a stream may change its size, an overlay video may not."""
+    stored_px = rgb.shape[1::-1]
+    if stored_px == size_px:
+        return rgb, persons
+    factor = np.tile(np.divide(size_px, stored_px), 2)
+    boxes = [None if shown.xyxy_px is None else tuple((shown.xyxy_px * factor).tolist()) for shown in persons]
+    moved = [replace(shown, xyxy_px=box) for shown, box in zip(persons, boxes, strict=True)]
+    return np.asarray(Image.fromarray(rgb).resize(size_px)), moved
+
+
+def draw_notice(text: str) -> np.ndarray:
+    """A frame of NOTICE_PX that shows a few lines of text."""
+    canvas = Image.new("RGB", NOTICE_PX, _BACKGROUND)
+    ImageDraw.Draw(canvas).multiline_text((20, 20), text, font=ImageFont.load_default(18), fill=_TEXT)
+    return np.asarray(canvas)

@@ -1,34 +1,185 @@
-"""One video, one call: what the workflow predicts for it, without Snakemake."""
+"""Predict videos with an exported model, without Snakemake; the results equal the workflow's to the last bit.
 
+Shapes: T frames of a video, N audio samples, D features of one modality, C classes.
+"""
+
+import logging
 import tempfile
+from collections.abc import Iterator
+from contextlib import closing
+from functools import partial
+from itertools import islice
 from pathlib import Path
 
+import numpy as np
 import pandas as pd
-import yaml
+import torch
 
-from frame_expressions.artifacts.logits import mean_logits
-from frame_expressions.media.audio_windows import AudioWindowSettings
-from frame_expressions.media.frame_images import FrameSettings
+from frame_expressions.artifacts.vocabulary import AUDIBLE, NO_AUDIO, SILENT
+from frame_expressions.encoders.audio import AudioEncoder, chunks, single_windows, window_means
+from frame_expressions.encoders.loading import load_encoder, load_feature_extractor
+from frame_expressions.encoders.visual import VisualEncoder, add_by_row
+from frame_expressions.faces.boxes import FaceTable
+from frame_expressions.faces.crops import CropSettings, crop_at_scales
+from frame_expressions.faces.detectors import Detector, make_detector
+from frame_expressions.faces.person_spec import parse_person_spec
+from frame_expressions.faces.subject import find_subject
+from frame_expressions.faces.tracking import SubjectSettings
+from frame_expressions.fusion.inference import fill_from_nearest, predict_logits
+from frame_expressions.fusion.model import FusionModel
+from frame_expressions.media.audio import SAMPLE_RATE, UndecodableAudio, decode_audio
+from frame_expressions.media.audio_windows import AudioWindowSettings, audio_windows
+from frame_expressions.media.child_process import decode_in_child
 from frame_expressions.media.limits import Limits
-from frame_expressions.media.timeline import read_times
+from frame_expressions.media.timeline import duration_s
+from frame_expressions.media.video import read_frames, read_video, start_time_s
+from frame_expressions.networks.device import DTYPES, start_torch
+from frame_expressions.prediction.default_config import default_config
 from frame_expressions.prediction.exported_model import ExportedModel
-from frame_expressions.prediction.frame_table import Prediction, predictions_table
+from frame_expressions.prediction.frame_table import PersonPrediction, predictions_table
+from frame_expressions.runtime.errors import InputError, MediaError
 from frame_expressions.smoothing.smoothing import Smoothing
-from workflow_scripts import (
-    crop_faces,
-    detect_faces,
-    dump_audio_features,
-    dump_visual_features,
-    extract_frames,
-    predict_logits,
-    resample_audio,
-    select_subject,
-    window_audio,
-)
 
-CONFIG = Path(__file__).parents[2] / "config.yaml"
 SCRFD_MIN_SIDE_PX = 30
-"""What the method asks of SCRFD; the configuration has the cascade's, which takes smaller things for faces."""
+"""The smallest face that the method takes from SCRFD; config.yaml has the cascade's 90 px, since the cascade takes
+smaller structures for faces."""
+
+
+class Predictor:
+    """An exported model, loaded once, that predicts any number of videos, one at a time.
+
+    model: a folder that export_model wrote.
+    detector: an SCRFD .onnx file, or the folder of an InsightFace model pack; both need the package's extra
+        `insightface`. None takes the cascade that scikit-image ships, which finds frontal faces only.
+    min_side_px: smallest side of a face box. None takes SCRFD_MIN_SIDE_PX with a detector of your own, else the
+        value of config.yaml (90).
+    device: auto (a GPU if there is one), cpu or cuda; for the encoders.
+    num_threads: threads of each step.
+
+    Raises InputError for a model or detector that cannot be read.
+    """
+
+    def __init__(
+        self,
+        model: Path | str,
+        detector: Path | str | None = None,
+        min_side_px: float | None = None,
+        device: str = "auto",
+        num_threads: int = 1,
+    ):
+        exported = ExportedModel.read(Path(model))
+        config = default_config()
+        exported.configure(config)
+        self._config = config
+        self._limits = Limits(**config["execution"]["limits"])
+        self._following = SubjectSettings(**config["subject"])
+        self._cropping = CropSettings(**config["crops"])
+        self._num_threads = num_threads
+        self._detector = _load_detector(config["detector"], detector, min_side_px, num_threads)
+        self._visual = _load_visual(exported.folder / "visual", config, device, num_threads)
+        self._audio = _load_audio(exported.folder / "audio", config["features"]["audio"], device, num_threads)
+        self._fusion = [FusionModel.load(path) for path in exported.fusion]
+        self._smoothing = Smoothing(**exported.smoothing)
+
+    def predict(self, video: Path | str, person: str = "auto") -> pd.DataFrame:
+        """The expression of one person in every frame: the columns of `schemas.PREDICTIONS`.
+
+        person: whom to predict; auto is the main person. `person_spec.parse_person_spec` lists the other choices.
+        Raises InputError for a `person` that cannot be followed and MediaError for a video that cannot be decoded.
+        """
+        try:
+            parse_person_spec(person)
+        except InputError as error:
+            raise InputError(f"person: {error.what}", error.remedy) from error
+        video = Path(video)
+        torch.set_num_threads(self._num_threads)  # sums depend on it in their last bits
+        time_s = self._frame_times(video)
+        subject = find_subject(self._find_faces(video, len(time_s)), time_s, person, [], self._following)
+        logits = self._logits(*self._embed_crops(video, subject.xyxy_px), *self._embed_audio(video, time_s))
+        prediction = PersonPrediction(1, logits, subject.xyxy_px, subject.status)
+        return predictions_table([prediction], time_s, self._smoothing)
+
+    def _frame_times(self, video: Path) -> np.ndarray:
+        """Time of every frame, float64 [T]; a child process decodes, which may crash or hang without harm."""
+        if not video.is_file():
+            raise MediaError(f"{video} is missing or is not a file", "correct the path")
+        with closing(decode_in_child(partial(_times, video, self._limits), video, self._limits)) as times:
+            return np.fromiter(times, np.float64)
+
+    def _find_faces(self, video: Path, num_frames: int) -> FaceTable:
+        found = [self._detector.detect(frame.rgb) for frame in read_frames(video, num_frames)]
+        embeddings = [faces.embedding for faces in found if faces.embedding is not None]
+        return FaceTable(
+            frame=np.repeat(np.arange(1, num_frames + 1, dtype=np.int32), [len(faces) for faces in found]),
+            xyxy_px=np.concatenate([faces.xyxy_px for faces in found]),
+            embedding=np.concatenate(embeddings) if embeddings else None,
+        )
+
+    def _embed_crops(self, video: Path, xyxy_px: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        """Visual features, float16 [T, D], 0 without a face, and presence, bool [T]."""
+        present = ~np.isnan(xyxy_px[:, 0])
+        jpegs = self._crops(video, xyxy_px, present)
+        batch_size = self._config["features"]["visual"]["batch_size"]
+        batches = iter(lambda: list(islice(jpegs, batch_size)), [])
+        count = len(self._cropping.scales)
+        rows = np.repeat(np.flatnonzero(present), count)  # of each crop
+        values = np.zeros((len(present), self._visual.encoder.config.hidden_size), np.float32)
+        done = 0
+        for tokens in self._visual.embed(batches, self._num_threads):
+            add_by_row(values, tokens, rows[done : done + len(tokens)])
+            done += len(tokens)
+        values /= np.where(present, count, 1)[:, None]
+        return _half(values, "visual"), present
+
+    def _crops(self, video: Path, xyxy_px: np.ndarray, present: np.ndarray) -> Iterator[bytes]:
+        """The crops as JPEG, by frame and within a frame by scale; a video without faces is not opened."""
+        size_px = self._config["encoders"]["visual"]["resize_px"]
+        for frame in read_frames(video, len(present)) if present.any() else ():
+            if present[frame.number - 1]:
+                crops = crop_at_scales(frame.rgb, xyxy_px[frame.number - 1], self._cropping, size_px)
+                yield from (crop.jpeg for crop in crops)
+
+    def _embed_audio(self, video: Path, time_s: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        """Audio features, float16 [T, D], 0 where a window is silent, and presence, bool [T]."""
+        settings = self._config["features"]["audio"]
+        samples, state = self._samples(video, time_s)
+        bounds, _, audible = audio_windows(time_s, samples, SAMPLE_RATE, AudioWindowSettings(**self._config["audio"]))
+        audible &= state == AUDIBLE
+        rows = np.flatnonzero(audible)
+        if settings["mode"] == "chunked":
+            pieces = chunks(samples, bounds[rows], rows, round(settings["chunk_s"] * SAMPLE_RATE))
+        else:
+            pieces = single_windows(samples, bounds[rows], rows)
+        values = window_means(self._audio, pieces, len(time_s), self._num_threads)
+        return _half(values, "audio"), audible
+
+    def _samples(self, video: Path, time_s: np.ndarray) -> tuple[np.ndarray, str]:
+        """The video's audio, float32 [N], as long as its timeline, and its state, one of AUDIO_STATES."""
+        num_samples = max(1, round(duration_s(time_s) * SAMPLE_RATE))
+        with tempfile.TemporaryFile() as decoded:
+            try:
+                num_decoded = decode_audio(video, start_time_s(video), num_samples, decoded, self._limits)
+            except UndecodableAudio as error:
+                logging.warning("%s", error)
+                num_decoded = 0
+                decoded.truncate(0)
+            decoded.truncate(2 * num_samples)  # pads with zeros where less was decoded
+            samples = np.array(np.memmap(decoded, np.int16, "r", shape=(num_samples,)))
+        state = NO_AUDIO if num_decoded == 0 else AUDIBLE if samples.any() else SILENT
+        return samples.astype(np.float32) / 32768, state
+
+    def _logits(
+        self, visual: np.ndarray, visual_present: np.ndarray, audio: np.ndarray, audio_present: np.ndarray
+    ) -> np.ndarray:
+        """Mean logits of the fusion models, float64 [T, C]."""
+        total = 0.0
+        for model in self._fusion:
+            predicted = predict_logits(model, visual, audio, visual_present, audio_present)
+            filled = fill_from_nearest(predicted, visual_present | audio_present)
+            total = total + filled.astype(np.float64) / len(self._fusion)
+        if not np.isfinite(total).all():
+            raise InputError("The logits of the fusion models are not finite", "export the model again")
+        return total
 
 
 def predict_video(
@@ -41,93 +192,45 @@ def predict_video(
     device: str = "auto",
     num_threads: int = 1,
 ) -> pd.DataFrame:
-    """The main person's expression in every frame: the columns of `predictions.COLUMNS`.
+    """Load a model and predict one video; `Predictor` explains the arguments and keeps the model for more videos."""
+    return Predictor(model, detector, min_side_px, device, num_threads).predict(video, person)
 
-    model: a folder that export_model made. detector: an SCRFD .onnx file, or the folder of an InsightFace pack; None
-    is the cascade that comes along, for faces that look ahead. min_side_px: least side of a face box; None is
-    SCRFD_MIN_SIDE_PX with a detector of your own, and what config.yaml says (90) without. person: see `faces.wanted`.
-    Raises InputError for a video or model that cannot be read.
-    """
-    config = yaml.safe_load(CONFIG.read_text())
-    exported = ExportedModel.read(Path(model))
-    exported.configure(config)
-    refusing = {"on_bad_video": "stop", "limits": Limits(**config["execution"]["limits"])}
-    compute = {"device": device, "num_threads": num_threads}
-    with tempfile.TemporaryDirectory() as folder:
-        made = {name: Path(folder) / name for name in ("timeline", "frames", "faces", "crops", "windows")}
-        subject, audio = Path(folder) / "main.parquet", Path(folder) / "audio.flac"
-        name, video = "main", Path(video)
-        extract_frames.run(
-            video=video,
-            timeline=made["timeline"],
-            frames=made["frames"],
-            settings=FrameSettings(**config["frames"] | {"images": "none"}),
-            **refusing,
-        )
-        kind = "cascade" if detector is None else "insightface"
-        if min_side_px is None:
-            min_side_px = config["detector"]["min_side_px"] if detector is None else SCRFD_MIN_SIDE_PX
-        detect_faces.run(
-            videos=[video],
-            timelines=[made["timeline"]],
-            faces=[made["faces"]],
-            detector=kind,
-            settings=config["detector"][kind],
-            model=None if detector is None else Path(detector),
-            min_side_px=min_side_px,
-            num_threads=num_threads,
-        )
-        following = {key: value for key, value in config["subject"].items() if key != "overrides"}
-        select_subject.run(
-            faces=made["faces"], timeline=made["timeline"], subject=subject, person=person, overrides=[], **following
-        )
-        crop_faces.run(
-            video=video,
-            subject=subject,
-            crops=made["crops"],
-            **config["crops"],
-            size_px=config["encoders"]["visual"]["resize_px"],
-            num_threads=num_threads,
-        )
-        resample_audio.run(video=video, timeline=made["timeline"], audio=audio, **refusing)
-        window_audio.run(
-            audio=audio,
-            timeline=made["timeline"],
-            windows=made["windows"],
-            settings=AudioWindowSettings(**config["audio"]),
-        )
-        pairs = {kind: (Path(folder) / f"{kind}.npy", Path(folder) / f"{kind}.index") for kind in ("visual", "audio")}
-        dump_visual_features.run(
-            encoder=exported.folder / "visual",
-            tracks=[name],
-            crops=[made["crops"]],
-            subjects=[subject],
-            features=pairs["visual"][0],
-            index=pairs["visual"][1],
-            scales=config["crops"]["scales"],
-            image_px=config["encoders"]["visual"]["image_px"],
-            **config["features"]["visual"],
-            **compute,
-        )
-        dump_audio_features.run(
-            encoder=exported.folder / "audio",
-            tracks=[name],
-            audio=[audio],
-            windows=[made["windows"]],
-            features=pairs["audio"][0],
-            index=pairs["audio"][1],
-            **config["features"]["audio"],
-            **compute,
-        )
-        logits = [Path(folder) / f"{path.stem}.logits" for path in exported.fusion]
-        for weights, path in zip(exported.fusion, logits, strict=True):
-            predict_logits.run(
-                tracks=[{"track": name, "split": "test", "annotation": "", "label": ""}],
-                visual=[pairs["visual"]],
-                audio=[pairs["audio"]],
-                model=weights,
-                logits=path,
-                num_threads=num_threads,
-            )
-        prediction = Prediction(1, mean_logits(logits)[name], subject)
-        return predictions_table([prediction], read_times(made["timeline"]), Smoothing(**exported.smoothing))
+
+def _load_detector(config: dict, model: Path | str | None, min_side_px: float | None, num_threads: int) -> Detector:
+    name, smallest_px = ("cascade", config["min_side_px"]) if model is None else ("insightface", SCRFD_MIN_SIDE_PX)
+    settings = {key: value for key, value in config[name].items() if key != "model"}
+    settings["min_side_px"] = smallest_px if min_side_px is None else min_side_px
+    return make_detector(name, settings, None if model is None else Path(model), num_threads)
+
+
+def _load_visual(folder: Path, config: dict, device: str, num_threads: int) -> VisualEncoder:
+    dtype = config["features"]["visual"]["dtype"]
+    return VisualEncoder(
+        encoder=load_encoder(folder),
+        image_px=config["encoders"]["visual"]["image_px"],
+        device=start_torch(device, num_threads, dtype),
+        dtype=DTYPES[dtype],
+    )
+
+
+def _load_audio(folder: Path, settings: dict, device: str, num_threads: int) -> AudioEncoder:
+    return AudioEncoder(
+        encoder=load_encoder(folder),
+        feature_extractor=load_feature_extractor(folder) if settings["normalise"] else None,
+        layers=settings["layers"],
+        device=start_torch(device, num_threads, settings["dtype"]),
+        dtype=DTYPES[settings["dtype"]],
+    )
+
+
+def _times(video: Path, limits: Limits) -> Iterator[float]:
+    return (frame.time_s for frame in read_video(video, limits))
+
+
+def _half(features: np.ndarray, modality: str) -> np.ndarray:
+    """Features as the workflow stores them, float16; InputError where one is not finite or too large."""
+    with np.errstate(over="ignore"):  # an overflow is refused below
+        half = features.astype(np.float16)
+    if not np.isfinite(half).all():
+        raise InputError(f"The {modality} encoder's features are not finite", "check the model's weights")
+    return half

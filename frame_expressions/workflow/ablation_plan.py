@@ -1,4 +1,4 @@
-"""The paper's comparisons: which configurations are trained, and where the artifacts that they need lie.
+"""The paper's comparisons: the configurations that are trained, and the paths of their artifacts.
 
 A configuration differs from the method in one thing. What it does not change it takes from the method, and the
 method's first run is the main chain's own. Only the standard library is imported, since every reading of the
@@ -69,7 +69,7 @@ class Ablation:
         return self._fusion | {"head": self.configurations[name].head, "training": training}
 
     def scales(self, name: str) -> list[float]:
-        """The crop scales that a name stands for."""
+        """The crop scales of that name."""
         return self._scales if name == ALL_SCALES else [self._scale_of[name]]
 
     def backbone(self, stage1: str, run: int | str) -> str:

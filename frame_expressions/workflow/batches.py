@@ -14,7 +14,7 @@ def name_number(name: str) -> int:
 def divide_into_batches(splits_of: dict[str, set[str]], videos_per_batch: int) -> dict[str, list[str]]:
     """Videos of the same splits in order of their names, cut into batches that are named after their first video.
 
-    splits_of: by video, the splits of its tracks. A cut lies before every video whose name's hash is a multiple of
+    splits_of: by video, the splits of its tracks. There is a cut before every video whose name's hash is a multiple of
     `videos_per_batch`, and after twice as many. So a further video changes the batch that it falls into and not how
     the rest of the corpus is cut, and a further test video changes no batch that the training reads.
     """

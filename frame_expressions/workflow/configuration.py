@@ -133,7 +133,7 @@ def _rewritten(place: str, value: object, wanted: list[str]) -> str:
 
 
 def _check_texts(place: str, value: object) -> None:
-    """Every text of the configuration may be a path that becomes a rule's input."""
+    """Any text in the configuration may be a path, which becomes a rule's input."""
     parts = value.items() if isinstance(value, dict) else enumerate(value) if isinstance(value, list) else ()
     for key, part in parts:
         _check_texts(f"{place}.{key}" if place else str(key), part)
@@ -142,7 +142,7 @@ def _check_texts(place: str, value: object) -> None:
 
 
 def _check_stage1(stage1: dict) -> None:
-    """Numbers that have to fit each other."""
+    """Numbers that must be consistent with each other."""
     batch_size, num_processes = stage1["training"]["batch_size"], stage1["num_processes"]
     if batch_size % num_processes:
         raise InputError(
@@ -155,13 +155,13 @@ def _check_stage1(stage1: dict) -> None:
     top_k, num_experts = stage1["moe"]["top_k"], stage1["moe"]["num_experts"]
     if top_k is not None and top_k > num_experts:
         raise InputError(
-            f"configuration: stage1.moe.top_k: no image can go to {top_k} of {num_experts} experts",
+            f"configuration: stage1.moe.top_k: an image cannot be sent to {top_k} of {num_experts} experts",
             "choose at most stage1.moe.num_experts, or null for all",
         )
 
 
 def _check_sizes(config: dict) -> None:
-    """Sizes that have to fit each other."""
+    """Sizes that must be consistent with each other."""
     visual = config["encoders"]["visual"]
     if visual["image_px"] > visual["resize_px"]:
         raise InputError(
@@ -180,8 +180,8 @@ def _check_num_fused(config: dict, head: str) -> None:
     if num_fused % CROSS_ATTENTION_HEADS:
         raise InputError(
             (
-                f"configuration: fusion.head_settings.num_fused: {num_fused} is no multiple of "
+                f"configuration: fusion.head_settings.num_fused: {num_fused} is not a multiple of "
                 f"{CROSS_ATTENTION_HEADS}, which {head} needs"
             ),
-            "choose one that is",
+            "choose a multiple",
         )

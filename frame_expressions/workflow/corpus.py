@@ -246,7 +246,7 @@ def read_corpus(config: dict) -> Corpus:
 
 
 def scan_corpus(config: dict) -> tuple[Corpus, list[Problem]]:
-    """The corpus as far as it is there, and all that is missing or ambiguous."""
+    """The corpus as far as it can be read, and everything that is missing or ambiguous in it."""
     problems: list[Problem] = []
     corpus = _corpus(config, [], None)
     with collecting(problems):

@@ -1,6 +1,6 @@
-"""What a job asks of a scheduler: a base, more where its input is large, and more again after an attempt that failed.
+"""The resources that a job requests: a base, more for a larger input, and more after each failed attempt.
 
-Snakemake asks before each attempt; an input that is not made yet counts nothing in a dry run.
+Snakemake evaluates them before each attempt; in a dry run, an input that does not exist yet counts as 0.
 """
 
 import math
@@ -36,7 +36,7 @@ def _amount(base: float, input, per_mb: dict[str, float]) -> int:
 
 
 def _size_mb(paths: str | Iterable[str]) -> float:
-    """Size of files and of the files in folders; what is not there has none."""
+    """Size of files and of the files in folders; missing ones count 0."""
     size = 0
     for path in [paths] if isinstance(paths, str) else paths:
         if getattr(path, "is_storage", False):

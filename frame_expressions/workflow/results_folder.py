@@ -1,6 +1,6 @@
-"""Whether a run may write into the folder of results: it is writable, and does not hold another corpus's.
+"""Whether a run may write into the results folder: it is writable and has no results of another corpus.
 
-Light on purpose, since every reading of the Snakefile imports it.
+Imported whenever the Snakefile is parsed, so it must not import pyarrow, pandas or torch.
 """
 
 import os
@@ -19,9 +19,7 @@ def check_results(results: Path, videos: Iterable[str]) -> None:
     demonstration's.
     """
     if results.exists() and not os.access(results, os.W_OK):
-        raise InputError(
-            f"{results} cannot be written to", "give yourself the right to, or make it a link to a folder that can be"
-        )
+        raise InputError(f"{results} is not writable", "fix its permissions, or make it a link to a writable folder")
     table = results / "corpus/tracks.tsv"
     if not table.is_file():
         return

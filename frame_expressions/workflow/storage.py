@@ -1,4 +1,4 @@
-"""Which inputs stay on this machine where a store keeps the results (docs/clusters.md): those that users give."""
+"""Which inputs stay on this machine when results are kept in a store (docs/clusters.md): those that users give."""
 
 from snakemake.io import local
 
@@ -6,5 +6,5 @@ from frame_expressions.workflow.input_files import is_made
 
 
 def local_if_given(files: list[str]) -> list[str]:
-    """Weights as a rule's input: read where they lie if a user gives them, and from the store if a rule makes them."""
+    """Weights as a rule's input: read from this machine if a user gives them, from the store if a rule makes them."""
     return [path if is_made(path) else local(path) for path in files]

@@ -199,7 +199,7 @@ def _check_sound(clip: Clip, files: Files, found: Found) -> None:
         for slip_s, where in ((middle_s - time_s[frame - 1], "audio/"), (in_window_s, "audio_windows/")):
             found.beep_slip_s = max(found.beep_slip_s, abs(slip_s))
             found.expect(abs(slip_s) <= LARGEST_BEEP_SLIP_S, f"{where} has frame {frame}'s beep {slip_s:+.4f} s off")
-        found.expect(bool(audible[frame - 1]), f"frame {frame} has no sound")
+        found.expect(bool(audible[frame - 1]), f"frame {frame} has no audio")
 
 
 def _check_rows(track: str, found: Found, numbers: dict[int, int | str], num_frames: int) -> None:

@@ -8,8 +8,9 @@ import torch
 
 from frame_expressions.artifacts.parquet import read_parquet
 from frame_expressions.artifacts.text import write_json
+from frame_expressions.encoders.audio import AudioFeatureSettings
 from frame_expressions.encoders.loading import load_encoder, random_encoder, save_encoder
-from frame_expressions.encoders.visual import VisualEncoder
+from frame_expressions.encoders.visual import VisualEncoder, VisualFeatureSettings
 from tests.alignment.chain import SCALES, Files, Found
 from workflow_scripts import dump_audio_features, dump_visual_features
 
@@ -51,10 +52,7 @@ def _check_visual(tracks: Sequence[tuple[Files, Found]], folder: Path) -> None:
         subjects=[files.subjects for files, _ in tracks],
         features=npy,
         index=index,
-        scales=SCALES,
-        image_px=IMAGE_PX,
-        batch_size=64,
-        dtype="float32",
+        settings=VisualFeatureSettings(scales=SCALES, image_px=IMAGE_PX, batch_size=64, dtype="float32"),
         device="cpu",
         num_threads=1,
     )
@@ -88,11 +86,7 @@ def _check_audio(tracks: Sequence[tuple[Files, Found]], folder: Path) -> None:
         windows=[files.audio_windows for files, _ in tracks],
         features=npy,
         index=index,
-        layers="last2",
-        normalise=True,
-        mode="chunked",
-        chunk_s=20,
-        dtype="float32",
+        settings=AudioFeatureSettings(layers="last2", normalise=True, mode="chunked", chunk_s=20, dtype="float32"),
         device="cpu",
         num_threads=1,
     )

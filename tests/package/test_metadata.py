@@ -50,11 +50,7 @@ def _imported() -> set[str]:
                 modules.update(alias.name for alias in node.names)
             elif isinstance(node, ast.ImportFrom):
                 modules.add(node.module)
-    return (
-        {module.split(".")[0] for module in modules}
-        - set(sys.stdlib_module_names)
-        - {"frame_expressions", "workflow_scripts"}
-    )
+    return {module.split(".")[0] for module in modules} - set(sys.stdlib_module_names) - {"frame_expressions"}
 
 
 @pytest.mark.parametrize("requirement", REQUIREMENTS, ids=str)

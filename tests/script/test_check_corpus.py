@@ -68,7 +68,7 @@ def test_every_fault_is_in_the_table_once_errors_first(corpus, tmp_path):
     config["stage1"]["image_sets"][0]["root"] = "nowhere.csv"
     table, sentence = check(config, tmp_path)
     errors = table[table["severity"] == "error"]
-    assert sentence.startswith(f"{len(errors)} errors keep submission from running")
+    assert sentence.startswith(f"submission cannot run because of {len(errors)} errors")
     assert table["severity"].is_monotonic_increasing
     found = [
         (track, "|".join(text.split()[:4])) for track, text in zip(errors["track"], errors["problem"], strict=True)
@@ -100,7 +100,7 @@ def test_every_fault_is_in_the_table_once_errors_first(corpus, tmp_path):
 def test_a_list_of_images_with_a_fault_is_an_error_unless_stage1_is_skipped(corpus, tmp_path, text, said):
     (tmp_path / "images.csv").write_text(text)
     table, sentence = check(corpus[1], tmp_path)
-    assert sentence.startswith("1 errors") and said in table.at[0, "problem"]
+    assert sentence.startswith("submission cannot run because of 1 errors") and said in table.at[0, "problem"]
     corpus[1]["imported"]["backbone"] = str(tmp_path / "images.csv")
     assert check(corpus[1], tmp_path)[1] == ""
 
@@ -121,14 +121,14 @@ def test_a_link_to_nowhere_is_an_error(corpus, tmp_path):
     (root / "batch1/3.mp4").unlink()
     (root / "batch1/3.mp4").symlink_to(tmp_path / "disk/3.mp4")
     table, sentence = check(config, tmp_path)
-    assert sentence.startswith("1 errors keep submission from running")
+    assert sentence.startswith("submission cannot run because of 1 errors")
     assert table.at[0, "problem"] == f"The video {root / 'batch1/3.mp4'} does not exist"
 
 
 def test_a_folder_that_is_not_there(corpus, tmp_path):
     corpus[1]["corpus"]["root"] = str(tmp_path / "nowhere")
     table, sentence = check(corpus[1], tmp_path)
-    assert sentence.startswith("1 errors keep") and len(table) == 1
+    assert sentence.startswith("submission cannot run because of 1 errors") and len(table) == 1
     assert table.at[0, "problem"] == f"corpus.root: {tmp_path / 'nowhere'} does not exist"
 
 

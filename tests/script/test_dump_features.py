@@ -5,8 +5,10 @@ import pytest
 from frame_expressions.artifacts.parquet import read_parquet
 from frame_expressions.artifacts.provenance import provenance_of
 from frame_expressions.artifacts.text import write_json
+from frame_expressions.encoders.audio import AudioFeatureSettings
 from frame_expressions.encoders.loading import load_encoder, random_encoder, save_encoder
 from frame_expressions.encoders.preprocessing import decode, to_input
+from frame_expressions.encoders.visual import VisualFeatureSettings
 from frame_expressions.media.audio import SAMPLE_RATE, write_audio
 from workflow_scripts import dump_audio_features, dump_visual_features
 
@@ -30,9 +32,9 @@ def _cls(encoder, jpegs):
         return encoder(pixel_values=to_input(pixels, 28)).last_hidden_state[:, 0].numpy()
 
 
-def _dump(tmp_path, encoder, jpeg, table, scales, **changes):
+def _dump(tmp_path, encoder, jpeg, table, scales, num_threads=1, **changes):
     """Shard of a track with gaps, a skipped video's, and one seen at one scale only: (frame, scale, padded, colour)."""
-    settings = {"image_px": 28, "batch_size": 2, "dtype": "float32", "num_threads": 1} | changes
+    settings = {"image_px": 28, "batch_size": 2, "dtype": "float32"} | changes
     crops = {
         "a": [(1, 0.9, 0.0, "red"), (1, 1.5, 0.2, "green"), (3, 1.5, 0.4, "blue")],
         "skipped": [],
@@ -61,9 +63,9 @@ def _dump(tmp_path, encoder, jpeg, table, scales, **changes):
         subjects=subjects,
         features=tmp_path / "train-000.npy",
         index=tmp_path / "train-000.parquet",
-        scales=scales,
+        settings=VisualFeatureSettings(scales=scales, **settings),
         device="cpu",
-        **settings,
+        num_threads=num_threads,
     )
 
 
@@ -156,9 +158,9 @@ def _dump_audio(tmp_path, table, **changes):
         windows=[table("wa", windows), table("wb", silent)],
         features=tmp_path / "test-000.npy",
         index=tmp_path / "test-000.parquet",
+        settings=AudioFeatureSettings(**settings),
         device="cpu",
         num_threads=1,
-        **settings,
     )
     return read_parquet(tmp_path / "test-000.parquet").to_pydict(), np.load(tmp_path / "test-000.npy")
 

@@ -16,7 +16,7 @@ from frame_expressions.prediction.exported_model import ExportedModel, settings_
 from frame_expressions.prediction.predictor import predict_video
 from tests.conftest import ROOT
 from tests.media import make_video
-from tests.unit.encoders.test_encoders import SPEECH
+from tests.unit.encoders.test_encoders import WAV2VEC2
 from workflow_scripts import export_model
 
 
@@ -68,7 +68,7 @@ def test_the_card_is_one_that_the_hub_reads(parts):
     card = ModelCard.load(parts["model"] / "README.md")
     (result,) = card.data.eval_results
     assert (result.metric_type, result.metric_value) == ("f1", 0.5)
-    for said in ("1,234 images", "0.7500", "0.3750", "0.2500", "predict_video("):
+    for said in ("1,234 images", "0.7500", "0.3750", "0.2500", "Predictor("):
         assert said in card.text
 
 
@@ -84,7 +84,7 @@ def test_the_encoder_and_its_processor_load_with_transformers_alone(parts, jpeg)
 
 def test_weights_from_elsewhere_need_no_report(parts):
     export_model.run(**parts | {"stage1": None, "scores": {}})
-    assert "weights from elsewhere" in (parts["model"] / "README.md").read_text()
+    assert "imported weights" in (parts["model"] / "README.md").read_text()
 
 
 def test_exporting_twice_gives_the_same_bytes(parts, tmp_path):
@@ -96,7 +96,7 @@ def test_exporting_twice_gives_the_same_bytes(parts, tmp_path):
 
 def test_one_call_predicts_with_a_detector_of_ones_own(parts, shared, tmp_path):
     """A face of 60 to 88 px: smaller than the demonstration's cascade is asked for."""
-    save_encoder(random_encoder(SPEECH | {"hidden_size": 8}, seed=0), tmp_path / "audio")
+    save_encoder(random_encoder(WAV2VEC2 | {"hidden_size": 8}, seed=0), tmp_path / "audio")
     export_model.run(**parts | {"audio": tmp_path / "audio"})
     rgb = next(read_video(shared / "media/faces/single_face.mp4")).rgb
     small = np.asarray(Image.fromarray(rgb).resize((256, 144)))

@@ -63,7 +63,7 @@ def test_missing_and_empty_videos(tmp_path, corpus):
 
 def test_template_must_belong_to_the_corpus(tmp_path, corpus):
     (tmp_path / "t.txt").write_text("t/00001.jpg,0\nc/00001.jpg,0\n")
-    with pytest.raises(InputError, match="asks for c, which is no test track"):
+    with pytest.raises(InputError, match="asks for c, which is not a test track"):
         index(corpus, tmp_path)
 
 

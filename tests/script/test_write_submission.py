@@ -153,7 +153,7 @@ def test_only_skipped_videos_give_neutral(submit, tmp_path):
 
 
 def test_what_does_not_belong_together_is_refused(submit, tmp_path):
-    with pytest.raises(InputError, match="asks for z, which is no test track"):
+    with pytest.raises(InputError, match="asks for z, which is not a test track"):
         submit(["z/00001.jpg"])
     with pytest.raises(InputError, match="a has 10 rows but its video has 6 frames"):
         submit(rows_of("a", 10))

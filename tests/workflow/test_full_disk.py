@@ -45,7 +45,7 @@ def test_a_full_or_read_only_disk_stops_a_run_which_goes_on_once_that_is_mended(
     assert "no space is left on the disk (" in stopped()
     filler.unlink()
     subprocess.run(["mount", "-o", "remount,ro", results], check=True)
-    assert "results cannot be written to; give yourself the right to" in stopped()
+    assert "results is not writable; fix its permissions, or" in stopped()
     subprocess.run(["mount", "-o", "remount,rw", results], check=True)
     project.run(*COMMAND)
     assert project.differing(expected) == []

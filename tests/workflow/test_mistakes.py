@@ -71,7 +71,7 @@ def test_a_number_in_the_place_of_a_list(project):
 
 def test_a_width_that_only_a_head_of_the_ablation_cannot_have(project):
     overlay = _overlay(project, {"fusion": {"head_settings": {"num_fused": 100}}})
-    sentence = "num_fused: 100 is no multiple of 8, which the ablation's head cross_attention needs"
+    sentence = "num_fused: 100 is not a multiple of 8, which the ablation's head cross_attention needs"
     _refused(project, sentence, "-n", *overlay, target="ablation")
     assert "Job stats" in project.run("-n", "submission", *overlay)
 

@@ -96,7 +96,7 @@ def test_macro_f1_by_hand():
 
 
 def test_nothing_to_score_is_refused():
-    with pytest.raises(InputError, match="no labelled frame"):
+    with pytest.raises(InputError, match="No frame is labelled"):
         macro_f1(np.array([-1, -1]), np.array([0, 1]))
 
 

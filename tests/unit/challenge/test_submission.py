@@ -125,7 +125,7 @@ def test_files_per_track_hold_the_same_classes(tmp_path):
     assert read_annotation(folder / "b.txt").tolist() == [0, 7]
     assert write_track_files(path, folder) == 2  # once more onto its own files
     (folder / "old.txt").touch()
-    with pytest.raises(InputError, match=r"holds old\.txt, which is no track of"):
+    with pytest.raises(InputError, match=r"holds old\.txt, which is not a track of"):
         write_track_files(path, folder)
 
 

@@ -55,7 +55,7 @@ def table_of(tracks, template=None, on_bad_video="stop"):
 
 
 def sentences(problems, severity):
-    return [problem.what for problem in problems if problem.severity == severity and "has no sound" not in problem.what]
+    return [problem.what for problem in problems if problem.severity == severity and "has no audio" not in problem.what]
 
 
 def test_rows_and_classes_are_counted(corpus, template):
@@ -85,10 +85,10 @@ def test_a_template_may_ask_for_some_frames_only(corpus, template):
     [
         (97, [], []),  # three are usual
         (103, [], []),
-        (96, [], ["Track a has 96 rows, but its video 100 pictures (by its packets)"]),
-        (104, [], ["Track a has 104 rows, but its video 100 pictures (by its packets)"]),
-        (94, ["Track a has 94 rows, but its video 100 pictures (decoded)"], []),
-        (106, ["Track a has 106 rows, but its video 100 pictures (decoded)"], []),
+        (96, [], ["Track a has 96 rows, but its video has 100 frames (by its packets)"]),
+        (104, [], ["Track a has 104 rows, but its video has 100 frames (by its packets)"]),
+        (94, ["Track a has 94 rows, but its video has 100 frames (decoded)"], []),
+        (106, ["Track a has 106 rows, but its video has 100 frames (decoded)"], []),
     ],
 )
 def test_odd_counts(corpus, num_rows, error, warning):
@@ -147,7 +147,7 @@ def test_an_unreadable_video_has_no_labelled_frames(corpus, tmp_path, on_bad_vid
 def test_only_a_video_without_sound_is_reported_as_silent(corpus, tmp_path):
     make_flash_and_beep(tmp_path / "loud.mp4", 25, ["-c:v", "mpeg4", "-c:a", "aac"])
     _, problems = table_of(corpus(("loud", "loud", "train", [0] * 50, 50), ("mute", "mute", "train", [0] * 9, 9)))
-    assert [problem.what for problem in problems] == [f"The video {tmp_path / 'mute.mp4'} has no sound"]
+    assert [problem.what for problem in problems] == [f"The video {tmp_path / 'mute.mp4'} has no audio"]
 
 
 def test_a_class_that_rests_on_one_video_is_reported(corpus, template):

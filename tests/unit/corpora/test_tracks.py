@@ -52,8 +52,8 @@ def test_names_leave_room_for_what_stages_put_around_them():
     [
         ("x/{track}.mp4", "has a brace"),
         ("x/a\nb.mp4", "has a line break"),
-        ("x/\x1b[31m.mp4", "cannot be printed"),
-        ("x/\udcff.mp4", "cannot be printed"),
+        ("x/\x1b[31m.mp4", "unprintable character"),
+        ("x/\udcff.mp4", "unprintable character"),
     ],
 )
 def test_paths_that_snakemake_or_a_terminal_would_read_otherwise_are_refused(place, path, fault):

@@ -45,14 +45,14 @@ def test_the_same_input_gives_the_same_bytes(tmp_path, suffix):
     assert sorted(tmp_path.iterdir()) == sorted(paths)
 
 
-def test_without_samples_there_is_no_sound_stream(tmp_path):
+def test_without_samples_there_is_no_audio_stream(tmp_path):
     write_video(tmp_path / "clip.mp4", frames(), Fraction(25), (64, 48), None, RATE)
     with av.open(str(tmp_path / "clip.mp4")) as clip:
         assert not clip.streams.audio
 
 
 @pytest.mark.parametrize("start_s", [0.0, 0.5])
-def test_sound_comes_at_its_time(tmp_path, start_s):
+def test_audio_starts_at_its_time(tmp_path, start_s):
     samples = np.zeros(RATE, np.float32)
     samples[RATE // 4 : RATE // 4 + 400] = np.sin(np.arange(400) * 0.8)
     write_video(tmp_path / "clip.mp4", frames(40), Fraction(25), (64, 48), samples, RATE, start_s)

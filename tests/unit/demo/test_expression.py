@@ -12,7 +12,7 @@ from frame_expressions.demo.expression import (
     express,
     landmark_moves,
 )
-from frame_expressions.demo.face_images import draw_empty, draw_picture
+from frame_expressions.demo.face_images import draw_face, draw_without_face
 from frame_expressions.demo.portrait import Person, make_person, show_expression
 from frame_expressions.demo.scene import Light, Pose, draw_frame, landmarks_in_frame
 
@@ -118,15 +118,15 @@ def test_light_dims_and_tints(person):
     assert frame[30, -1].tolist() == [150, 75, 37]
 
 
-def test_pictures_have_their_size_and_sometimes_borders(person):
+def test_images_have_their_size_and_sometimes_borders(person):
     rng = np.random.default_rng(6)
-    bordered = draw_picture(person, 3, 96, (1.0, 1.2), 1.0, rng)
-    plain = draw_picture(person, None, 96, (1.0, 1.2), 0.0, rng)
+    bordered = draw_face(person, 3, 96, (1.0, 1.2), 1.0, rng)
+    plain = draw_face(person, None, 96, (1.0, 1.2), 0.0, rng)
     black = [edge.max() == 0 for edge in (bordered.rgb[0], bordered.rgb[-1], bordered.rgb[:, 0], bordered.rgb[:, -1])]
     assert sum(black) == 1
     assert plain.rgb.shape == (96, 96, 3)
     assert 96 / 1.2 <= plain.pose.side_px <= 96
-    assert draw_empty(50, rng).shape == (50, 50, 3)
+    assert draw_without_face(50, rng).shape == (50, 50, 3)
 
 
 def test_the_cascade_finds_every_expression(person):

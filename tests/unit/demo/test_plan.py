@@ -46,8 +46,8 @@ def test_names_are_unique_and_one_is_the_prefix_of_another(videos):
 
 def test_oddities_of_the_real_corpus_are_there(videos):
     assert [video.name for video in videos if video.suffix == ".avi"] == ["102"]
-    assert sum(video.sound == "none" for video in videos) == 1
-    assert sum(video.sound == "late" for video in videos) == 1
+    assert sum(video.audio == "none" for video in videos) == 1
+    assert sum(video.audio == "late" for video in videos) == 1
     assert {"batch1", "batch2", "new_vids"} == {video.folder for video in videos}
     assert {Fraction(15, 2), Fraction(24000, 1001), Fraction(30000, 1001)} <= {video.fps for video in videos}
     assert [person.extra_rows for person in persons(videos, "train")].count(1) == 1

@@ -48,7 +48,7 @@ def test_rows_beyond_the_frames_do_not_count(truth):
 
 
 def test_a_frame_without_prediction_is_named(truth):
-    with pytest.raises(InputError, match=r"1 frames .* a frame 10"):
+    with pytest.raises(InputError, match=r"1 frames .* frame 10 of a;"):
         score(as_predictions(truth, [0] * 10).iloc[:9], truth)
 
 
@@ -79,7 +79,7 @@ def test_the_command_prints_the_score(truth, tmp_path, monkeypatch, capsys):
 
 def test_a_file_that_is_no_submission_is_refused(tmp_path):
     (tmp_path / "predictions.txt").write_text("header\nnonsense\n")
-    with pytest.raises(InputError, match="no submission file"):
+    with pytest.raises(InputError, match="not a submission file"):
         read_predictions(tmp_path / "predictions.txt")
-    with pytest.raises(InputError, match="no submission file"):
+    with pytest.raises(InputError, match="not a submission file"):
         read_predictions(tmp_path / "absent.txt")

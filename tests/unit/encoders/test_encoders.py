@@ -249,7 +249,7 @@ def test_scales_stay_apart_where_their_products_with_weights_would_not_be_normal
 def test_crops_are_decoded_to_the_same_pixels_as_images():
     crops = [_jpeg(seed, side) for seed, side in enumerate((28, 33, 224, 256))]
     assert all(np.array_equal(decode_crop(jpeg), decode(jpeg)) for jpeg in crops)
-    with pytest.raises(InputError, match=r"^a crop is no readable JPEG; delete the file of crops"):
+    with pytest.raises(InputError, match=r"^A crop is not a readable JPEG; delete its file in results/crops"):
         decode_crop(b"no picture")
 
 
@@ -284,7 +284,7 @@ def test_only_so_many_batches_are_read_before_they_are_needed():
 
 
 def test_crops_that_are_too_small_are_refused():
-    with pytest.raises(InputError, match="crops are 16 px wide but the encoder takes 28 px"):
+    with pytest.raises(InputError, match="The crops are 16 px wide, but the encoder takes 28 px"):
         list(_visual(VISUAL).embed([[_jpeg(0)], [_jpeg(0, side=16)]], 2))
 
 

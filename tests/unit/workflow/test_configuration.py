@@ -106,14 +106,14 @@ def test_sizes_that_do_not_fit_each_other(config):
     ):
         check_keys(_merged(config, over), SCHEMA)
     over = {"fusion": {"head": "cross_attention", "head_settings": {"num_fused": 100}}}
-    with pytest.raises(InputError, match=r"fusion\.head_settings\.num_fused: 100 is no multiple of 8"):
+    with pytest.raises(InputError, match=r"fusion\.head_settings\.num_fused: 100 is not a multiple of 8"):
         check_keys(_merged(config, over), SCHEMA)
     assert CROSS_ATTENTION_HEADS == CrossAttentionFusion.NUM_HEADS
     over["fusion"]["head"] = "gate"
     check_keys(_merged(config, over), SCHEMA)
     check_ablation(config)
     with pytest.raises(
-        InputError, match=r"num_fused: 100 is no multiple of 8, which the ablation's head cross_attention"
+        InputError, match=r"num_fused: 100 is not a multiple of 8, which the ablation's head cross_attention"
     ):
         check_ablation(_merged(config, over))
 
@@ -123,7 +123,7 @@ def test_numbers_of_stage1_that_do_not_fit_each_other(config):
     with pytest.raises(InputError, match=r"stage1.num_processes: 3 processes cannot share batches of 32"):
         check_config(_merged(config, over), SCHEMA)
     check_config(_merged(config, {"stage1": {"num_processes": 4, "moe": {"top_k": 4}}}), SCHEMA)
-    with pytest.raises(InputError, match=r"stage1.moe.top_k: no image can go to 5 of 4 experts"):
+    with pytest.raises(InputError, match=r"stage1.moe.top_k: an image cannot be sent to 5 of 4 experts"):
         check_config(_merged(config, {"stage1": {"moe": {"top_k": 5}}}), SCHEMA)
 
 
@@ -276,7 +276,7 @@ def test_the_full_size_overlay_holds_the_papers_settings(config, tmp_path):
             {"stage1": {"image_sets": [{"name": "a", "layout": "rafdb", "root": "a\nb"}]}},
             r"stage1\.image_sets\.0\.root: ",
         ),
-        ({"predict_videos": "a/\x1b[2J"}, "predict_videos: .* cannot be printed"),
+        ({"predict_videos": "a/\x1b[2J"}, "predict_videos: .* unprintable character"),
     ],
 )
 def test_paths_that_snakemake_or_a_terminal_would_read_otherwise(config, over, sentence):

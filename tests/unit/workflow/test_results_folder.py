@@ -43,5 +43,5 @@ def test_the_demonstration_may_be_replaced(results):
 
 def test_results_that_cannot_be_written_to_are_refused(results, monkeypatch):
     monkeypatch.setattr(os, "access", lambda path, mode: (path, mode) != (results, os.W_OK))
-    with pytest.raises(InputError, match="results cannot be written to; give yourself the right"):
+    with pytest.raises(InputError, match="results is not writable; fix its permissions"):
         check_results(results, ["videos/1.mp4"])

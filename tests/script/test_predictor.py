@@ -1,0 +1,101 @@
+"""One loaded model, several videos."""
+
+import sys
+
+import pandas as pd
+import pytest
+import torch
+import yaml
+
+from frame_expressions import InputError, MediaError, Predictor, predict_video
+from frame_expressions.artifacts.schemas import PREDICTIONS
+from frame_expressions.encoders.loading import random_encoder, save_encoder
+from frame_expressions.fusion.model import FusionModel
+from frame_expressions.prediction.default_config import default_config
+from frame_expressions.prediction.exported_model import settings_of
+from tests.conftest import ROOT
+from tests.media import make_flash_and_beep, make_video
+from tests.unit.encoders.test_encoders import WAV2VEC2
+from workflow_scripts import export_model
+
+SIZES = {"num_visual": 8, "num_audio": 8, "num_classes": 8, "num_fused": 4}
+
+
+@pytest.fixture
+def model(tmp_path, encoder):
+    """An exported model with tiny encoders and two fusion models, whose logits are averaged."""
+    config = default_config()
+    config["encoders"]["visual"].update(resize_px=32, image_px=28)
+    save_encoder(random_encoder(WAV2VEC2 | {"hidden_size": 8}, seed=0), tmp_path / "audio")
+    fusion = {}
+    for seed, fold in enumerate(("cv0", "cv1")):
+        torch.manual_seed(seed)
+        fusion[fold] = tmp_path / f"{fold}.safetensors"
+        model = FusionModel(head="gate", visual_dropout=0.1, audio_dropout=0.1, dropout=0.1, **SIZES)
+        model.save(fusion[fold], {})
+    best = tmp_path / "best.json"
+    best.write_text(
+        '{"kind": "mean", "window_frames": 5, "windows_at_fps": 30, "macro_f1": 0.5, "macro_f1_unsmoothed": 0.25}'
+    )
+    export_model.run(
+        visual=encoder,
+        audio=tmp_path / "audio",
+        fusion=fusion,
+        best=best,
+        stage1=None,
+        scores={},
+        settings=settings_of(config),
+        model=tmp_path / "model",
+    )
+    return tmp_path / "model"
+
+
+@pytest.fixture
+def clips(tmp_path):
+    """One with audio and one without, of different lengths."""
+    with_audio = tmp_path / "beep.mov"
+    make_flash_and_beep(with_audio, 25, ("-c:v", "libx264", "-pix_fmt", "yuv420p", "-c:a", "aac"))
+    return [with_audio, make_video(tmp_path / "mute.mp4", list(range(0, 80, 4)), size=(160, 120))]
+
+
+def test_one_predictor_on_two_videos_equals_two_fresh_ones(model, clips):
+    predictor = Predictor(model)
+    for clip in clips:
+        pd.testing.assert_frame_equal(predictor.predict(clip), predict_video(clip, model), check_exact=True)
+
+
+def test_the_number_of_threads_changes_nothing(model, clips):
+    one, two = (Predictor(model, num_threads=number).predict(clips[0]) for number in (1, 2))
+    pd.testing.assert_frame_equal(one, two, check_exact=True)
+
+
+def test_a_table_has_the_contracts_columns_and_a_row_for_each_frame(model, clips):
+    frames = Predictor(model).predict(clips[0])
+    assert list(frames.columns) == PREDICTIONS.names
+    assert frames["frame"].tolist() == list(range(1, 51))
+    assert set(frames["face"]) == {"absent"} and frames["p_Fear"].nunique() > 1  # the beep is heard
+
+
+def test_a_video_that_cannot_be_decoded_is_refused_and_the_next_is_predicted(model, clips, tmp_path):
+    (tmp_path / "bad.mp4").write_bytes(b"no video at all")
+    predictor = Predictor(model)
+    for name in ("bad.mp4", "missing.mp4"):
+        with pytest.raises(MediaError, match=name):
+            predictor.predict(tmp_path / name)
+    assert len(predictor.predict(clips[1])) == 20
+
+
+def test_a_person_who_cannot_be_named_is_refused(model, clips):
+    with pytest.raises(InputError, match="person: 'somebody'"):
+        Predictor(model).predict(clips[0], person="somebody")
+
+
+def test_a_missing_insightface_is_an_error_that_names_the_extra(model, tmp_path, monkeypatch):
+    monkeypatch.setitem(sys.modules, "insightface.model_zoo", None)  # what an import then finds
+    (tmp_path / "scrfd.onnx").touch()
+    with pytest.raises(InputError, match=r"frame-expressions\[insightface\]"):
+        Predictor(model, detector=tmp_path / "scrfd.onnx")
+
+
+def test_the_defaults_are_those_of_config_yaml():
+    assert default_config() == yaml.safe_load((ROOT / "config.yaml").read_text())
