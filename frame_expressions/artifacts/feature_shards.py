@@ -23,16 +23,20 @@ def write_shard(
 
     The index follows `VISUAL_INDEX` or `AUDIO_INDEX`. Raises InputError if a feature is not finite in float16.
     """
-    with np.errstate(over="ignore"):  # an overflow is refused below
-        half = features.astype(np.float16)
-    if not np.isfinite(half).all():
-        raise InputError(
-            f"{npy} would hold features that are not finite", "check the weights and the precision of the encoder"
-        )
+    half = as_float16(features, f"The features for {npy}")
     with atomic_write(npy) as temporary, temporary.open("wb") as handle:
         np.save(handle, half)
     table = pa.table({**columns, "row": np.arange(len(half), dtype=np.int32)})
     write_parquet(table, index, provenance)
+
+
+def as_float16(features: np.ndarray, what: str) -> np.ndarray:
+    """Features in the precision of a shard. Raises InputError, which names `what`, if one is not finite in float16."""
+    with np.errstate(over="ignore"):  # an overflow is refused below
+        half = features.astype(np.float16)
+    if not np.isfinite(half).all():
+        raise InputError(f"{what} are not finite in float16", "check the weights and the precision of the encoder")
+    return half
 
 
 class FeatureRows:

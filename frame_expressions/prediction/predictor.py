@@ -8,24 +8,23 @@ import tempfile
 from collections.abc import Iterator
 from contextlib import closing
 from functools import partial
-from itertools import islice
 from pathlib import Path
 
 import numpy as np
 import pandas as pd
 import torch
 
+from frame_expressions.artifacts.feature_shards import as_float16
 from frame_expressions.artifacts.vocabulary import AUDIBLE, NO_AUDIO, SILENT
-from frame_expressions.encoders.audio import AudioEncoder, chunks, single_windows, window_means
-from frame_expressions.encoders.loading import load_encoder, load_feature_extractor
-from frame_expressions.encoders.visual import VisualEncoder, add_by_row
+from frame_expressions.encoders.audio import AudioFeatureSettings, embed_audio, load_audio_encoder
+from frame_expressions.encoders.visual import VisualFeatureSettings, embed_crops, load_visual_encoder
 from frame_expressions.faces.boxes import FaceTable
 from frame_expressions.faces.crops import CropSettings, crop_at_scales
 from frame_expressions.faces.detectors import Detector, make_detector
 from frame_expressions.faces.person_spec import parse_person_spec
 from frame_expressions.faces.subject import find_subject
 from frame_expressions.faces.tracking import SubjectSettings
-from frame_expressions.fusion.inference import fill_from_nearest, predict_logits
+from frame_expressions.fusion.inference import frame_logits
 from frame_expressions.fusion.model import FusionModel
 from frame_expressions.media.audio import SAMPLE_RATE, UndecodableAudio, decode_audio
 from frame_expressions.media.audio_windows import AudioWindowSettings, audio_windows
@@ -33,7 +32,7 @@ from frame_expressions.media.child_process import decode_in_child
 from frame_expressions.media.limits import Limits
 from frame_expressions.media.timeline import duration_s
 from frame_expressions.media.video import read_frames, read_video, start_time_s
-from frame_expressions.networks.device import DTYPES, start_torch
+from frame_expressions.networks.device import start_torch
 from frame_expressions.prediction.default_config import default_config
 from frame_expressions.prediction.exported_model import ExportedModel
 from frame_expressions.prediction.frame_table import PersonPrediction, predictions_table
@@ -70,14 +69,27 @@ class Predictor:
         exported = ExportedModel.read(Path(model))
         config = default_config()
         exported.configure(config)
-        self._config = config
+        visual, audio = config["encoders"]["visual"], config["features"]["audio"]
         self._limits = Limits(**config["execution"]["limits"])
         self._following = SubjectSettings(**config["subject"])
-        self._cropping = CropSettings(**config["crops"])
+        self._crops, self._crop_px = CropSettings(**config["crops"]), visual["resize_px"]
+        self._windows = AudioWindowSettings(**config["audio"])
+        self._visual_features = VisualFeatureSettings(
+            scales=self._crops.scales, image_px=visual["image_px"], **config["features"]["visual"]
+        )
+        self._audio_features = AudioFeatureSettings(**audio)
         self._num_threads = num_threads
         self._detector = _load_detector(config["detector"], detector, min_side_px, num_threads)
-        self._visual = _load_visual(exported.folder / "visual", config, device, num_threads)
-        self._audio = _load_audio(exported.folder / "audio", config["features"]["audio"], device, num_threads)
+        self._visual = load_visual_encoder(
+            exported.folder / "visual",
+            self._visual_features,
+            start_torch(device, num_threads, self._visual_features.dtype),
+        )
+        self._audio = load_audio_encoder(
+            exported.folder / "audio",
+            self._audio_features,
+            start_torch(device, num_threads, self._audio_features.dtype),
+        )
         self._fusion = [FusionModel.load(path) for path in exported.fusion]
         self._smoothing = Smoothing(**exported.smoothing)
 
@@ -118,40 +130,37 @@ class Predictor:
     def _embed_crops(self, video: Path, xyxy_px: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
         """Visual features, float16 [T, D], 0 without a face, and presence, bool [T]."""
         present = ~np.isnan(xyxy_px[:, 0])
-        jpegs = self._crops(video, xyxy_px, present)
-        batch_size = self._config["features"]["visual"]["batch_size"]
-        batches = iter(lambda: list(islice(jpegs, batch_size)), [])
-        count = len(self._cropping.scales)
-        rows = np.repeat(np.flatnonzero(present), count)  # of each crop
-        values = np.zeros((len(present), self._visual.encoder.config.hidden_size), np.float32)
-        done = 0
-        for tokens in self._visual.embed(batches, self._num_threads):
-            add_by_row(values, tokens, rows[done : done + len(tokens)])
-            done += len(tokens)
-        values /= np.where(present, count, 1)[:, None]
-        return _half(values, "visual"), present
+        values = embed_crops(
+            self._visual,
+            self._cut_crops(video, xyxy_px, present),
+            np.repeat(np.flatnonzero(present), len(self._crops.scales)),
+            num_rows=len(present),
+            batch_size=self._visual_features.batch_size,
+            num_threads=self._num_threads,
+        )
+        return as_float16(values, f"The visual features of {video}"), present
 
-    def _crops(self, video: Path, xyxy_px: np.ndarray, present: np.ndarray) -> Iterator[bytes]:
+    def _cut_crops(self, video: Path, xyxy_px: np.ndarray, present: np.ndarray) -> Iterator[bytes]:
         """The crops as JPEG, by frame and within a frame by scale; a video without faces is not opened."""
-        size_px = self._config["encoders"]["visual"]["resize_px"]
         for frame in read_frames(video, len(present)) if present.any() else ():
             if present[frame.number - 1]:
-                crops = crop_at_scales(frame.rgb, xyxy_px[frame.number - 1], self._cropping, size_px)
+                crops = crop_at_scales(frame.rgb, xyxy_px[frame.number - 1], self._crops, self._crop_px)
                 yield from (crop.jpeg for crop in crops)
 
     def _embed_audio(self, video: Path, time_s: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
         """Audio features, float16 [T, D], 0 where a window is silent, and presence, bool [T]."""
-        settings = self._config["features"]["audio"]
         samples, state = self._samples(video, time_s)
-        bounds, _, audible = audio_windows(time_s, samples, SAMPLE_RATE, AudioWindowSettings(**self._config["audio"]))
+        bounds, _, audible = audio_windows(time_s, samples, SAMPLE_RATE, self._windows)
         audible &= state == AUDIBLE
         rows = np.flatnonzero(audible)
-        if settings["mode"] == "chunked":
-            pieces = chunks(samples, bounds[rows], rows, round(settings["chunk_s"] * SAMPLE_RATE))
-        else:
-            pieces = single_windows(samples, bounds[rows], rows)
-        values = window_means(self._audio, pieces, len(time_s), self._num_threads)
-        return _half(values, "audio"), audible
+        values = embed_audio(
+            self._audio,
+            [(samples, bounds[rows], rows)],
+            self._audio_features,
+            num_rows=len(time_s),
+            num_threads=self._num_threads,
+        )
+        return as_float16(values, f"The audio features of {video}"), audible
 
     def _samples(self, video: Path, time_s: np.ndarray) -> tuple[np.ndarray, str]:
         """The video's audio, float32 [N], as long as its timeline, and its state, one of AUDIO_STATES."""
@@ -174,9 +183,8 @@ class Predictor:
         """Mean logits of the fusion models, float64 [T, C]."""
         total = 0.0
         for model in self._fusion:
-            predicted = predict_logits(model, visual, audio, visual_present, audio_present)
-            filled = fill_from_nearest(predicted, visual_present | audio_present)
-            total = total + filled.astype(np.float64) / len(self._fusion)
+            logits = frame_logits(model, visual, audio, visual_present, audio_present)
+            total = total + logits.astype(np.float64) / len(self._fusion)
         if not np.isfinite(total).all():
             raise InputError("The logits of the fusion models are not finite", "export the model again")
         return total
@@ -203,34 +211,5 @@ def _load_detector(config: dict, model: Path | str | None, min_side_px: float | 
     return make_detector(name, settings, None if model is None else Path(model), num_threads)
 
 
-def _load_visual(folder: Path, config: dict, device: str, num_threads: int) -> VisualEncoder:
-    dtype = config["features"]["visual"]["dtype"]
-    return VisualEncoder(
-        encoder=load_encoder(folder),
-        image_px=config["encoders"]["visual"]["image_px"],
-        device=start_torch(device, num_threads, dtype),
-        dtype=DTYPES[dtype],
-    )
-
-
-def _load_audio(folder: Path, settings: dict, device: str, num_threads: int) -> AudioEncoder:
-    return AudioEncoder(
-        encoder=load_encoder(folder),
-        feature_extractor=load_feature_extractor(folder) if settings["normalise"] else None,
-        layers=settings["layers"],
-        device=start_torch(device, num_threads, settings["dtype"]),
-        dtype=DTYPES[settings["dtype"]],
-    )
-
-
 def _times(video: Path, limits: Limits) -> Iterator[float]:
     return (frame.time_s for frame in read_video(video, limits))
-
-
-def _half(features: np.ndarray, modality: str) -> np.ndarray:
-    """Features as the workflow stores them, float16; InputError where one is not finite or too large."""
-    with np.errstate(over="ignore"):  # an overflow is refused below
-        half = features.astype(np.float16)
-    if not np.isfinite(half).all():
-        raise InputError(f"The {modality} encoder's features are not finite", "check the model's weights")
-    return half
