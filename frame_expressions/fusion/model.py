@@ -1,9 +1,10 @@
-"""The fusion model as it is trained, saved and applied: normalisation and head in one.
+"""The fusion model as it is trained, saved and applied: normalisation and head together.
 
 Shapes: N or B frames, D features of one modality, C classes.
 """
 
 import json
+from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
@@ -22,8 +23,22 @@ METADATA = "fusion_model"
 """Name of the metadata entry that holds a saved model's settings and provenance, as JSON."""
 
 
+@dataclass(frozen=True)
+class HeadSettings:
+    """The block `fusion.head_settings` of the configuration.
+
+    num_fused: width of the fused feature. visual_dropout, audio_dropout: dropout on each modality's features.
+    dropout: dropout inside the head.
+    """
+
+    num_fused: int
+    visual_dropout: float
+    audio_dropout: float
+    dropout: float
+
+
 class Normalisation(nn.Module):
-    """L2-normalise each row [B, D], then z-score by training statistics; rows that are not there become 0."""
+    """L2-normalises each row [B, D], then z-scores it by training statistics; missing rows become 0."""
 
     def __init__(self, num_features: int):
         super().__init__()
@@ -32,10 +47,10 @@ class Normalisation(nn.Module):
 
     @torch.no_grad()
     def fit(self, features: np.ndarray | FeatureRows, rows: np.ndarray, chunk: int = 1024) -> None:
-        """Take mean and standard deviation from some rows of training features [N, D].
+        """Compute mean and standard deviation of some rows of training features [N, D].
 
-        A feature that is constant but for rounding keeps standard deviation 1; no rows change nothing. A chunk is small
-        enough for the processor's caches.
+        A feature that is constant but for rounding keeps standard deviation 1. Without rows nothing changes. A chunk
+        fits into the processor's caches.
         """
         if len(rows) == 0:
             return
@@ -47,11 +62,11 @@ class Normalisation(nn.Module):
         mean = total / len(rows)
         std = (squares / len(rows) - mean.square()).clamp(min=0).sqrt()
         self.mean.copy_(mean)
-        # The difference of squares leaves up to 2e-8 of a constant, which would make 1e8 of any other value.
+        # Rounding leaves up to 2e-8 for a constant feature; dividing any other value by it would give about 1e8.
         self.std.copy_(torch.where(std > 1e-7, std, 1.0))
 
     def forward(self, features: torch.Tensor, present: torch.Tensor) -> torch.Tensor:
-        """Float32, or autocast's dtype where it is on: cast once here, not by every layer that takes it."""
+        """Float32, or autocast's dtype where autocast is on: cast once here instead of in every layer that follows."""
         scores = _unit(features).sub_(self.mean).div_(self.std).mul_(present[:, None].float())
         kind = features.device.type
         return scores.to(torch.get_autocast_dtype(kind)) if torch.is_autocast_enabled(kind) else scores
@@ -64,7 +79,11 @@ def _unit(features: torch.Tensor) -> torch.Tensor:
 
 
 class FusionModel(nn.Module):
-    """Normalisation and input dropout of both modalities, then a fusion head; `settings` rebuild it."""
+    """Normalisation and input dropout of both modalities, then a fusion head.
+
+    `settings`: the constructor's arguments, from which a saved model is rebuilt. The last four are the fields of
+    HeadSettings.
+    """
 
     def __init__(
         self,
@@ -102,7 +121,7 @@ class FusionModel(nn.Module):
         visual_present: torch.Tensor,
         audio_present: torch.Tensor,
     ) -> torch.Tensor:
-        """Raw features and presence flags -> logits [B, C]."""
+        """Raw features [B, D] and presence [B] bool -> logits [B, C]."""
         return self.head(
             self.visual_dropout(self.visual_normalisation(visual, visual_present)),
             self.audio_dropout(self.audio_normalisation(audio, audio_present)),
@@ -111,8 +130,8 @@ class FusionModel(nn.Module):
         )
 
     def save(self, path: Path, provenance: dict) -> None:
-        """Write weights and statistics as safetensors, settings and provenance in its metadata."""
-        # One entry only: safetensors writes several in random order, and the same model must give the same bytes.
+        """Write weights and statistics as safetensors, with settings and provenance in its metadata."""
+        # One entry only: safetensors writes several entries in random order, so the bytes would vary.
         metadata = {METADATA: json.dumps({"settings": self.settings, "provenance": provenance}, sort_keys=True)}
         tensors = {name: tensor.contiguous() for name, tensor in self.state_dict().items()}
         with atomic_write(path) as temporary:
@@ -120,7 +139,10 @@ class FusionModel(nn.Module):
 
     @classmethod
     def load(cls, path: Path) -> "FusionModel":
-        """Rebuild a saved model in eval mode; InputError for a file that is cut off, foreign, or not all of a model."""
+        """Rebuild a saved model in eval mode.
+
+        Raises InputError if the file is cut off, is not a fusion model, or its weights do not match its settings.
+        """
         try:
             with safe_open(path, framework="pt") as stored:
                 metadata = stored.metadata() or {}
@@ -128,16 +150,13 @@ class FusionModel(nn.Module):
         except SafetensorError as error:
             raise unreadable(path, "safetensors", error) from error
         if METADATA not in metadata:
-            raise InputError(f"{path} is no fusion model of this workflow", "run train_fusion to make one")
+            raise InputError(f"{path} is not a fusion model of this workflow", "run train_fusion to make one")
         try:
             model = cls(**json.loads(metadata[METADATA])["settings"])
             model.load_state_dict(tensors, strict=True)
         except (KeyError, TypeError, ValueError, RuntimeError) as error:
             raise InputError(
-                (
-                    f"{path} holds settings and weights that do not belong together "
-                    f"({' '.join(str(error).split())[:200]})"
-                ),
+                f"{path} holds settings and weights that do not belong together ({' '.join(str(error).split())[:200]})",
                 "delete it and run the workflow again to rebuild it",
             ) from error
         return model.eval()

@@ -1,17 +1,17 @@
-"""The heads that Stage I can train the backbone with; none of them is used afterwards.
+"""The heads with which Stage I can train the backbone; no later step uses them.
 
-Shapes: B images, D features, C classes. A head takes the CLS features [B, D] and returns logits [B, C] and an
-auxiliary loss [], to be added to the loss of the logits; it is 0 where the head has none.
+Shapes: B images, D features, C classes. A head takes the class tokens [B, D] and returns logits [B, C] and an
+auxiliary loss [], which is added to the loss of the logits; it is 0 for a head without one.
 """
 
 import torch
 from torch import nn
 
-from frame_expressions.stage1.moe import MoEHead
+from frame_expressions.stage1.moe import MoEHead, MoESettings
 
 
 class LinearHead(nn.Module):
-    """One linear layer: the plain baseline of the mixture of experts."""
+    """One linear layer: the baseline for the mixture of experts."""
 
     def __init__(self, num_features: int, num_classes: int):
         super().__init__()
@@ -21,6 +21,6 @@ class LinearHead(nn.Module):
         return self.classifier(features), features.new_zeros(())
 
 
-def make_head(name: str, num_features: int, num_classes: int, *, moe: dict) -> nn.Module:
-    """The head `moe` (with the settings `moe`) or `linear` (which has none)."""
-    return MoEHead(num_features, num_classes, **moe) if name == "moe" else LinearHead(num_features, num_classes)
+def make_head(name: str, num_features: int, num_classes: int, *, moe: MoESettings) -> nn.Module:
+    """The head `moe`, with the settings `moe`, or `linear`, which has none."""
+    return MoEHead(num_features, num_classes, moe) if name == "moe" else LinearHead(num_features, num_classes)

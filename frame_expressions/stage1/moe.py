@@ -3,10 +3,31 @@
 Shapes: B images, D features, E experts, K chosen experts, C classes. Source: the method's Stage I, which is dense.
 """
 
+from dataclasses import dataclass
+
 import torch
 import torch.distributed
 import torch.nn.functional as F
 from torch import nn
+
+
+@dataclass(frozen=True)
+class MoESettings:
+    """The block `stage1.moe`.
+
+    depth: residual blocks of an expert. router_features: hidden width of the router. expansion: hidden width of a
+    block's feed-forward layer, as a multiple of D. max_drop_path: probability of the last block; the others rise to it
+    from 0. top_k: experts that each image is sent to; None for all. balance_weight: factor of the balance loss.
+    """
+
+    num_experts: int
+    depth: int
+    router_features: int
+    expansion: float
+    dropout: float
+    max_drop_path: float
+    top_k: int | None
+    balance_weight: float
 
 
 class SwiGLU(nn.Module):
@@ -42,11 +63,13 @@ class DropPath(nn.Module):
 class Expert(nn.Module):
     """Residual blocks x + DropPath(SwiGLU(LayerNorm(x))): [B, D] -> [B, D]."""
 
-    def __init__(self, num_features: int, *, depth: int, expansion: float, dropout: float, max_drop_path: float):
+    def __init__(self, num_features: int, settings: MoESettings):
         super().__init__()
-        rates = torch.linspace(0.0, max_drop_path, depth).tolist()
+        rates = torch.linspace(0.0, settings.max_drop_path, settings.depth).tolist()
         self.norms = nn.ModuleList(nn.LayerNorm(num_features) for _ in rates)
-        self.feed_forwards = nn.ModuleList(SwiGLU(num_features, expansion=expansion, dropout=dropout) for _ in rates)
+        self.feed_forwards = nn.ModuleList(
+            SwiGLU(num_features, expansion=settings.expansion, dropout=settings.dropout) for _ in rates
+        )
         self.drop_paths = nn.ModuleList(DropPath(rate) for rate in rates)
 
     def forward(self, x: torch.Tensor) -> torch.Tensor:
@@ -58,47 +81,25 @@ class Expert(nn.Module):
 class MoEHead(nn.Module):
     """Mixture of experts on the CLS feature: features [B, D] -> logits [B, C] and the auxiliary loss [].
 
-    The router weighs the experts by a softmax. All of them run where `top_k` is None; else each image goes to its
-    `top_k` best ones alone, whose weights are scaled to sum to 1. LayerNorm, dropout and one linear layer classify
+    The router weights the experts by a softmax. All experts run if `top_k` is None; otherwise each image is sent to its
+    `top_k` best experts only, whose weights are scaled to sum to 1. LayerNorm, dropout and one linear layer classify
     the weighted sum. The auxiliary loss is `balance_weight` times the balance loss while training, else 0.
     """
 
-    def __init__(
-        self,
-        num_features: int,
-        num_classes: int,
-        *,
-        num_experts: int = 4,
-        depth: int = 3,
-        router_features: int = 256,
-        expansion: float = 2.0,
-        dropout: float = 0.6,
-        max_drop_path: float = 0.1,
-        top_k: int | None = None,
-        balance_weight: float = 0.0,
-    ):
+    def __init__(self, num_features: int, num_classes: int, settings: MoESettings):
         super().__init__()
-        self.top_k = top_k
-        self.balance_weight = balance_weight
+        self.top_k = settings.top_k
+        self.balance_weight = settings.balance_weight
         self.norm = nn.LayerNorm(num_features)
         self.router = nn.Sequential(
-            nn.Linear(num_features, router_features),
-            nn.LayerNorm(router_features),
+            nn.Linear(num_features, settings.router_features),
+            nn.LayerNorm(settings.router_features),
             nn.GELU(),
-            nn.Linear(router_features, num_experts),
+            nn.Linear(settings.router_features, settings.num_experts),
         )
-        self.experts = nn.ModuleList(
-            Expert(
-                num_features,
-                depth=depth,
-                expansion=expansion,
-                dropout=dropout,
-                max_drop_path=max_drop_path,
-            )
-            for _ in range(num_experts)
-        )
+        self.experts = nn.ModuleList(Expert(num_features, settings) for _ in range(settings.num_experts))
         self.classifier = nn.Sequential(
-            nn.LayerNorm(num_features), nn.Dropout(dropout), nn.Linear(num_features, num_classes)
+            nn.LayerNorm(num_features), nn.Dropout(settings.dropout), nn.Linear(num_features, num_classes)
         )
 
     def forward(self, features: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
@@ -120,7 +121,7 @@ class MoEHead(nn.Module):
         mixed = torch.zeros_like(x)
         for number, expert in enumerate(self.experts):
             image, rank = (chosen == number).nonzero(as_tuple=True)
-            if len(image):  # an expert that no image chose does not run, and gets no gradient at all
+            if len(image):  # an expert without images does not run and gets no gradient
                 mixed = mixed.index_add(0, image, weights[image, rank, None] * expert(x[image]))
         return mixed
 
@@ -129,8 +130,8 @@ def balance_loss(probabilities: torch.Tensor, top_k: int) -> torch.Tensor:
     """E * sum over the experts of f * P: 1 where the images spread evenly, E where all go to one expert.
 
     probabilities [B, E]: the router's softmax, whose mean over the images is P; f is the share of the images'
-    `top_k` choices that fall on an expert, without gradient. Among several processes f is that of the whole batch,
-    so that the mean of the processes' losses is the loss of the whole batch. Source: arXiv 2101.03961, eq. 4 to 6.
+    `top_k` choices that fall on an expert, without gradient. With several processes, f is that of the whole batch, so
+    the mean of the processes' losses is the loss of the whole batch. Source: arXiv 2101.03961, eq. 4 to 6.
     """
     num_experts = probabilities.shape[1]
     chosen = probabilities.topk(top_k, dim=-1).indices

@@ -1,7 +1,10 @@
-"""Padding-aware augmentation: black bars like those that a face crop gets at the frame's edge.
+"""Padding-aware augmentation: black bars like those of a face crop at the frame's edge.
 
 Shapes: B images, C channels, H x W pixels. Source: the method's Stage I (PadAug).
 """
+
+from collections.abc import Sequence
+from dataclasses import dataclass
 
 import torch
 from torch import nn
@@ -20,40 +23,44 @@ PATTERNS = (
 )
 
 
+@dataclass(frozen=True)
+class PadAugSettings:
+    """The block `stage1.padaug`.
+
+    probability: share of the images that get bars. bar_width: narrowest and widest bar, as a share of the side.
+    max_l_area: largest share of the image that an L of two bars covers. max_shift: largest shift away from the bar, as
+    a share of the shorter side.
+    """
+
+    probability: float
+    bar_width: Sequence[float]
+    max_l_area: float
+    max_shift: float
+
+
 class PadAug(nn.Module):
     """Paint one of eight bar patterns on a share of the images, each pattern equally often.
 
-    A bar is as wide as a uniform draw from `bar_width` (share of the side). The two bars of an L shape are
-    drawn until their union covers at most `max_l_area` of the image. Before painting, the image moves away
-    from the bar by 1 to clamp(round(`max_shift` * shorter side), 1, 10) pixels, as a face does whose crop
-    window reaches past the frame. Raises InputError for bars of which no L is small enough.
+    A bar is as wide as a uniform draw from `bar_width`. The two bars of an L shape are drawn until their union covers
+    at most `max_l_area` of the image. Before painting, the image moves away from the bar by 1 to
+    clamp(round(`max_shift` * shorter side), 1, 10) pixels, as a face does whose crop window extends beyond the frame.
+    Raises InputError if no L of such bars is small enough.
     """
 
-    def __init__(
-        self,
-        *,
-        probability: float = 0.6,
-        bar_width: tuple[float, float] = (0.03, 0.20),
-        max_l_area: float = 0.20,
-        max_shift: float = 0.02,
-    ):
+    def __init__(self, settings: PadAugSettings):
         super().__init__()
-        narrowest = bar_width[0]
+        narrowest, widest = settings.bar_width
         smallest_l = 2 * narrowest - narrowest**2
-        if not narrowest <= bar_width[1] or smallest_l >= max_l_area:
+        if not narrowest <= widest or smallest_l >= settings.max_l_area:
             raise InputError(
-                (
-                    f"stage1.padaug: two bars of {narrowest:g} cover {smallest_l:.2g} of an image, which has to "
-                    f"be less "
-                    f"than "
-                    f"the max_l_area of {max_l_area:g}"
-                ),
-                "lower bar_width, the narrower first, or raise max_l_area",
+                f"stage1.padaug: two bars of {narrowest:g} cover {smallest_l:.2g} of an image, which must be less than "
+                f"the max_l_area of {settings.max_l_area:g}",
+                "lower bar_width (first the narrower one), or raise max_l_area",
             )
-        self.probability = probability
-        self.bar_width = bar_width
-        self.max_l_area = max_l_area
-        self.max_shift = max_shift
+        self.probability = settings.probability
+        self.bar_width = settings.bar_width
+        self.max_l_area = settings.max_l_area
+        self.max_shift = settings.max_shift
 
     def forward(self, images: torch.Tensor, generator: torch.Generator) -> torch.Tensor:
         """Return images [B, C, H, W] in [0, 1] with bars; `generator` lives on the CPU."""

@@ -38,11 +38,11 @@ def run_in_processes(function: Callable, num_processes: int, num_threads: int, s
             if failures.empty():  # it was killed
                 raise
             # The first failure is the cause; the other processes fail when they miss the one that is gone.
-            is_input_error, sentence, trace = failures.get()
-            if is_input_error:
-                raise InputError(sentence) from None
+            cause, trace = failures.get()
+            if isinstance(cause, InputError):
+                raise cause from None
             logging.error("%s", trace)
-            raise RuntimeError(f"one of {num_processes} processes failed with {sentence}") from error
+            raise RuntimeError(f"one of {num_processes} processes failed with {cause}") from error
 
 
 def _process(
@@ -69,7 +69,7 @@ def _process(
         function(**settings)
         torch.distributed.destroy_process_group()
     except Exception as error:
-        is_input_error = isinstance(error, InputError)
-        sentence = str(error) if is_input_error else f"{type(error).__name__}: {error}"
-        failures.put((is_input_error, sentence, traceback.format_exc()))
+        # Any other error may not pickle.
+        cause = error if isinstance(error, InputError) else f"{type(error).__name__}: {error}"
+        failures.put((cause, traceback.format_exc()))
         raise

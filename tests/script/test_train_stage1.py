@@ -13,12 +13,12 @@ from frame_expressions.artifacts.parquet import read_parquet, read_provenance
 from frame_expressions.artifacts.provenance import sha256_of
 from frame_expressions.encoders.loading import load_encoder
 from frame_expressions.runtime.errors import InputError
-from frame_expressions.stage1 import training
+from frame_expressions.stage1.checkpoint import Checkpoint
+from frame_expressions.stage1.settings import Stage1Settings
 from tests.unit.stage1.test_training import SETTINGS
-from workflow_scripts.train_stage1 import run
+from workflow_scripts.train_stage1 import Outputs, run
 
-GIVEN_APART = ("num_classes", "image_px", "num_workers", "device")
-TRAINING = {key: value for key, value in SETTINGS.items() if key not in GIVEN_APART}
+TRAINING = SETTINGS
 AUGMENTATION = {
     "crop_scale": [0.8, 1.0],
     "flip_p": 0.5,
@@ -44,14 +44,13 @@ def _images(folder):
     return [{"name": "mine", "layout": "table", "root": str(folder / "labels.csv")}]
 
 
-def _run(encoder, images, out, **changes):
-    settings = {
+def _run(encoder, images, out, num_workers=0, **changes):
+    block = {
+        "image_sets": images,
         "holdout": {"share": 0.25, "seed": 1},
-        "stored_px": 32,
-        "image_px": 28,
         "frozen_embeddings": "none",
         "frozen_blocks": 1,
-        "head_name": "moe",
+        "head": "moe",
         "moe": {
             "num_experts": 2,
             "depth": 1,
@@ -66,18 +65,14 @@ def _run(encoder, images, out, **changes):
         "augmentation": AUGMENTATION,
         "training": TRAINING | {"epochs": 2},
         "num_processes": 1,
-        "num_workers": 0,
-        "device": "cpu",
-        "num_threads": 1,
     } | changes
     run(
         encoder=encoder,
-        image_sets=images,
-        backbone=out / "backbone",
-        head=out / "head.safetensors",
-        history=out / "history.parquet",
-        metrics=out / "metrics.json",
-        **settings,
+        outputs=Outputs(out / "backbone", out / "head.safetensors", out / "history.parquet", out / "metrics.json"),
+        settings=Stage1Settings.from_config(block, stored_px=32, image_px=28),
+        num_workers=num_workers,
+        device="cpu",
+        num_threads=1,
     )
 
 
@@ -108,7 +103,7 @@ def test_two_runs_give_the_same_bytes(encoder, tmp_path):
 
 
 def test_the_linear_head_takes_the_place_of_the_experts(encoder, tmp_path):
-    _run(encoder, _images(tmp_path), tmp_path / "out", head_name="linear", frozen_embeddings="patches")
+    _run(encoder, _images(tmp_path), tmp_path / "out", head="linear", frozen_embeddings="patches")
     with safe_open(tmp_path / "out" / "head.safetensors", "np") as head:
         assert set(head.keys()) == {"classifier.weight", "classifier.bias"}
         assert json.loads(head.metadata()["provenance"])["settings"]["head"] == "linear"
@@ -143,20 +138,20 @@ def test_another_number_of_decoding_processes_goes_on_with_the_checkpoint(encode
     class Killed(Exception):
         pass
 
-    images, real_save = _images(tmp_path), training._save
+    images, real_save = _images(tmp_path), Checkpoint.save
 
     def save_then_die(*arguments):
         real_save(*arguments)
         raise Killed
 
     _run(encoder, images, tmp_path / "whole")
-    monkeypatch.setattr(training, "_save", save_then_die)
+    monkeypatch.setattr(Checkpoint, "save", save_then_die)
     with pytest.raises(Killed):
         _run(encoder, images, tmp_path / "part")
     monkeypatch.undo()
     with caplog.at_level("INFO"):
         _run(encoder, images, tmp_path / "part", num_workers=1)
-    assert "going on after epoch 1" in caplog.text
+    assert "resuming after epoch 1" in caplog.text
     for name in ("metrics.json", "history.parquet", "backbone/model.safetensors", "head.safetensors"):
         assert sha256_of(tmp_path / "part" / name) == sha256_of(tmp_path / "whole" / name), name
 

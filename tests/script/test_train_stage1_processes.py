@@ -12,7 +12,7 @@ from safetensors.numpy import load_file
 from frame_expressions.artifacts.parquet import read_parquet
 from frame_expressions.encoders.loading import random_encoder, save_encoder
 from frame_expressions.runtime.errors import InputError
-from frame_expressions.stage1 import training
+from frame_expressions.stage1.checkpoint import Checkpoint
 from tests.script.conftest import DINOV2
 from tests.script.test_train_stage1 import AUGMENTATION, TRAINING, _images, _run
 from tests.unit.stage1.test_training import _train
@@ -36,31 +36,31 @@ STILL = {
     | {"crop_scale": [1.0, 1.0], "flip_p": 0.0, "jitter_p": 0.0, "gray_p": 0.0, "blur_p": 0.0, "erase_p": 0.0},
     "training": TRAINING | {"epochs": 5, "batch_size": 8, "mixup_alpha": 0.0, "head_lr": 0.01},
 }
-real_fit, real_save = train_stage1._fit, training._save
+real_fit, real_save = train_stage1._fit, Checkpoint.save
 
 
 def fit_and_more(**settings):
     """What each process does: Stage I; a random run, whole and taken up after epoch 2; at last the second fails."""
     real_fit(**settings)
-    folder, images = settings["backbone"].parent, list(settings["sets"].values())
+    folder, images = settings["outputs"].backbone.parent, list(settings["sets"].values())
     place = PartialState()
 
-    def save_and_keep(checkpoint, fingerprint, state, parts):
-        real_save(checkpoint, fingerprint, state, parts)
+    def save_and_keep(checkpoint, state, parts):
+        real_save(checkpoint, state, parts)
         if state.epoch == 2:
-            shutil.copy(checkpoint, folder / "part.pt")
+            shutil.copy(checkpoint.path, folder / "part.pt")
 
-    training._save = save_and_keep
+    Checkpoint.save = save_and_keep
     _, whole = _train(images, folder / "whole.pt")
     torch.save(torch.rand(4), folder / f"draws{place.process_index}.pt")
-    training._save = real_save
+    Checkpoint.save = real_save
     place.wait_for_everyone()
     _, resumed = _train(images, folder / "part.pt")
     torch.save({"whole": vars(whole), "resumed": vars(resumed)}, folder / f"states{place.process_index}.pt")
     with pytest.raises(InputError, match="cannot share batches of 15 images equally among 2 processes"):
         _train(images, folder / "odd.pt", batch_size=15)
     if place.process_index == 1:
-        raise InputError("face.png is no picture; restore it.")
+        raise InputError("face.png is not an image", "restore it")
     place.wait_for_everyone()  # for ever, were it not ended
 
 
@@ -73,7 +73,7 @@ def folder(tmp_path_factory):
     _run(folder / "encoder", images, folder / "1", **STILL)
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(train_stage1, "_fit", fit_and_more)
-        with pytest.raises(InputError, match=r"^face\.png is no picture; restore it\.$"):
+        with pytest.raises(InputError, match=r"^face\.png is not an image; restore it\.$"):
             _run(folder / "encoder", images, folder / "2", **STILL, num_processes=2)
     return folder
 

@@ -19,8 +19,8 @@ from frame_expressions.report.pictures import LIGHT, Theme, draw_figure, figure_
 from frame_expressions.report.plots import draw_smoothing, draw_training
 from frame_expressions.report.sections.outcome import window_unit
 from frame_expressions.smoothing.smoothing import Smoothing
-from frame_expressions.stage1.padaug import PadAug
-from frame_expressions.stage1.training import ImageDataset
+from frame_expressions.stage1.dataset import ImageDataset
+from frame_expressions.stage1.padaug import PadAug, PadAugSettings
 
 NUM_IMAGES = 6
 _GAP_PX = 8
@@ -38,7 +38,7 @@ def padaug_section(
     images, labels = _some_images(image_sets, holdout, stored_px, rng)
     shown = centre_crop(images.permute(0, 3, 1, 2), image_px)  # [6, 3, P, P]
     # Every image gets bars here, which in training only a share of them does.
-    paint = PadAug(**padaug | {"probability": 1.0})
+    paint = PadAug(PadAugSettings(**padaug | {"probability": 1.0}))
     painted = (paint(shown.float() / 255, torch.Generator().manual_seed(seed)) * 255).round().byte()
     pairs = [_pair(*pair) for pair in zip(shown.numpy(), painted.numpy(), labels, strict=True)]
     low, high = padaug["bar_width"]

@@ -26,7 +26,7 @@ from frame_expressions.media.film_writer import write_video
 from frame_expressions.prediction.exported_model import ExportedModel
 from frame_expressions.runtime.errors import InputError
 from frame_expressions.smoothing.smoothing import Smoothing
-from frame_expressions.stage1.training import _resume
+from frame_expressions.stage1.checkpoint import Checkpoint
 
 DINOV2 = {
     "model_type": "dinov2",
@@ -163,7 +163,7 @@ def _parts(folder):
 
 def _checkpoint(folder):
     torch.save({"fingerprint": "x", "weights": torch.zeros(200)}, folder / ".checkpoint.pt")
-    return folder / ".checkpoint.pt", lambda: _resume(folder / ".checkpoint.pt", "x", {})
+    return folder / ".checkpoint.pt", lambda: Checkpoint(folder / ".checkpoint.pt", "x").resume({})
 
 
 ARTIFACTS = [

@@ -1,3 +1,5 @@
+from dataclasses import replace
+
 import numpy as np
 import pytest
 import torch
@@ -6,20 +8,12 @@ from frame_expressions.challenge.scores import macro_f1
 from frame_expressions.fusion.heads import HEADS
 from frame_expressions.fusion.inference import fill_from_nearest, predict_logits
 from frame_expressions.fusion.model import FusionModel, Normalisation
-from frame_expressions.fusion.training import Frames, train
+from frame_expressions.fusion.training import TrainingSettings, train
+from frame_expressions.fusion.training_data import Frames
 from frame_expressions.runtime.errors import InputError
 
 HEAD = {"num_fused": 6, "visual_dropout": 0.2, "audio_dropout": 0.25, "dropout": 0.2}
-TRAINING = {
-    "dtype": "float32",
-    "epochs": 15,
-    "batch_size": 32,
-    "lr": 1e-2,
-    "min_lr": 1e-4,
-    "weight_decay": 1e-4,
-    "seed": 0,
-    "device": "cpu",
-}
+TRAINING = TrainingSettings(epochs=15, batch_size=32, lr=1e-2, min_lr=1e-4, weight_decay=1e-4, seed=0, dtype="float32")
 
 
 def _head(name="gate"):
@@ -219,7 +213,7 @@ def test_a_saved_model_predicts_the_same_and_is_loaded_strictly(tmp_path):
     from safetensors.torch import save_file
 
     save_file({"x": torch.zeros(1)}, tmp_path / "other.safetensors")
-    with pytest.raises(InputError, match=r"other\.safetensors is no fusion model"):
+    with pytest.raises(InputError, match=r"other\.safetensors is not a fusion model"):
         FusionModel.load(tmp_path / "other.safetensors")
 
 
@@ -259,7 +253,7 @@ def _trained(head="gate", **changes):
     rng = np.random.default_rng(0)
     torch.manual_seed(0)
     model = FusionModel(head=head, num_visual=2, num_audio=4, num_classes=8, **(HEAD | {"num_fused": 32}))
-    history = train(model, _frames(rng, 600), _frames(rng, 200), num_classes=8, **(TRAINING | changes))
+    history = train(model, _frames(rng, 600), _frames(rng, 200), replace(TRAINING, **changes), device="cpu")
     return model, history
 
 
@@ -276,7 +270,7 @@ def test_training_keeps_the_best_epoch_not_the_last():
     validation = _frames(rng, 200)
     torch.manual_seed(0)
     model = FusionModel(head="mlp", num_visual=2, num_audio=4, num_classes=8, **(HEAD | {"num_fused": 256}))
-    history = train(model, noisy, validation, num_classes=8, **(TRAINING | {"epochs": 40, "lr": 3e-2}))
+    history = train(model, noisy, validation, replace(TRAINING, epochs=40, lr=3e-2), device="cpu")
     scores = [row["val_macro_f1"] for row in history]
     assert max(scores) > scores[-1]
     predicted = predict_logits(model, *validation.features()).argmax(axis=1)
@@ -287,7 +281,7 @@ def test_training_without_labels_says_so():
     frames = _frames(np.random.default_rng(0), 10)
     unlabelled = Frames(**(vars(frames) | {"labels": np.full(10, -1, np.int8)}))
     model = FusionModel(head="gate", num_visual=2, num_audio=4, num_classes=8, **HEAD)
-    with pytest.raises(InputError, match="no training frame"):
-        train(model, unlabelled, frames, num_classes=8, **TRAINING)
-    with pytest.raises(InputError, match="no validation frame"):
-        train(model, frames, unlabelled, num_classes=8, **TRAINING)
+    with pytest.raises(InputError, match="No training frame"):
+        train(model, unlabelled, frames, TRAINING, device="cpu")
+    with pytest.raises(InputError, match="No validation frame"):
+        train(model, frames, unlabelled, TRAINING, device="cpu")

@@ -3,12 +3,17 @@ import torch
 import torch.nn.functional as F
 
 from frame_expressions.stage1.heads import LinearHead, make_head
-from frame_expressions.stage1.moe import DropPath, MoEHead, balance_loss
+from frame_expressions.stage1.moe import DropPath, MoEHead, MoESettings, balance_loss
 
 
 def _head(**settings):
     torch.manual_seed(0)
-    return MoEHead(12, 8, num_experts=3, depth=2, router_features=5, **settings).eval()
+    return MoEHead(12, 8, _settings(num_experts=3, depth=2, router_features=5, **settings)).eval()
+
+
+def _settings(**changes):
+    paper = {"num_experts": 4, "depth": 3, "router_features": 256, "expansion": 2.0, "dropout": 0.6}
+    return MoESettings(**(paper | {"max_drop_path": 0.1, "top_k": None, "balance_weight": 0.0} | changes))
 
 
 def _norm(x, layer):
@@ -46,7 +51,7 @@ def test_equals_a_loop_over_samples_and_experts(top_k):
 
 def test_one_expert_is_that_expert():
     torch.manual_seed(0)
-    head = MoEHead(6, 8, num_experts=1, depth=1, router_features=4).eval()
+    head = MoEHead(6, 8, _settings(num_experts=1, depth=1, router_features=4)).eval()
     features = torch.randn(3, 6)
     assert torch.allclose(head(features)[0], head.classifier(head.experts[0](head.norm(features))), atol=1e-6)
 
@@ -115,8 +120,8 @@ def test_the_auxiliary_loss_is_the_weighted_balance_loss_while_training_only(top
 
 
 def test_the_linear_head_is_one_linear_layer_without_an_auxiliary_loss():
-    head = make_head("linear", 12, 8, moe={})
-    assert isinstance(head, LinearHead) and isinstance(make_head("moe", 12, 8, moe={"num_experts": 2}), MoEHead)
+    head = make_head("linear", 12, 8, moe=_settings())
+    assert isinstance(head, LinearHead) and isinstance(make_head("moe", 12, 8, moe=_settings(num_experts=2)), MoEHead)
     features = torch.randn(3, 12)
     logits, auxiliary = head(features)
     weight, bias = (parameter.detach() for parameter in head.parameters())

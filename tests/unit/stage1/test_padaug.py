@@ -2,11 +2,16 @@ import pytest
 import torch
 
 from frame_expressions.runtime.errors import InputError
-from frame_expressions.stage1.padaug import PATTERNS, PadAug
+from frame_expressions.stage1.padaug import PATTERNS, PadAug, PadAugSettings
+
+
+def _settings(**changes):
+    paper = {"probability": 0.6, "bar_width": (0.03, 0.20), "max_l_area": 0.20, "max_shift": 0.02}
+    return PadAugSettings(**(paper | changes))
 
 
 def _run(images, seed=0, **settings):
-    return PadAug(**settings)(images, torch.Generator().manual_seed(seed))
+    return PadAug(_settings(**settings))(images, torch.Generator().manual_seed(seed))
 
 
 def _black_sides(image):
@@ -65,4 +70,4 @@ def test_the_same_generator_gives_the_same_images():
 
 def test_bars_of_which_no_l_is_small_enough_are_refused():
     with pytest.raises(InputError, match=r"two bars of 0\.2 cover 0\.36 .* max_l_area of 0\.2"):
-        PadAug(bar_width=(0.2, 0.3), max_l_area=0.2)
+        PadAug(_settings(bar_width=(0.2, 0.3), max_l_area=0.2))

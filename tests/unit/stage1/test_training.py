@@ -7,9 +7,12 @@ from frame_expressions.encoders.loading import random_encoder
 from frame_expressions.encoders.preprocessing import IMAGENET_MEAN, IMAGENET_STD
 from frame_expressions.runtime.errors import InputError
 from frame_expressions.stage1 import training
-from frame_expressions.stage1.augmentation import Augmentation
-from frame_expressions.stage1.moe import MoEHead
-from frame_expressions.stage1.padaug import PadAug
+from frame_expressions.stage1.augmentation import Augmentation, AugmentationSettings
+from frame_expressions.stage1.checkpoint import Checkpoint
+from frame_expressions.stage1.dataset import ImageDataset
+from frame_expressions.stage1.model import Classifier
+from frame_expressions.stage1.moe import MoEHead, MoESettings
+from frame_expressions.stage1.padaug import PadAug, PadAugSettings
 
 ARCHITECTURE = {
     "model_type": "dinov2",
@@ -20,8 +23,6 @@ ARCHITECTURE = {
     "patch_size": 14,
 }
 SETTINGS = {
-    "num_classes": 8,
-    "image_px": 28,
     "epochs": 4,
     "warmup_epochs": 0.5,
     "batch_size": 16,
@@ -35,17 +36,21 @@ SETTINGS = {
     "max_grad_norm": 1.0,
     "seed": 7,
     "precision": "no",
-    "num_workers": 0,
-    "device": "cpu",
 }
+MOE = MoESettings(
+    num_experts=2,
+    depth=1,
+    router_features=256,
+    expansion=2.0,
+    dropout=0.1,
+    max_drop_path=0.1,
+    top_k=None,
+    balance_weight=0.0,
+)
 
 
 def _augmentation():
-    return Augmentation(
-        image_px=28,
-        mean=IMAGENET_MEAN,
-        std=IMAGENET_STD,
-        padaug=PadAug(probability=0.5),
+    settings = AugmentationSettings(
         crop_scale=(0.8, 1.0),
         flip_p=0.5,
         jitter=(0.25, 0.25, 0.15, 0.02),
@@ -56,6 +61,8 @@ def _augmentation():
         erase_scale=(0.02, 0.12),
         erase_p=0.25,
     )
+    padaug = PadAug(PadAugSettings(probability=0.5, bar_width=(0.03, 0.2), max_l_area=0.2, max_shift=0.02))
+    return Augmentation(settings, padaug, image_px=28)
 
 
 @pytest.fixture(scope="module")
@@ -72,19 +79,16 @@ def images(tmp_path_factory):
             paths.append(folder / f"{part}{number}.png")
             Image.fromarray(pixels.astype(np.uint8)).save(paths[-1])
             labels.append(label)
-        sets.append(training.ImageDataset(paths, np.array(labels), 32))
+        sets.append(ImageDataset(paths, np.array(labels), 32))
     return sets
 
 
-def _train(images, checkpoint, **changes):
+def _train(images, checkpoint, *, fingerprint="a", num_workers=0, device="cpu", **changes):
     torch.manual_seed(0)
-    model = training.Classifier(
-        backbone=random_encoder(ARCHITECTURE, seed=0), head=MoEHead(16, 8, num_experts=2, depth=1, dropout=0.1)
-    )
-    state = training.train(
-        model, _augmentation(), *images, **(SETTINGS | {"checkpoint": checkpoint, "fingerprint": "a"} | changes)
-    )
-    return model, state
+    model = Classifier(backbone=random_encoder(ARCHITECTURE, seed=0), head=MoEHead(16, 8, MOE))
+    settings = training.TrainingSettings(**(SETTINGS | changes))
+    execution = training.Execution(device, num_workers, Checkpoint(checkpoint, fingerprint))
+    return model, training.train(model, _augmentation(), *images, 28, settings, execution)
 
 
 def test_items_are_the_resized_middle_square(images):
@@ -96,16 +100,16 @@ def test_items_are_the_resized_middle_square(images):
 def test_an_unreadable_image_is_named(tmp_path):
     bad = tmp_path / "black.jpg"
     bad.write_bytes(b"no picture")
-    with pytest.raises(InputError, match=r"black\.jpg is no readable image"):
-        training.ImageDataset([bad], np.array([0]), 32)[0]
+    with pytest.raises(InputError, match=r"black\.jpg is not a readable image"):
+        ImageDataset([bad], np.array([0]), 32)[0]
 
 
 @pytest.mark.parametrize("num_workers", [0, 1])
 def test_an_unreadable_image_ends_training_with_one_sentence(images, tmp_path, num_workers):
     bad = tmp_path / "black.jpg"
     bad.write_bytes(b"no picture")
-    broken = training.ImageDataset([bad] * 16, np.zeros(16, dtype=np.int8), 32)
-    with pytest.raises(InputError, match=r"black\.jpg is no readable image") as caught:
+    broken = ImageDataset([bad] * 16, np.zeros(16, dtype=np.int8), 32)
+    with pytest.raises(InputError, match=r"black\.jpg is not a readable image") as caught:
         _train([broken, images[1]], tmp_path / "c.pt", num_workers=num_workers)
     assert str(caught.value).startswith(str(bad)) and "\n" not in str(caught.value)
 
@@ -113,7 +117,7 @@ def test_an_unreadable_image_ends_training_with_one_sentence(images, tmp_path, n
 def test_an_encoder_without_a_class_token_is_refused():
     backbone = random_encoder(ARCHITECTURE | {"model_type": "siglip_vision_model", "intermediate_size": 16}, seed=0)
     with pytest.raises(InputError, match=r"^SiglipVisionModel has no class token, .* choose an encoder with one"):
-        training.Classifier(backbone=backbone, head=MoEHead(16, 8, num_experts=2, depth=1, dropout=0.1))
+        Classifier(backbone=backbone, head=MoEHead(16, 8, MOE))
 
 
 def test_it_learns_and_keeps_its_best_epoch(images, tmp_path):
@@ -138,14 +142,14 @@ def test_an_interrupted_run_ends_like_an_uninterrupted_one(images, tmp_path, mon
     class Killed(Exception):
         pass
 
-    real_save = training._save
+    real_save = Checkpoint.save
 
-    def save_then_die(checkpoint, fingerprint, progress, *rest):
-        real_save(checkpoint, fingerprint, progress, *rest)
-        if progress.epoch == 2:
+    def save_then_die(checkpoint, state, parts):
+        real_save(checkpoint, state, parts)
+        if state.epoch == 2:
             raise Killed
 
-    monkeypatch.setattr(training, "_save", save_then_die)
+    monkeypatch.setattr(Checkpoint, "save", save_then_die)
     with pytest.raises(Killed):
         _train(images, tmp_path / "part.pt")
     monkeypatch.undo()
@@ -184,7 +188,7 @@ def test_augmentation_keeps_pictures_upright_and_in_range():
 
 def test_training_that_diverges_ends_with_a_sentence_and_without_a_checkpoint(images, tmp_path):
     # The only step: its loss is still a number, what it makes of the weights is none.
-    few = training.ImageDataset(images[0].paths[:16], images[0].labels[:16], 32)
+    few = ImageDataset(images[0].paths[:16], images[0].labels[:16], 32)
     rates = {"head_lr": 1e37, "backbone_lr": 1e37, "weight_decay": 0.0, "warmup_epochs": 0, "epochs": 1}
     with pytest.raises(InputError, match=r"Stage I diverged in epoch 1 of 1 .*lower stage1\.training\.head_lr"):
         _train([few, images[1]], tmp_path / "c.pt", **rates)
@@ -194,20 +198,20 @@ def test_training_that_diverges_ends_with_a_sentence_and_without_a_checkpoint(im
 @pytest.mark.parametrize("content", [b"", b"PK\3\4 cut off"])
 def test_a_checkpoint_that_cannot_be_read_is_named_with_what_to_do(images, tmp_path, content):
     (tmp_path / "c.pt").write_bytes(content)
-    with pytest.raises(InputError, match=r"c\.pt .* delete it, and Stage I trains afresh"):
+    with pytest.raises(InputError, match=r"c\.pt .* delete it to train Stage I from the beginning"):
         _train(images, tmp_path / "c.pt")
 
 
 def test_pictures_in_formats_that_start_a_program_are_refused(tmp_path):
     path = tmp_path / "face.jpg"
     Image.new("RGB", (8, 8)).save(path, "EPS")
-    with pytest.raises(InputError, match=r"face\.jpg is no readable image"):
-        training.ImageDataset([path], np.array([0]), 32)[0]
+    with pytest.raises(InputError, match=r"face\.jpg is not a readable image"):
+        ImageDataset([path], np.array([0]), 32)[0]
 
 
 def test_a_picture_of_too_many_pixels_is_refused_before_it_is_decoded(tmp_path, monkeypatch):
     path = tmp_path / "face.png"
     Image.new("RGB", (40, 40)).save(path)
     monkeypatch.setattr(Image, "MAX_IMAGE_PIXELS", 700)
-    with pytest.raises(InputError, match=r"face\.png is no readable image .*1600 pixels"):
-        training.ImageDataset([path], np.array([0]), 32)[0]
+    with pytest.raises(InputError, match=r"face\.png is not a readable image .*1600 pixels"):
+        ImageDataset([path], np.array([0]), 32)[0]
