@@ -16,7 +16,7 @@ from sklearn.metrics import f1_score
 from benchmarks.measuring import Row, added_mib, compared, limited, on_cores, seconds_in_turns, show
 from frame_expressions.artifacts.logits import LabelledLogits, read_labelled_logits, write_logits
 from frame_expressions.artifacts.provenance import provenance_of
-from frame_expressions.smoothing.search import search, smoothing_candidates
+from frame_expressions.smoothing.search import SmoothingSearchSettings, search
 from frame_expressions.smoothing.smoothing import Smoothing
 from workflow_scripts import search_smoothing
 
@@ -46,7 +46,7 @@ def rows() -> list[Row]:
         _write(_synthetic(LENGTHS, NUM_LABELLED), file)
     frames = read_labelled_logits(file, "selection")
     together = np.concatenate(list(frames.logits.values()))
-    part = smoothing_candidates(KINDS, PEER_WINDOWS, None)
+    part = SmoothingSearchSettings(KINDS, PEER_WINDOWS, None).candidates
     seconds = seconds_in_turns(
         {
             "ours": (partial(_ours, frames), len(WINDOWS)),
@@ -70,7 +70,7 @@ def growth_work(scale: int) -> Callable[[], object]:
 
 
 def _ours(frames: LabelledLogits) -> list[tuple[Smoothing, float]]:
-    return search(frames, smoothing_candidates(KINDS, WINDOWS, None))
+    return search(frames, SmoothingSearchSettings(KINDS, WINDOWS, None).candidates)
 
 
 def _slow_scores(frames: LabelledLogits, candidates: Iterable[Smoothing]) -> list[tuple[Smoothing, float]]:

@@ -2,6 +2,7 @@
 
 import io
 import json
+from dataclasses import fields
 from pathlib import Path
 
 import numpy as np
@@ -15,7 +16,9 @@ from frame_expressions.artifacts.provenance import provenance_of
 from frame_expressions.artifacts.vocabulary import EXPRESSIONS
 from frame_expressions.corpora.tracks import Track, write_tracks
 from frame_expressions.media.audio import write_audio
-from workflow_scripts import evaluate, search_smoothing
+from frame_expressions.smoothing.evaluation import EvaluationSettings
+from frame_expressions.smoothing.search import SmoothingSearchSettings
+from workflow_scripts import evaluate, search_smoothing, write_report
 
 LENGTH, FPS = 80, 20
 SPLIT_OF = {"t": "train", "good": "validation", "fair": "validation", "bad": "validation", "test": "test"}
@@ -28,7 +31,7 @@ CONFIG = {"corpus": {"layout": "table"}, "smoothing": {"windows": [3, 9]}, "odd"
 
 
 def make_run(folder: Path, odd: str = "bad") -> dict:
-    """Write the artifacts and return the arguments of write_report.run. odd: another name for the track `bad`."""
+    """Write the artifacts and return what `report` needs of them, by name. odd: another name for the track `bad`."""
     names = {name: odd if name == "bad" else name for name in SPLIT_OF}
     tracks = [
         Track(names[name], names[name], f"{name}.mp4", split, "auto", *_labels(folder, name, split), names[name])
@@ -38,6 +41,12 @@ def make_run(folder: Path, odd: str = "bad") -> dict:
     for name, state in STATE_OF.items():
         _write_media(folder, names[name], state)
     group_of = {track.track: track.group for track in tracks if track.split != "test"}
+    padaug = {"probability": 0.3, "bar_width": [0.03, 0.2], "max_l_area": 0.2, "max_shift": 0.02}
+    image_sets = [{"name": "faces", "layout": "table", "root": _write_images(folder)}]
+    stage1 = {"image_sets": image_sets, "holdout": {"share": 0.5, "seed": 0}, "padaug": padaug}
+    sizes = {"stored_px": 32, "image_px": 28}
+    visual = {"resize_px": 32, "image_px": 28}
+    evaluation = {"num_resamples": 50, "seed": 1}
     return {
         "tracks": folder / "tracks.tsv",
         **{stage: [folder / stage / "batch"] for stage in ("timelines", "subjects", "audio")},
@@ -49,19 +58,23 @@ def make_run(folder: Path, odd: str = "bad") -> dict:
         **_write_training(folder),
         "ablation": _write_ablation(folder),
         "method": "method",
-        "image_sets": [{"name": "faces", "layout": "table", "root": _write_images(folder)}],
-        "holdout": {"share": 0.5, "seed": 0},
-        "padaug": {"probability": 0.3, "bar_width": [0.03, 0.2], "max_l_area": 0.2, "max_shift": 0.02},
-        "stored_px": 32,
-        "image_px": 28,
+        **stage1,
+        **sizes,
+        **evaluation,
         "group_of": group_of,
-        "num_resamples": 50,
-        "seed": 1,
         "benchmarks": _write_benchmarks(folder),
-        "config": CONFIG,
+        "config": CONFIG | {"stage1": stage1, "encoders": {"visual": visual}, "evaluation": evaluation},
         "page": folder / "report.html",
         "curves": folder / "training_curves.png",
     }
+
+
+def report(made: dict) -> Path:
+    """Write the report of what `make_run` made; returns the page."""
+    names = ("protocol", "method", "group_of", "benchmarks", "config", "page", "curves")
+    inputs = write_report.Inputs(**{field.name: made[field.name] for field in fields(write_report.Inputs)})
+    write_report.run(inputs=inputs, **{name: made[name] for name in names})
+    return made["page"]
 
 
 def _labels(folder: Path, name: str, split: str) -> tuple[str, str]:
@@ -113,9 +126,7 @@ def _write_scores(folder: Path, names: dict[str, str], group_of: dict[str, str])
         table=folder / "search.parquet",
         best=best,
         curve=folder / "curve.png",
-        kinds=["mean", "vote"],
-        windows=[3, 9],
-        windows_at_fps=FPS,
+        settings=SmoothingSearchSettings(kinds=["mean", "vote"], windows=[3, 9], windows_at_fps=FPS),
     )
     evaluate.run(
         logits=[logits],
@@ -124,8 +135,7 @@ def _write_scores(folder: Path, names: dict[str, str], group_of: dict[str, str])
         scores=folder / "scores.json",
         tracks=folder / "scores.parquet",
         confusion=folder / "confusion.png",
-        num_resamples=50,
-        seed=1,
+        settings=EvaluationSettings(num_resamples=50, seed=1),
     )
     return {
         "scores": folder / "scores.json",

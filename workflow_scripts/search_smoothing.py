@@ -1,4 +1,4 @@
-"""Try every smoothing kind and window on held-out logits and keep the best."""
+"""Try every smoothing kind and window on validation logits and keep the best."""
 
 import logging
 from dataclasses import asdict
@@ -15,7 +15,7 @@ from frame_expressions.artifacts.provenance import provenance_of
 from frame_expressions.artifacts.text import write_json
 from frame_expressions.report.figures import write_png
 from frame_expressions.runtime.job import log_to, progress
-from frame_expressions.smoothing.search import best_smoothing, search, smoothing_candidates
+from frame_expressions.smoothing.search import SmoothingSearchSettings, best_smoothing, search
 from frame_expressions.smoothing.smoothing import Smoothing
 
 
@@ -26,20 +26,16 @@ def run(
     table: Path,
     best: Path,
     curve: Path,
-    kinds: list[str],
-    windows: list[int],
-    windows_at_fps: float | None,
+    settings: SmoothingSearchSettings,
 ) -> None:
-    """Write macro-F1 by kind and window, the best of them (the smallest window of equals), and a figure.
+    """Write macro-F1 by kind and window, the best of them (of equal ones the smallest window), and a figure.
 
-    Scored on the tracks of the logits that serve `role`, `selection` or `heldout`, all files together.
+    Scored on the tracks with the role `role`, `selection` or `heldout`, of all files together.
     """
     frames = join_labelled(read_labelled_logits(path, role) for path in logits)
-    logging.info(
-        "%s: kinds %s, %d windows, %d tracks", logits[0].parent, ", ".join(kinds), len(windows), len(frames.logits)
-    )
-    candidates = smoothing_candidates(kinds, windows, windows_at_fps)
-    rows = search(frames, candidates, partial(progress, total=len(frames.logits), what="search", unit="tracks"))
+    logging.info("%s: %s, %d tracks", logits[0].parent, settings, len(frames.logits))
+    shown = partial(progress, total=len(frames.logits), what="search", unit="tracks")
+    rows = search(frames, settings.candidates, shown)
     scores = pa.table(
         {
             "kind": [tried.kind for tried, _ in rows],
@@ -48,9 +44,7 @@ def run(
         }
     )
     chosen, macro_f1 = best_smoothing(rows)
-    provenance = provenance_of(
-        {"kinds": kinds, "windows": windows, "windows_at_fps": windows_at_fps, "role": role}, logits
-    )
+    provenance = provenance_of(asdict(settings) | {"role": role}, logits)
     write_parquet(scores, table, provenance)
     write_json(
         {
@@ -61,7 +55,7 @@ def run(
         },
         best,
     )
-    _draw(rows, windows_at_fps, curve)
+    _draw(rows, settings.windows_at_fps, curve)
     logging.info("made %s: %s, macro-F1 %.4f", best, chosen, macro_f1)
 
 
@@ -89,7 +83,5 @@ if __name__ == "__main__":
             table=Path(job.output.table),
             best=Path(job.output.best),
             curve=Path(job.output.curve),
-            kinds=job.params.kinds,
-            windows=job.params.windows,
-            windows_at_fps=job.params.windows_at_fps,
+            settings=SmoothingSearchSettings(**job.params.smoothing),
         )

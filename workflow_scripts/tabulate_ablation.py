@@ -1,6 +1,7 @@
-"""Score every configuration of the ablation alike and write the table, for programs, for people and as a picture."""
+"""Score every configuration of the ablation in the same way, and write the table as Parquet, text and figure."""
 
 import logging
+from dataclasses import asdict
 from pathlib import Path
 
 import numpy as np
@@ -17,13 +18,14 @@ from frame_expressions.challenge.scores import bootstrap_interval, group_confusi
 from frame_expressions.report.ablation_summary import summarise
 from frame_expressions.report.figures import write_png
 from frame_expressions.runtime.job import log_to, print_result, progress
-from frame_expressions.smoothing.search import best_smoothing, search, smoothing_candidates
+from frame_expressions.smoothing.evaluation import EvaluationSettings, names_of_frames
+from frame_expressions.smoothing.search import SmoothingSearchSettings, best_smoothing, search
 from frame_expressions.smoothing.smoothing import Smoothing, smooth_tracks
 
 NOTES = """
 macro_f1: smoothed, kind and window chosen on the fold's selection tracks (mean and standard deviation over {seeds}
 seeds; difference to the method seed by seed); unsmoothed: before smoothing; padded: on the {padded} frames whose
-crops reach past the picture's edge. Folds: {folds}.
+crops extend past the frame's edge. Folds: {folds}.
 """
 
 
@@ -32,11 +34,8 @@ def run(
     rows: list[dict],
     method: str,
     group_of: dict[str, str],
-    kinds: list[str],
-    windows: list[int],
-    windows_at_fps: float | None,
-    num_resamples: int,
-    seed: int,
+    smoothing: SmoothingSearchSettings,
+    evaluation: EvaluationSettings,
     table: Path,
     text: Path,
     figure: Path,
@@ -47,33 +46,23 @@ def run(
     track.
     """
     scored, padded = [], None
-    candidates = smoothing_candidates(kinds, windows, windows_at_fps)
     for row in progress(rows, len(rows), "configurations", "runs"):
         logging.info("%s, seed %d", row["configuration"], row["seed"])
-        folds = [_Fold(Path(path), candidates) for path in row["logits"]]
+        folds = [_Fold(Path(path), smoothing.candidates) for path in row["logits"]]
         tried = {None: row}
         if row["configuration"] == method:
-            # Which crops are padded depends on their scales; every row is scored on the frames padded in the method.
+            # Padding depends on the crop scales; every row is scored on the frames that are padded in the method.
             padded = np.concatenate([fold.heldout.padded_share for fold in folds]) > 0
-            tried |= {
-                kind: row | {"configuration": f"smoothing_{kind}", "varies": "smoothing"} for kind in ("none", *kinds)
-            }
+            for kind in ("none", *smoothing.kinds):
+                tried[kind] = row | {"configuration": f"smoothing_{kind}", "varies": "smoothing"}
         for kind, described in tried.items():
-            scores = _score(folds, kind, padded, group_of, num_resamples, seed)
+            scores = _score(folds, kind, padded, group_of, evaluation)
             scored.append({name: described[name] for name in ("configuration", "varies", "seed")} | scores)
-    # The smoothing rows of all seeds go together, after the configurations.
+    # The smoothing rows of all seeds come last.
     found = pd.DataFrame(scored).sort_values("varies", key=lambda column: column == "smoothing", kind="stable")
     found = found.reset_index(drop=True)
-    provenance = provenance_of(
-        {
-            "kinds": kinds,
-            "windows": windows,
-            "windows_at_fps": windows_at_fps,
-            "num_resamples": num_resamples,
-            "seed": seed,
-        },
-        [Path(path) for row in rows for path in row["logits"]],
-    )
+    settings = {"smoothing": asdict(smoothing), "evaluation": asdict(evaluation)}
+    provenance = provenance_of(settings, [Path(path) for row in rows for path in row["logits"]])
     write_parquet(pa.Table.from_pandas(found, preserve_index=False), table, provenance)
     summary = summarise(found, method)
     notes = NOTES.format(
@@ -106,17 +95,15 @@ def _score(
     kind: str | None,
     is_padded: np.ndarray,
     group_of: dict[str, str],
-    num_resamples: int,
-    seed: int,
+    evaluation: EvaluationSettings,
 ) -> dict:
     """Scores of the folds' held-out frames together, smoothed by the best of one kind or of all."""
     frames = join_labelled(fold.heldout for fold in folds)
     predicted = np.concatenate([fold.predict(kind) for fold in folds])
     unsmoothed = np.concatenate([fold.predict("none") for fold in folds])
     padded = np.where(is_padded, frames.labels, UNLABELLED)
-    lengths = [len(array) for array in frames.logits.values()]
-    group = np.repeat([group_of[track] for track in frames.logits], lengths)
-    low, high = bootstrap_interval(group_confusions(frames.labels, predicted, group), num_resamples, seed)
+    counts = group_confusions(frames.labels, predicted, names_of_frames(frames, group_of))
+    low, high = bootstrap_interval(counts, evaluation.num_resamples, evaluation.seed)
     has_padded = bool((padded != UNLABELLED).any())
     return {
         "macro_f1": macro_f1(frames.labels, predicted),
@@ -152,11 +139,8 @@ if __name__ == "__main__":
             rows=job.params.rows,
             method=job.params.method,
             group_of=job.params.group_of,
-            kinds=job.params.kinds,
-            windows=job.params.windows,
-            windows_at_fps=job.params.windows_at_fps,
-            num_resamples=job.params.num_resamples,
-            seed=job.params.seed,
+            smoothing=SmoothingSearchSettings(**job.params.smoothing),
+            evaluation=EvaluationSettings(**job.params.evaluation),
             table=Path(job.output.table),
             text=Path(job.output.text),
             figure=Path(job.output.figure),

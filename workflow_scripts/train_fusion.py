@@ -1,7 +1,7 @@
 """Stage II: train the gated fusion on one fold's training tracks; its best epoch is chosen on its selection tracks."""
 
 import logging
-from dataclasses import asdict
+from dataclasses import asdict, dataclass
 from pathlib import Path
 
 import numpy as np
@@ -20,10 +20,21 @@ from frame_expressions.corpora.folds import make_fold, read_parts
 from frame_expressions.corpora.labels import frame_labels
 from frame_expressions.fusion.inference import DESCRIBED, describe_frames, track_logits
 from frame_expressions.fusion.model import FusionModel
-from frame_expressions.fusion.training import Frames, train
+from frame_expressions.fusion.training import FusionSettings, train
+from frame_expressions.fusion.training_data import Frames
 from frame_expressions.networks.device import start_torch
 from frame_expressions.runtime.job import log_to
 from frame_expressions.runtime.tensorboard import TensorBoardLog, tensorboard_folder
+
+
+@dataclass(frozen=True)
+class Outputs:
+    """The files that the training of a fold writes."""
+
+    model: Path
+    val_logits: Path
+    history: Path
+    metrics: Path
 
 
 def run(
@@ -33,68 +44,57 @@ def run(
     folds: Path | None,
     visual: list[tuple[Path, Path]],
     audio: list[tuple[Path, Path]],
-    model: Path,
-    val_logits: Path,
-    history: Path,
-    metrics: Path,
-    head: str,
-    head_settings: dict,
-    training: dict,
+    outputs: Outputs,
+    settings: FusionSettings,
     device: str,
     num_threads: int,
     curves: Path | None = None,
 ) -> None:
-    """Train one fold and write the model, and the logits of the tracks that it is chosen or reported on.
+    """Train one fold and write the model, and the logits of its selection and held-out tracks.
 
     tracks: rows with track, split, annotation (path or empty) and label (class name or empty), the labelled ones.
     folds: the table of parts, for a fold of a cross-validation. visual, audio: the shards' (npy, index) pairs.
-    curves: where event files go, see `curves`.
+    curves: folder of event files for TensorBoard.
     """
-    device = start_torch(device, num_threads, training["dtype"])
+    device = start_torch(device, num_threads, settings.training.dtype)
     shards = {"visual": FeatureShards(visual, DESCRIBED), "audio": FeatureShards(audio)}
-    parts = read_parts(folds) if folds else None
-    roles = make_fold(fold, {row["track"]: row["split"] for row in tracks}, parts)
+    roles = make_fold(fold, {row["track"]: row["split"] for row in tracks}, read_parts(folds) if folds else None)
     labels = {row["track"]: frame_labels(row, len(shards["visual"][row["track"]][0])) for row in tracks}
     frames = {role: _frames(shards, getattr(roles, role), labels) for role in ("train", "selection")}
-    logging.info(
-        "fusion %s, fold %s: %d training and %d selection frames",
-        head,
-        fold,
-        *(len(part.labels) for part in frames.values()),
-    )
-    torch.manual_seed(training["seed"])
+    counts = [len(part.labels) for part in frames.values()]
+    logging.info("fusion %s, fold %s: %d training and %d selection frames", settings.head, fold, *counts)
+    torch.manual_seed(settings.training.seed)
     fusion = FusionModel(
         num_visual=shards["visual"].num_features,
         num_audio=shards["audio"].num_features,
         num_classes=NUM_CLASSES,
-        head=head,
-        **head_settings,
+        head=settings.head,
+        **asdict(settings.head_settings),
     )
     on_epoch_end = TensorBoardLog(curves).add if curves else None
-    settings = {"num_classes": NUM_CLASSES, "device": device, "on_epoch_end": on_epoch_end, **training}
-    rows = train(fusion, frames["train"], frames["selection"], **settings)
+    rows = train(fusion, *frames.values(), settings.training, device=device, on_epoch_end=on_epoch_end)
 
-    provenance = provenance_of(
-        {"fold": fold, "head": head, "head_settings": head_settings, "training": training, "tracks": asdict(roles)},
-        [path for pair in [*visual, *audio] for path in pair],
-    )
     unseen = [row["track"] for row in tracks if row["track"] in {*roles.selection, *roles.heldout}]
     logits = track_logits(fusion, shards, unseen)
-    fusion.save(model, provenance)
-    write_logits(logits, val_logits, provenance, describe_frames(shards["visual"], logits, labels, roles))
-    write_parquet(pa.Table.from_pandas(pd.DataFrame(rows), preserve_index=False), history, provenance)
-    selection = read_labelled_logits(val_logits, "selection")
+    inputs = [path for pair in [*visual, *audio] for path in pair]
+    provenance = provenance_of({"fold": fold, **asdict(settings), "tracks": asdict(roles)}, inputs)
+    fusion.save(outputs.model, provenance)
+    described = describe_frames(shards["visual"], logits, labels, roles)
+    write_logits(logits, outputs.val_logits, provenance, described)
+    history = pa.Table.from_pandas(pd.DataFrame(rows), preserve_index=False)
+    write_parquet(history, outputs.history, provenance)
+    score = _write_metrics(outputs, rows, provenance)
+    logging.info("made %s: macro-F1 %.4f on the selection tracks, before smoothing", outputs.model, score)
+
+
+def _write_metrics(outputs: Outputs, rows: list[dict], provenance: dict) -> float:
+    """Write the scores of the selection tracks before smoothing; returns their macro-F1."""
+    selection = read_labelled_logits(outputs.val_logits, "selection")
     predicted = np.concatenate([array.argmax(axis=1) for array in selection.logits.values()])
     scores = validation_scores(selection.labels, predicted)
-    write_json(
-        {
-            "best_epoch": max(rows, key=lambda row: row["val_macro_f1"])["epoch"],
-            **scores,
-            "provenance": provenance,
-        },
-        metrics,
-    )
-    logging.info("made %s: macro-F1 %.4f on the selection tracks, before smoothing", model, scores["val_macro_f1"])
+    best_epoch = max(rows, key=lambda row: row["val_macro_f1"])["epoch"]
+    write_json({"best_epoch": best_epoch, **scores, "provenance": provenance}, outputs.metrics)
+    return scores["val_macro_f1"]
 
 
 def _frames(shards: dict[str, FeatureShards], tracks: list[str], labels: dict[str, np.ndarray]) -> Frames:
@@ -118,13 +118,13 @@ if __name__ == "__main__":
             tracks=job.params.tracks,
             visual=list(zip(map(Path, job.input.visual), map(Path, job.input.visual_index), strict=True)),
             audio=list(zip(map(Path, job.input.audio), map(Path, job.input.audio_index), strict=True)),
-            model=Path(job.output.model),
-            val_logits=Path(job.output.val_logits),
-            history=Path(job.output.history),
-            metrics=Path(job.output.metrics),
-            head=job.params.head,
-            head_settings=job.params.head_settings,
-            training=job.params.training,
+            outputs=Outputs(
+                model=Path(job.output.model),
+                val_logits=Path(job.output.val_logits),
+                history=Path(job.output.history),
+                metrics=Path(job.output.metrics),
+            ),
+            settings=FusionSettings.from_config(job.params.fusion),
             device=job.params.device,
             num_threads=job.params.num_threads,
             curves=tensorboard_folder(job.log[0]),

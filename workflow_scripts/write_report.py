@@ -1,15 +1,16 @@
 """Put what a run made and found onto one page that needs nothing else, and the training curves into a picture."""
 
 import logging
+from dataclasses import dataclass, fields
 from pathlib import Path
 
 from frame_expressions.artifacts.batch_folders import files_of
 from frame_expressions.artifacts.parquet import read_parquet
 from frame_expressions.artifacts.text import read_json, write_text
-from frame_expressions.corpora.tracks import read_tracks
+from frame_expressions.corpora.tracks import Track, read_tracks
 from frame_expressions.networks.device import start_torch
 from frame_expressions.report.figures import write_png
-from frame_expressions.report.page import page_of
+from frame_expressions.report.page import Section, page_of
 from frame_expressions.report.sections.data import corpus_section, doubt_section
 from frame_expressions.report.sections.evaluation import read_heldout, scores_section, timelines_section
 from frame_expressions.report.sections.learning import (
@@ -23,6 +24,7 @@ from frame_expressions.report.sections.learning import (
 from frame_expressions.report.sections.machine import run_times_section, settings_section
 from frame_expressions.report.sections.outcome import outcome_section
 from frame_expressions.runtime.job import log_to
+from frame_expressions.smoothing.evaluation import EvaluationSettings
 
 TITLE = "Frame-level facial expressions: report"
 INTRODUCTION = (
@@ -31,35 +33,41 @@ INTRODUCTION = (
 )
 
 
+@dataclass(frozen=True)
+class Inputs:
+    """The artifacts that the page shows.
+
+    timelines, subjects, audio: folders of batches. sheets: contact sheets, named after their tracks. scores,
+    track_scores: of the reported protocol; logits, best: its folds' logits and smoothing. search, submitted: the
+    search of the submission's smoothing and its choice. stage1_history, stage1_metrics: None, and fusion_histories:
+    empty, if imported weights replace the training. ablation: None if there is none.
+    """
+
+    tracks: Path
+    timelines: list[Path]
+    subjects: list[Path]
+    audio: list[Path]
+    doubt: Path
+    sheets: list[Path]
+    check: Path
+    scores: Path
+    track_scores: Path
+    logits: list[Path]
+    best: list[Path]
+    search: Path
+    submitted: Path
+    stage1_history: Path | None
+    stage1_metrics: Path | None
+    fusion_histories: list[Path]
+    ablation: Path | None
+
+
 def run(
     *,
-    tracks: Path,
-    timelines: list[Path],
-    subjects: list[Path],
-    audio: list[Path],
-    doubt: Path,
-    sheets: list[Path],
-    check: Path,
+    inputs: Inputs,
     protocol: str,
-    scores: Path,
-    track_scores: Path,
-    logits: list[Path],
-    best: list[Path],
-    search: Path,
-    submitted: Path,
-    stage1_history: Path | None,
-    stage1_metrics: Path | None,
-    fusion_histories: list[Path],
-    ablation: Path | None,
     method: str,
-    image_sets: list[dict],
-    holdout: dict,
-    padaug: dict,
-    stored_px: int,
-    image_px: int,
     group_of: dict[str, str],
-    num_resamples: int,
-    seed: int,
     benchmarks: Path,
     config: dict,
     page: Path,
@@ -67,44 +75,25 @@ def run(
 ) -> None:
     """Write `page` and `curves`.
 
-    timelines, subjects, audio: folders of batches. sheets: contact sheets, named after their tracks. scores,
-    track_scores: of `protocol`; logits, best: its folds' logits and smoothing. search, submitted: the search of the
-    submission's smoothing and its choice. stage1_history, stage1_metrics: None, and image_sets, fusion_histories:
-    empty, where imported weights take the training's place. ablation: None where there is none; method: its first
-    row's name. seed: of the bootstrap and of PadAug's images. benchmarks: folder of run times. config: to be shown.
+    method: name of the ablation's first row. benchmarks: folder of run times. config: the whole configuration, which
+    the page shows; its blocks stage1, encoders.visual and evaluation also say how the sections are made.
     """
-    corpus = read_tracks(tracks)
-    logging.info("report on %d tracks, protocol %s, %d folds", len(corpus), protocol, len(logits))
+    corpus = read_tracks(inputs.tracks)
+    logging.info("report on %d tracks, protocol %s, %d folds", len(corpus), protocol, len(inputs.logits))
     start_torch("cpu", 1)
-    videos, names = list(dict.fromkeys(track.video for track in corpus)), [track.track for track in corpus]
-    subject_of = dict(zip(names, files_of(subjects, names), strict=True))
-    found, tracks_found = read_json(scores), read_parquet(track_scores).to_pandas()
-    heldout = read_heldout(logits, best)
-    stage1 = read_parquet(stage1_history).to_pandas() if stage1_history else None
-    fusion = {path.parent.name: read_parquet(path).to_pandas() for path in fusion_histories}
+    stage1 = read_parquet(inputs.stage1_history).to_pandas() if inputs.stage1_history else None
+    fusion = {path.parent.name: read_parquet(path).to_pandas() for path in inputs.fusion_histories}
     trained = trainings(stage1, fusion)
-    sections = [
-        outcome_section(
-            protocol=protocol,
-            scores=found,
-            submitted=submitted,
-            check=read_json(check),
-            num_folds=len(logits),
-            stage1_metrics=stage1_metrics,
-        ),
-        corpus_section(
-            corpus,
-            dict(zip(videos, files_of(timelines, videos), strict=True)),
-            subject_of,
-            dict(zip(videos, files_of(audio, videos), strict=True)),
-        ),
-        doubt_section(doubt, {path.stem: path for path in sheets}),
-        padaug_section(image_sets, holdout, padaug, stored_px, image_px, seed),
+    learning = [
+        _padaug_section(config, is_trained=stage1 is not None),
         curves_section(trained, stage1 is not None, bool(fusion)),
-        smoothing_section(search, submitted, is_mean=len(logits) > 1),
-        ablation_section(ablation, method),
-        scores_section(found, tracks_found, heldout, group_of, num_resamples, seed),
-        timelines_section(tracks_found, heldout, subject_of),
+        smoothing_section(inputs.search, inputs.submitted, is_mean=len(inputs.logits) > 1),
+        ablation_section(inputs.ablation, method),
+    ]
+    sections = [
+        *_corpus_and_outcome(inputs, corpus, protocol),
+        *learning,
+        *_evaluation(inputs, corpus, group_of, EvaluationSettings(**config["evaluation"])),
         settings_section(config),
         run_times_section(benchmarks),
     ]
@@ -114,40 +103,75 @@ def run(
     logging.info("made %s: %.1f MB", page, len(text) / 1e6)
 
 
+def _corpus_and_outcome(inputs: Inputs, corpus: list[Track], protocol: str) -> list[Section]:
+    videos = list(dict.fromkeys(track.video for track in corpus))
+    outcome = outcome_section(
+        protocol=protocol,
+        scores=read_json(inputs.scores),
+        submitted=inputs.submitted,
+        check=read_json(inputs.check),
+        num_folds=len(inputs.logits),
+        stage1_metrics=inputs.stage1_metrics,
+    )
+    timelines, audio = (
+        dict(zip(videos, files_of(folders, videos), strict=True)) for folders in (inputs.timelines, inputs.audio)
+    )
+    return [
+        outcome,
+        corpus_section(corpus, timelines, _subjects(inputs, corpus), audio),
+        doubt_section(inputs.doubt, {path.stem: path for path in inputs.sheets}),
+    ]
+
+
+def _padaug_section(config: dict, is_trained: bool) -> Section:
+    stage1, visual = config["stage1"], config["encoders"]["visual"]
+    return padaug_section(
+        stage1["image_sets"] if is_trained else [],
+        stage1["holdout"],
+        stage1["padaug"],
+        visual["resize_px"],
+        visual["image_px"],
+        config["evaluation"]["seed"],
+    )
+
+
+def _evaluation(
+    inputs: Inputs, corpus: list[Track], group_of: dict[str, str], settings: EvaluationSettings
+) -> list[Section]:
+    tracks = read_parquet(inputs.track_scores).to_pandas()
+    heldout = read_heldout(inputs.logits, inputs.best)
+    return [
+        scores_section(read_json(inputs.scores), tracks, heldout, group_of, settings.num_resamples, settings.seed),
+        timelines_section(tracks, heldout, _subjects(inputs, corpus)),
+    ]
+
+
+def _subjects(inputs: Inputs, corpus: list[Track]) -> dict[str, Path]:
+    """The subject file of each track."""
+    names = [track.track for track in corpus]
+    return dict(zip(names, files_of(inputs.subjects, names), strict=True))
+
+
 if __name__ == "__main__":
     job = snakemake  # noqa: F821
 
-    def files(name: str) -> list[Path]:
+    def paths_of(name: str) -> list[Path]:
         """The input of that name as a list, however many files it is."""
         given = job.input.get(name)
         return [Path(path) for path in ([given] if isinstance(given, str) else given)]
 
-    def file(name: str) -> Path | None:
-        """The input of that name, None where it is empty."""
-        return next(iter(files(name)), None)
-
+    lists = ("timelines", "subjects", "audio", "sheets", "logits", "best", "fusion_histories")
     with log_to(job.log[0]):
         run(
-            **{name: files(name) for name in ("timelines", "subjects", "audio", "sheets", "logits", "best")},
-            **{name: file(name) for name in ("stage1_history", "stage1_metrics", "ablation")},
-            fusion_histories=files("fusion_histories"),
-            tracks=Path(job.input.tracks),
-            doubt=Path(job.input.doubt),
-            check=Path(job.input.check),
-            scores=Path(job.input.scores),
-            track_scores=Path(job.input.track_scores),
-            search=Path(job.input.search),
-            submitted=Path(job.input.submitted),
+            inputs=Inputs(
+                **{
+                    field.name: paths_of(field.name) if field.name in lists else next(iter(paths_of(field.name)), None)
+                    for field in fields(Inputs)
+                }
+            ),
             protocol=job.params.protocol,
             method=job.params.method,
-            image_sets=job.params.image_sets,
-            holdout=job.params.holdout,
-            padaug=job.params.padaug,
-            stored_px=job.params.stored_px,
-            image_px=job.params.image_px,
             group_of=job.params.group_of,
-            num_resamples=job.params.num_resamples,
-            seed=job.params.seed,
             benchmarks=Path(job.params.benchmarks),
             config=job.params.config,
             page=Path(job.output.page),

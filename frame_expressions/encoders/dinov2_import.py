@@ -18,10 +18,10 @@ HEAD_FEATURES = 64
 """Features per attention head in every published DINOv2; shapes do not tell."""
 
 PREFIXES = ("", "module.", "backbone.", "module.backbone.")
-"""What training code puts before the backbone's names."""
+"""Prefixes that training code puts before the backbone's names."""
 
 LEFT_OUT = ("head", "dino_head", "ibot_head")
-"""Training heads that may stand beside a backbone, and that no later step uses."""
+"""Training heads that a file may hold besides the backbone; no later step uses them."""
 
 # Original name -> transformers' names; where there are several, the original has them stacked along axis 0.
 _OUTER = {
@@ -151,12 +151,13 @@ def _names(num_layers: int, *, is_swiglu: bool) -> dict[str, tuple[str, ...]]:
 
 
 def _config(tensors: dict[str, torch.Tensor], num_layers: int, where: Path | str) -> Dinov2Config:
-    """Sizes that fit the tensors where any do; where none do, those from which the tensors differ."""
+    """Sizes that fit the tensors if any do; otherwise those from which the tensors differ."""
     patches = tensors["patch_embed.proj.weight"]
     if patches.ndim != 4 or patches.numel() == 0 or patches.shape[0] % HEAD_FEATURES:
         raise InputError(
             f"{where}: patch_embed.proj.weight has the shape {tuple(patches.shape)}, not (a multiple of "
-            f"{HEAD_FEATURES}, 3, patch side, patch side)"
+            f"{HEAD_FEATURES}, 3, patch side, patch side)",
+            "give the weights of a DINOv2",
         )
     num_features, _, patch_px, _ = patches.shape
     is_swiglu = "blocks.0.mlp.w3.weight" in tensors

@@ -40,7 +40,10 @@ def gate_from_original(
     projections = {name: state[f"{name}.weight"] for name in ("vis_proj", "aud_proj")}
     for name, weight in projections.items():
         if weight.ndim != 2:
-            raise InputError(f"{where}: {name}.weight has the shape {tuple(weight.shape)}, not (fused, features)")
+            raise InputError(
+                f"{where}: {name}.weight has the shape {tuple(weight.shape)}, not (fused, features)",
+                "give the weights of a gate",
+            )
     num_fused, num_visual = projections["vis_proj"].shape
     model = FusionModel(
         head="gate",

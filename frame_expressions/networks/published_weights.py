@@ -62,15 +62,15 @@ def read_checkpoint(path: Path, remedy: str) -> object:
     with path.open("rb") as handle:
         begins_as_zip = handle.read(4) == b"PK\3\4"  # else torch would read an older format
     if not begins_as_zip or not zipfile.is_zipfile(path):
-        raise InputError(f"{path} is no checkpoint in PyTorch's zip format, or cut off", remedy)
+        raise InputError(f"{path} is not a checkpoint in PyTorch's zip format, or is cut off", remedy)
     try:
         with torch.serialization.safe_globals(_NUMPY):
             return torch.load(path, map_location="cpu", weights_only=True)
     except pickle.UnpicklingError as error:
         raise InputError(
-            f"{path} holds Python objects beside tensors, and reading those can run any code: where you trust the "
-            f"file, "
-            "load it with torch.load(..., weights_only=False) and save its state dict alone as safetensors"
+            f"{path} contains Python objects besides tensors, and reading those can run any code",
+            "if you trust the file, load it with torch.load(..., weights_only=False) and save only its state dict, as "
+            "safetensors",
         ) from error
     except _DAMAGED as error:
         said = (str(error) or type(error).__name__).splitlines()[0]
@@ -107,20 +107,25 @@ def check_names(found: Iterable[str], expected: Iterable[str], where: Path | str
     found, expected = list(found), list(expected)
     missing = sorted(set(expected) - set(found))
     if missing:
-        raise InputError(f"{where} lacks {_listed(missing)}", "it does not hold the weights of this network")
+        raise InputError(f"{where} lacks {_listed(missing)}", "give the weights of this network")
     unknown = sorted(set(found) - set(expected))
     if unknown:
-        raise InputError(f"{where} holds {_listed(unknown)}, which this network has not", "take it out")
+        raise InputError(f"{where} holds {_listed(unknown)}, which this network does not have", "remove it")
 
 
 def check_tensors(tensors: dict[str, torch.Tensor], shapes: dict[str, tuple[int, ...]], where: Path | str) -> None:
-    """Raise InputError that names the first tensor of another shape than `shapes` says, or with no finite numbers."""
+    """Raise InputError for the first tensor whose shape is not that of `shapes`, or whose numbers are not finite."""
     for name, shape in shapes.items():
         tensor = tensors[name]
         if tuple(tensor.shape) != tuple(shape):
-            raise InputError(f"{where}: {name} has the shape {tuple(tensor.shape)}, not {tuple(shape)}")
+            raise InputError(
+                f"{where}: {name} has the shape {tuple(tensor.shape)}, not {tuple(shape)}",
+                "give the weights of this network",
+            )
         if not tensor.is_floating_point() or not tensor.isfinite().all():
-            raise InputError(f"{where}: {name} holds values that are no finite floating-point numbers")
+            raise InputError(
+                f"{where}: {name} has values that are not finite floating-point numbers", "get the file again"
+            )
 
 
 def _listed(names: list[str]) -> str:

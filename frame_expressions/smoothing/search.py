@@ -4,6 +4,7 @@ Shapes: T frames of a track, N of all tracks, C classes.
 """
 
 from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass
 
 import numpy as np
 
@@ -14,10 +15,19 @@ from frame_expressions.smoothing.smoothing import NO_SMOOTHING, Smoothing, frame
 from frame_expressions.smoothing.track_smoother import TrackSmoother
 
 
-def smoothing_candidates(kinds: Sequence[str], windows: Sequence[int], windows_at_fps: float | None) -> list[Smoothing]:
-    """Every kind and window to try, no smoothing first."""
-    tried = [Smoothing(kind, window_frames, windows_at_fps) for kind in kinds for window_frames in windows]
-    return [NO_SMOOTHING, *tried]
+@dataclass(frozen=True)
+class SmoothingSearchSettings:
+    """The block `smoothing` of the configuration: the kinds and windows to try, see `Smoothing`."""
+
+    kinds: list[str]
+    windows: list[int]
+    windows_at_fps: float | None
+
+    @property
+    def candidates(self) -> list[Smoothing]:
+        """Every kind with every window, preceded by no smoothing."""
+        fps = self.windows_at_fps
+        return [NO_SMOOTHING, *(Smoothing(kind, window, fps) for kind in self.kinds for window in self.windows)]
 
 
 def search(
@@ -25,7 +35,7 @@ def search(
 ) -> list[tuple[Smoothing, float]]:
     """Each candidate and its macro-F1 over the labelled frames.
 
-    watch: shows progress, passing on the tracks that it is given. Raises InputError when no frame is labelled.
+    progress: wraps the tracks to show how many are done. Raises InputError if no frame is labelled.
     """
     counts = np.zeros((len(candidates), NUM_CLASSES, NUM_CLASSES), dtype=np.int64)
     start = 0
@@ -41,5 +51,5 @@ def search(
 
 
 def best_smoothing(scored: Iterable[tuple[Smoothing, float]]) -> tuple[Smoothing, float]:
-    """The row of `search` with the highest macro-F1; of equals the smallest window, of these the first."""
+    """The row of `search` with the highest macro-F1; of equal ones the smallest window, then the first."""
     return min(scored, key=lambda row: (-row[1], row[0].window_frames))

@@ -4,7 +4,7 @@ Shapes: B images, C classes.
 """
 
 import logging
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 
 import numpy as np
@@ -102,22 +102,12 @@ def train(
     for epoch in range(state.epoch + 1, settings.epochs + 1):
         # --- Train
         inputs = _inputs_of_epoch(loader, augmentation, settings, epoch, accelerator.process_index, shuffler)
-        losses = []
-        wrapped.train()
-        for images, targets in progress(
+        shown = progress(
             on_own_stream(inputs, accelerator.device), len(loader), f"epoch {epoch} of {settings.epochs}", "batches"
-        ):
-            logits, auxiliary = wrapped(images)
-            loss = soft_cross_entropy(logits, targets, weights) + auxiliary
-            accelerator.backward(loss)
-            accelerator.clip_grad_norm_(wrapped.parameters(), settings.max_grad_norm)
-            optimizer.step()
-            schedule.step()
-            optimizer.zero_grad()
-            losses.append(loss.detach())
+        )
+        loss = _train_epoch(accelerator, wrapped, optimizer, schedule, shown, weights, settings.max_grad_norm)
 
         # --- Validate
-        loss = float(accelerator.reduce(torch.stack(losses).mean(), reduction="mean"))
         predicted = _predict(accelerator, wrapped, validation_loader, image_px)
         _check_finite(loss, predicted, epoch, settings.epochs)
         score = macro_f1(validation_set.labels, predicted.numpy())
@@ -208,6 +198,33 @@ def _inputs_of_epoch(
         )
         for images, labels in batches(loader)
     )
+
+
+def _train_epoch(
+    accelerator: Accelerator,
+    model: nn.Module,
+    optimizer: torch.optim.Optimizer,
+    schedule: torch.optim.lr_scheduler.LRScheduler,
+    inputs: Iterable[tuple[torch.Tensor, torch.Tensor]],
+    weights: torch.Tensor,
+    max_grad_norm: float,
+) -> float:
+    """One step for each batch of images [B, 3, P, P] and soft targets [B, C]; returns the mean loss of all processes.
+
+    weights: of the classes, [C].
+    """
+    model.train()
+    losses = []
+    for images, targets in inputs:
+        logits, auxiliary = model(images)
+        loss = soft_cross_entropy(logits, targets, weights) + auxiliary
+        accelerator.backward(loss)
+        accelerator.clip_grad_norm_(model.parameters(), max_grad_norm)
+        optimizer.step()
+        schedule.step()
+        optimizer.zero_grad()
+        losses.append(loss.detach())  # reading its value would wait for the GPU
+    return float(accelerator.reduce(torch.stack(losses).mean(), reduction="mean"))
 
 
 @torch.no_grad()

@@ -6,8 +6,7 @@ from itertools import product
 import pytest
 
 from tests.browser.chromium import Chromium
-from tests.report_run import make_run
-from workflow_scripts.write_report import run
+from tests.report_run import make_run, report
 
 PHONE_PX, DESK_PX = 360, 1280
 SCREENS = list(product((PHONE_PX, DESK_PX), ("light", "dark")))
@@ -57,8 +56,7 @@ def browser(tmp_path_factory):
 def page(browser, tmp_path_factory):
     """A report, away from the artifacts that it was made of. The browser comes first: without one nothing is made."""
     arguments = make_run(tmp_path_factory.mktemp("run"))
-    run(**arguments)
-    return arguments["page"].rename(tmp_path_factory.mktemp("elsewhere") / "report.html")
+    return report(arguments).rename(tmp_path_factory.mktemp("elsewhere") / "report.html")
 
 
 @pytest.mark.parametrize(("width_px", "scheme"), SCREENS)

@@ -12,6 +12,8 @@ from frame_expressions.artifacts.parquet import read_parquet, write_parquet
 from frame_expressions.artifacts.provenance import provenance_of, sha256_of
 from frame_expressions.challenge.scores import macro_f1
 from frame_expressions.runtime.errors import InputError
+from frame_expressions.smoothing.evaluation import EvaluationSettings
+from frame_expressions.smoothing.search import SmoothingSearchSettings
 from frame_expressions.smoothing.smoothing import smooth_logits
 from workflow_scripts import assign_folds, compare_protocols, evaluate, tabulate_ablation
 
@@ -62,7 +64,8 @@ def _evaluate(out, logits, best, **changes):
         scores=out / "scores.json",
         tracks=out / "tracks.parquet",
         confusion=out / "confusion.png",
-        **{"group_of": {name: name[0] for name in ("a1", "a2", "b", "c")}, "num_resamples": 50, "seed": 1} | changes,
+        settings=EvaluationSettings(num_resamples=50, seed=1),
+        **{"group_of": {name: name[0] for name in ("a1", "a2", "b", "c")}} | changes,
     )
     return json.loads((out / "scores.json").read_text())
 
@@ -147,11 +150,8 @@ def _tabulate(out, rows):
         rows=rows,
         method="method",
         group_of={name: name for name in ("a1", "b", "c")},
-        kinds=["mean", "median"],
-        windows=[3, 5],
-        windows_at_fps=30,
-        num_resamples=20,
-        seed=0,
+        smoothing=SmoothingSearchSettings(kinds=["mean", "median"], windows=[3, 5], windows_at_fps=30),
+        evaluation=EvaluationSettings(num_resamples=20, seed=0),
         table=out / "table.parquet",
         text=out / "table.txt",
         figure=out / "table.png",

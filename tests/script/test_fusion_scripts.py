@@ -11,8 +11,10 @@ from frame_expressions.artifacts.provenance import sha256_of
 from frame_expressions.artifacts.text import write_tsv
 from frame_expressions.artifacts.vocabulary import ROLES
 from frame_expressions.corpora.folds import PART_COLUMNS
-from frame_expressions.fusion import training
+from frame_expressions.fusion import training_data
+from frame_expressions.fusion.training import FusionSettings
 from frame_expressions.runtime.errors import InputError
+from frame_expressions.smoothing.search import SmoothingSearchSettings
 from workflow_scripts import predict_logits, search_smoothing, train_fusion
 
 HEAD = {"num_fused": 16, "visual_dropout": 0.2, "audio_dropout": 0.25, "dropout": 0.2}
@@ -56,24 +58,21 @@ def corpus(shard, annotation):
     }
 
 
-def _train(corpus, out, **changes):
+def _train(corpus, out, dtype="float32", **changes):
     settings = {
         "fold": "official",
         "folds": None,
         "tracks": corpus["tracks"],
         "visual": corpus["visual"],
         "audio": corpus["audio"],
-        "head": "gate",
-        "head_settings": HEAD,
-        "training": TRAINING,
         "device": "cpu",
         "num_threads": 1,
     } | changes
+    names = ("model.safetensors", "val_logits.parquet", "history.parquet", "metrics.json")
+    block = {"head": "gate", "head_settings": HEAD, "training": TRAINING | {"dtype": dtype}}
     train_fusion.run(
-        model=out / "model.safetensors",
-        val_logits=out / "val_logits.parquet",
-        history=out / "history.parquet",
-        metrics=out / "metrics.json",
+        outputs=train_fusion.Outputs(*(out / name for name in names)),
+        settings=FusionSettings.from_config(block),
         **settings,
     )
 
@@ -110,9 +109,7 @@ def test_the_chain_from_features_to_the_smoothing(corpus, tmp_path):
         table=tmp_path / "search.parquet",
         best=tmp_path / "best.json",
         curve=tmp_path / "curve.png",
-        kinds=["mean", "vote"],
-        windows=[3, 5],
-        windows_at_fps=30,
+        settings=SmoothingSearchSettings(kinds=["mean", "vote"], windows=[3, 5], windows_at_fps=30),
     )
     table = read_parquet(tmp_path / "search.parquet").to_pydict()
     assert table["kind"] == ["none", "mean", "mean", "vote", "vote"]
@@ -154,9 +151,9 @@ def test_an_imported_models_validation_tracks_are_labelled(corpus, tmp_path):
 
 @pytest.mark.parametrize("dtype", ["float32", "bfloat16"])
 def test_two_runs_give_the_same_bytes(corpus, tmp_path, monkeypatch, dtype):
-    monkeypatch.setattr(training, "BUFFER_BYTES", 64 * 24)  # two batches of 8 + 4 features, so that there are two
+    monkeypatch.setattr(training_data, "BUFFER_BYTES", 64 * 24)  # two batches of 8 + 4 features, so that there are two
     for name in ("one", "two"):
-        _train(corpus, tmp_path / name, training=TRAINING | {"dtype": dtype})
+        _train(corpus, tmp_path / name, dtype=dtype)
     for name in ("model.safetensors", "val_logits.parquet", "history.parquet", "metrics.json"):
         assert sha256_of(tmp_path / "one" / name) == sha256_of(tmp_path / "two" / name), name
 

@@ -8,6 +8,7 @@ from frame_expressions.artifacts.parquet import read_parquet
 from frame_expressions.artifacts.provenance import provenance_of
 from frame_expressions.challenge.scores import macro_f1
 from frame_expressions.runtime.errors import InputError
+from frame_expressions.smoothing.search import SmoothingSearchSettings
 from frame_expressions.smoothing.smoothing import Smoothing, smooth_logits
 from workflow_scripts import search_smoothing
 
@@ -42,10 +43,10 @@ def _track(length, seed):
     return (np.eye(8)[np.arange(length) // 25 % 8] + noise).astype(np.float32)
 
 
-def _run(out, logits, **changes):
-    settings = {"role": "selection", "kinds": ["vote", "median"], "windows": [3, 15, 151], "windows_at_fps": None}
+def _run(out, logits):
+    settings = SmoothingSearchSettings(kinds=["vote", "median"], windows=[3, 15, 151], windows_at_fps=None)
     files = {"table": out / "search.parquet", "best": out / "best.json", "curve": out / "curve.png"}
-    search_smoothing.run(logits=logits, **files, **settings | changes)
+    search_smoothing.run(logits=logits, **files, role="selection", settings=settings)
     return read_parquet(files["table"]).to_pydict(), json.loads(files["best"].read_text())
 
 
@@ -75,6 +76,6 @@ def test_again_the_same_bytes(logits, tmp_path):
 
 def test_without_labels_it_says_so(logits, tmp_path):
     path, _ = logits("one", {"a": _track(60, 1)}, labelled=False)
-    with pytest.raises(InputError, match="no labelled frame"):
+    with pytest.raises(InputError, match="No frame is labelled"):
         _run(tmp_path, [path])
     assert not (tmp_path / "best.json").exists()

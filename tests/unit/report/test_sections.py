@@ -29,8 +29,7 @@ from frame_expressions.report.sections.machine import run_times_section
 from frame_expressions.report.sections.outcome import outcome_section
 from frame_expressions.runtime.errors import InputError
 from tests.html_page import Page
-from tests.report_run import ABLATION, CONFIG, LENGTH, STATE_OF, make_run
-from workflow_scripts.write_report import run
+from tests.report_run import ABLATION, LENGTH, STATE_OF, make_run, report
 
 HOSTILE = '<b>&"x'
 
@@ -39,7 +38,7 @@ HOSTILE = '<b>&"x'
 def finished(tmp_path_factory):
     """Arguments of a run that was reported, one of its tracks with a name that would be HTML."""
     arguments = make_run(tmp_path_factory.mktemp("run"), odd=HOSTILE)
-    run(**arguments)
+    report(arguments)
     return arguments
 
 
@@ -97,7 +96,7 @@ def test_names_and_settings_are_text(finished, page):
     assert not page.of("script") and not page.of("b")
     assert HOSTILE in page.text
     listing = next(text for text in page.text_of("pre") if "alert" in text)
-    assert yaml.safe_load(listing) == CONFIG
+    assert yaml.safe_load(listing) == finished["config"]
 
 
 def test_nothing_is_fetched_from_elsewhere(finished, page):
@@ -111,7 +110,7 @@ def test_nothing_is_fetched_from_elsewhere(finished, page):
 
 def test_the_same_artifacts_give_the_same_bytes(finished, tmp_path):
     again = finished | {"page": tmp_path / "report.html", "curves": tmp_path / "curves.png"}
-    run(**again)
+    report(again)
     for name in ("page", "curves"):
         assert sha256_of(again[name]) == sha256_of(finished[name])
 

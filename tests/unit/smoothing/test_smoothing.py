@@ -6,7 +6,7 @@ from frame_expressions.artifacts.logits import LabelledLogits
 from frame_expressions.challenge.scores import macro_f1
 from frame_expressions.runtime.errors import InputError
 from frame_expressions.smoothing import track_smoother
-from frame_expressions.smoothing.search import search, smoothing_candidates
+from frame_expressions.smoothing.search import SmoothingSearchSettings, search
 from frame_expressions.smoothing.smoothing import (
     NO_SMOOTHING,
     Smoothing,
@@ -204,7 +204,7 @@ def test_search_gives_the_scores_of_smoothed_tracks(windows_at_fps):
     rng = np.random.default_rng(4)
     tracks = [_film(length, seed=length) for length in (1, 90, 400)]
     frames = _frames(tracks, [30, 60, 12], rng.integers(-1, 8, 491).astype(np.int8))
-    candidates = smoothing_candidates(["median", "vote", "mean", "gaussian"], [3, 31, 99], windows_at_fps)
+    candidates = SmoothingSearchSettings(["median", "vote", "mean", "gaussian"], [3, 31, 99], windows_at_fps).candidates
     shown = []
 
     def watch(tracks):
@@ -219,5 +219,5 @@ def test_search_gives_the_scores_of_smoothed_tracks(windows_at_fps):
 
 
 def test_search_without_a_labelled_frame():
-    with pytest.raises(InputError, match="no labelled frame"):
+    with pytest.raises(InputError, match="No frame is labelled"):
         search(_frames([np.eye(8)], [30], np.full(8, -1)), [NO_SMOOTHING])
