@@ -91,9 +91,8 @@ def train(
     wrapped, optimizer, loader, validation_loader = accelerator.prepare(model, optimizer, loader, validation_loader)
 
     # --- Resume
-    parts = {"model": model, "optimizer": optimizer, "schedule": schedule}
-    if accelerator.scaler is not None:
-        parts["scaler"] = accelerator.scaler
+    scaler = {} if accelerator.scaler is None else {"scaler": accelerator.scaler}
+    parts = {"model": model, "optimizer": optimizer, "schedule": schedule, **scaler}
     state = execution.checkpoint.resume(parts)
     report = execution.on_epoch_end if accelerator.is_main_process and execution.on_epoch_end else _ignore
     for row in state.history:

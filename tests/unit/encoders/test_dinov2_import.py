@@ -95,7 +95,7 @@ def test_every_missing_unknown_or_misshapen_tensor_is_named(is_swiglu):
         _refused(state | {name: longer}, rf"^weights\.pth: {re.escape(name)} has the shape {re.escape(_shape(longer))}")
         broken = tensor.clone()
         broken.view(-1)[-1] = float("nan")
-        _refused(state | {name: broken}, rf"^weights\.pth: {re.escape(name)} holds values that are no finite")
+        _refused(state | {name: broken}, rf"^weights\.pth: {re.escape(name)} has values that are not finite")
 
 
 def _shape(tensor):

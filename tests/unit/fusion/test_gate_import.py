@@ -59,7 +59,7 @@ def test_every_missing_unknown_or_misshapen_tensor_is_named():
         rest = {other: kept for other, kept in state.items() if other != name}
         _refused(rest, statistics, rf"^gate\.pt lacks {re.escape(name)};")
         _refused(state | {f"{name}_": tensor}, statistics, rf"^gate\.pt holds {re.escape(name)}_, which")
-        _refused(state | {name: tensor * float("nan")}, statistics, rf"{re.escape(name)} holds values that are no fin")
+        _refused(state | {name: tensor * float("nan")}, statistics, rf"{re.escape(name)} has values that are not finite")
     # Sizes come from the projections: where they do not fit together, what follows from them is named.
     for name in state.keys() - {"vis_proj.weight"}:
         longer = torch.cat([state[name], state[name][:1]])
@@ -83,7 +83,7 @@ def test_statistics_that_do_not_fit_are_named(name):
     for value in (np.nan, np.inf):
         broken = statistics[name].copy()
         broken[-1] = value
-        _refused(state, statistics | {name: broken}, rf"^gate\.pt: {name} holds values that are no finite")
+        _refused(state, statistics | {name: broken}, rf"^gate\.pt: {name} has values that are not finite")
     if name.endswith("std"):
         for value in (0.0, -0.1):
             broken = statistics[name].copy()

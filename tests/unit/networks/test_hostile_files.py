@@ -57,7 +57,7 @@ def test_the_payload_runs_where_it_is_unpickled(tmp_path):
 @pytest.mark.parametrize("name", ["weights.pth", "weights.pt", "weights.bin"])
 def test_weights(tmp_path, canary, name):
     torch.save({"model": {"a": torch.zeros(1)}, "epoch": RunsCode(canary)}, tmp_path / name)
-    with pytest.raises(InputError, match="holds Python objects beside tensors"):
+    with pytest.raises(InputError, match="contains Python objects besides tensors"):
         read_state_dict(tmp_path / name)
     (tmp_path / name).write_bytes(pickle.dumps({"model": RunsCode(canary)}))
     with pytest.raises(InputError, match="zip format"):
@@ -73,7 +73,7 @@ def test_pickles_by_the_name_of_safetensors(tmp_path, canary):
 
 def test_a_training_checkpoint(tmp_path, canary):
     torch.save({"fingerprint": "a", "progress": RunsCode(canary)}, tmp_path / "c.pt")
-    with pytest.raises(InputError, match="holds Python objects beside tensors"):
+    with pytest.raises(InputError, match="contains Python objects besides tensors"):
         read_checkpoint(tmp_path / "c.pt", "delete it")
 
 
