@@ -10,10 +10,6 @@ from frame_expressions.workflow.code_digest import digest_of
 from frame_expressions.workflow.resources import rising, steady
 
 
-def _video_of(wildcards):
-    return corpus.video(corpus.track(wildcards.track).video)
-
-
 rule contact_sheets:
     input:
         "results/contact_sheets/index.html",
@@ -22,13 +18,13 @@ rule contact_sheets:
 
 rule draw_contact_sheet:
     input:
-        subjects=lambda wildcards: _video_of(wildcards).folder("subjects"),
-        faces=lambda wildcards: _video_of(wildcards).folder("faces"),
-        timelines=lambda wildcards: _video_of(wildcards).folder("timeline"),
-        frames=lambda wildcards: _video_of(wildcards).folder("frames"),
-        crops=lambda wildcards: _video_of(wildcards).folder("crops"),
+        subjects=lambda wildcards: corpus.video_of(wildcards.track).folder("subjects"),
+        faces=lambda wildcards: corpus.video_of(wildcards.track).folder("faces"),
+        timelines=lambda wildcards: corpus.video_of(wildcards.track).folder("timeline"),
+        frames=lambda wildcards: corpus.video_of(wildcards.track).folder("frames"),
+        crops=lambda wildcards: corpus.video_of(wildcards.track).folder("crops"),
         video=lambda wildcards: (
-            local(_video_of(wildcards).path)
+            local(corpus.video_of(wildcards.track).path)
             if config["frames"]["images"] == "none"
             else []
         ),

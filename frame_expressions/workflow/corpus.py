@@ -158,6 +158,10 @@ class Corpus:
         """A track by name; KeyError for one that is not in the corpus."""
         return self._by_name[name]
 
+    def video_of(self, track: str) -> Video:
+        """The video of a track."""
+        return self._videos[self._by_name[track].video]
+
     @cached_property
     def paths(self) -> dict[str, str]:
         """The file of each video, by its name."""

@@ -59,7 +59,9 @@ def test_every_missing_unknown_or_misshapen_tensor_is_named():
         rest = {other: kept for other, kept in state.items() if other != name}
         _refused(rest, statistics, rf"^gate\.pt lacks {re.escape(name)};")
         _refused(state | {f"{name}_": tensor}, statistics, rf"^gate\.pt holds {re.escape(name)}_, which")
-        _refused(state | {name: tensor * float("nan")}, statistics, rf"{re.escape(name)} has values that are not finite")
+        _refused(
+            state | {name: tensor * float("nan")}, statistics, rf"{re.escape(name)} has values that are not finite"
+        )
     # Sizes come from the projections: where they do not fit together, what follows from them is named.
     for name in state.keys() - {"vis_proj.weight"}:
         longer = torch.cat([state[name], state[name][:1]])
