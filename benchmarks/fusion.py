@@ -22,11 +22,12 @@ from benchmarks.measuring import Row, added_mib, compared, limited, on_cores, se
 from frame_expressions.artifacts.feature_shards import FeatureShards, write_shard
 from frame_expressions.artifacts.provenance import provenance_of
 from frame_expressions.artifacts.vocabulary import EXPRESSIONS, NUM_CLASSES
-from frame_expressions.fusion import training
+from frame_expressions.fusion import training_data
 from frame_expressions.fusion.heads import GatedFusion
-from frame_expressions.fusion.model import FusionModel
-from frame_expressions.fusion.training import Frames, ShuffledBatches, train, train_epoch
-from frame_expressions.networks.device import computes_in
+from frame_expressions.fusion.model import FusionModel, HeadSettings
+from frame_expressions.fusion.training import FusionSettings, TrainingSettings, train, train_epoch
+from frame_expressions.fusion.training_data import Frames, ShuffledBatches
+from frame_expressions.networks.device import DTYPES, computes_in
 from workflow_scripts import train_fusion
 
 FOLDER = Path("results/bench")
@@ -91,7 +92,7 @@ def _speeds(stored: Frames) -> tuple[dict[str, float], int]:
     model, optimizer, schedule = _made(
         FusionModel(num_classes=NUM_CLASSES, **_sizes(), **HEAD), fused=True if DTYPE != "float32" else None
     )
-    dtype = training.DTYPES[DTYPE]
+    dtype = DTYPES[DTYPE]
     (one,) = islice(batches, 1)
     peer = _peer(in_memory, weights)
     ways = {
@@ -153,13 +154,13 @@ def _lost_score() -> float:
     prototypes = rng.normal(size=(2, NUM_CLASSES, 128))
     frames = [_learnable(rng, prototypes, 200), _learnable(rng, prototypes, 60)]
     scores = []
-    for dtype, buffer_bytes in (("float32", training.BUFFER_BYTES), ("bfloat16", 2**22)):  # 4 MiB are 8,192 rows
+    for dtype, buffer_bytes in (("float32", training_data.BUFFER_BYTES), ("bfloat16", 2**22)):  # 4 MiB are 8,192 rows
         torch.manual_seed(0)
         sizes = {"head": "gate", "num_visual": 128, "num_audio": 128, "num_classes": NUM_CLASSES}
         model = FusionModel(**sizes, **(HEAD | {"num_fused": 128}))
-        with patch.object(training, "BUFFER_BYTES", buffer_bytes):
-            settings = TRAINING | {"epochs": 4, "batch_size": 512, "lr": 1e-3}
-            history = train(model, *frames, num_classes=NUM_CLASSES, device="cpu", dtype=dtype, **settings)
+        with patch.object(training_data, "BUFFER_BYTES", buffer_bytes):
+            settings = TrainingSettings(**TRAINING | {"epochs": 4, "batch_size": 512, "lr": 1e-3, "dtype": dtype})
+            history = train(model, *frames, settings, device="cpu")
         scores.append(max(row["val_macro_f1"] for row in history))
     return scores[0] - scores[1]
 
@@ -242,13 +243,15 @@ def _train(corpus: dict, made: Path) -> None:
         fold="official",
         folds=None,
         **corpus,
-        model=made / "model.safetensors",
-        val_logits=made / "val_logits.parquet",
-        history=made / "history.parquet",
-        metrics=made / "metrics.json",
-        head="gate",
-        head_settings=HEAD,
-        training=TRAINING | {"batch_size": BATCH, "dtype": DTYPE},
+        outputs=train_fusion.Outputs(
+            model=made / "model.safetensors",
+            val_logits=made / "val_logits.parquet",
+            history=made / "history.parquet",
+            metrics=made / "metrics.json",
+        ),
+        settings=FusionSettings(
+            "gate", HeadSettings(**HEAD), TrainingSettings(**TRAINING, batch_size=BATCH, dtype=DTYPE)
+        ),
         device="cpu",
         num_threads=CORES,
     )

@@ -41,8 +41,10 @@ try:
     from frame_expressions.encoders.visual import VisualEncoder, VisualFeatureSettings, decode_crop
     from frame_expressions.networks.device import start_torch
     from frame_expressions.networks.losses import soft_cross_entropy, soft_targets
+    from frame_expressions.stage1.checkpoint import Checkpoint
     from frame_expressions.stage1.heads import make_head
     from frame_expressions.stage1.layer_decay import freeze, parameter_groups
+    from frame_expressions.stage1.moe import MoESettings
     from workflow_scripts import dump_visual_features
 except ModuleNotFoundError as error:
     raise SystemExit(f"benchmarks/gpu.py needs the Python package {error.name}; install it.") from error
@@ -126,12 +128,14 @@ def visual_rows(
 def stage1_rows(device: str, encoder: Path, jpegs: list[bytes], num_threads: int, small: bool) -> list[Row]:
     """Images per second of Stage I's training, relative to the bare step on one batch in device memory."""
     try:
-        from frame_expressions.stage1.training import Classifier, ImageDataset, train
+        from frame_expressions.stage1.dataset import ImageDataset
+        from frame_expressions.stage1.model import Classifier
+        from frame_expressions.stage1.training import Execution, TrainingSettings, train
     except ModuleNotFoundError as error:
         print(f"Stage I is skipped: it needs the Python package {error.name}, which is not installed")
         return []
     settings = yaml.safe_load((ROOT / "config.affwild2.yaml").read_text())["stage1"]
-    training = settings["training"] | {"epochs": 1, "num_workers": 0 if small else min(num_threads, 12)}
+    training = settings["training"] | {"epochs": 1}
     steps = 2 * WARM_UP_STEPS if small else 150
     if small:
         training["batch_size"] = 2
@@ -144,24 +148,21 @@ def stage1_rows(device: str, encoder: Path, jpegs: list[bytes], num_threads: int
     torch.manual_seed(0)
     network = load_encoder(encoder)
     freeze(network, embeddings=settings["frozen_embeddings"], num_blocks=settings["frozen_blocks"])
-    head = make_head(settings["head"], network.config.hidden_size, NUM_CLASSES, moe=settings["moe"])
+    head = make_head(settings["head"], network.config.hidden_size, NUM_CLASSES, moe=MoESettings(**settings["moe"]))
     model = Classifier(backbone=network, head=head)
     clock = _Clock(_augmentation(settings))
-    checkpoint = FOLDER / "checkpoint.pt"
-    checkpoint.unlink(missing_ok=True)
+    checkpoint = Checkpoint(FOLDER / "checkpoint.pt", fingerprint="")
+    checkpoint.path.unlink(missing_ok=True)
     _forget_peak(device)
     train(
         model,
         clock,
         *sets,
-        num_classes=NUM_CLASSES,
-        image_px=SEEN_PX,
-        device=device,
-        checkpoint=checkpoint,
-        fingerprint="",
-        **training,
+        SEEN_PX,
+        TrainingSettings(**training),
+        Execution(device, 0 if small else min(num_threads, 12), checkpoint),
     )
-    checkpoint.unlink()
+    checkpoint.path.unlink()
     peak = _peak_gib(device)
     ours = clock.seconds_a_step() / batch_size
     bare = _bare_step(model.to(device).train(), device, training)
@@ -247,20 +248,14 @@ class _Clock(nn.Module):
 def _augmentation(settings: dict) -> Callable[[torch.Tensor, torch.Generator], torch.Tensor]:
     """Stage I's augmentation, or a centre crop if kornia is not installed."""
     try:
-        from frame_expressions.stage1.augmentation import Augmentation
+        from frame_expressions.stage1.augmentation import Augmentation, AugmentationSettings
     except ModuleNotFoundError as error:
         print(f"Stage I runs without its augmentation: the Python package {error.name} is not installed")
         return lambda images, generator: normalise(centre_crop(images, SEEN_PX))
-    from frame_expressions.encoders.preprocessing import IMAGENET_MEAN, IMAGENET_STD
-    from frame_expressions.stage1.padaug import PadAug
+    from frame_expressions.stage1.padaug import PadAug, PadAugSettings
 
-    return Augmentation(
-        image_px=SEEN_PX,
-        mean=IMAGENET_MEAN,
-        std=IMAGENET_STD,
-        padaug=PadAug(**settings["padaug"]),
-        **settings["augmentation"],
-    )
+    padaug = PadAug(PadAugSettings(**settings["padaug"]))
+    return Augmentation(AugmentationSettings(**settings["augmentation"]), padaug, SEEN_PX)
 
 
 def _bare_step(model: nn.Module, device: str, training: dict) -> Callable[[], None]:

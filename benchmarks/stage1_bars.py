@@ -21,7 +21,8 @@ from frame_expressions.encoders.loading import load_encoder
 from frame_expressions.encoders.preprocessing import centre_crop, decode, normalise, to_unit
 from frame_expressions.faces.resizing import resize
 from frame_expressions.stage1.heads import make_head
-from frame_expressions.stage1.padaug import PadAug
+from frame_expressions.stage1.moe import MoESettings
+from frame_expressions.stage1.padaug import PadAug, PadAugSettings
 
 ROOT = Path(__file__).parents[1]
 TRAINED = {
@@ -48,7 +49,7 @@ def validation_images(config: dict) -> tuple[torch.Tensor, np.ndarray]:
 def predict(folder: Path, images: torch.Tensor, moe: dict) -> np.ndarray:
     """Most likely class [B] of a trained Stage I."""
     encoder = load_encoder(folder / "backbone")
-    head = make_head("moe", encoder.config.hidden_size, 8, moe=moe)
+    head = make_head("moe", encoder.config.hidden_size, 8, moe=MoESettings(**moe))
     head.load_state_dict(load_file(folder / "head.safetensors"))
     head.eval()
     tokens = [encoder(pixel_values=normalise(batch)).last_hidden_state[:, 0] for batch in images.split(BATCH)]
@@ -63,10 +64,10 @@ def main() -> None:
     padaug = config["stage1"]["padaug"] | {"probability": 1.0}
     barred = {
         "unchanged": images,
-        "PadAug's bars": PadAug(**padaug)(images, torch.Generator().manual_seed(0)),
-        f"bars of {WIDER[0]:.0%} to {WIDER[1]:.0%}": PadAug(**padaug | {"bar_width": WIDER, "max_l_area": 1.0})(
-            images, torch.Generator().manual_seed(0)
-        ),
+        "PadAug's bars": PadAug(PadAugSettings(**padaug))(images, torch.Generator().manual_seed(0)),
+        f"bars of {WIDER[0]:.0%} to {WIDER[1]:.0%}": PadAug(
+            PadAugSettings(**padaug | {"bar_width": WIDER, "max_l_area": 1.0})
+        )(images, torch.Generator().manual_seed(0)),
     }
     rows = [
         {"images": name, "Stage I": variant, "seed": seed, "macro-F1": macro_f1(labels, predicted)}

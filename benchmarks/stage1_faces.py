@@ -23,6 +23,7 @@ from frame_expressions.artifacts.vocabulary import EXPRESSIONS
 from frame_expressions.encoders.loading import random_encoder, save_encoder
 from frame_expressions.encoders.preprocessing import decode
 from frame_expressions.faces.resizing import resize
+from frame_expressions.stage1.settings import Stage1Settings
 from workflow_scripts import train_stage1
 
 ROOT = Path(__file__).parents[1]
@@ -53,25 +54,20 @@ def _groups(paths: list[Path]) -> np.ndarray:
 def score(config: dict, table: Path, head: str, seed: int, out: Path) -> dict[str, float]:
     """Train Stage I once and return the held-out F1 of each remaining class."""
     visual, stage1 = config["encoders"]["visual"], config["stage1"]
+    block = stage1 | {
+        "image_sets": [{"name": "faces", "layout": "table", "root": str(table)}],
+        "head": head,
+        "training": stage1["training"] | {"seed": stage1["training"]["seed"] + seed},
+        "num_processes": 1,
+    }
     save_encoder(random_encoder(visual["architecture"], visual["seed"] + seed), out / "encoder")
     train_stage1.run(
         encoder=out / "encoder",
-        image_sets=[{"name": "faces", "layout": "table", "root": str(table)}],
-        holdout=stage1["holdout"],
-        backbone=out / "backbone",
-        head=out / "head.safetensors",
-        history=out / "history.parquet",
-        metrics=out / "metrics.json",
-        stored_px=visual["resize_px"],
-        image_px=visual["image_px"],
-        frozen_embeddings=stage1["frozen_embeddings"],
-        frozen_blocks=stage1["frozen_blocks"],
-        head_name=head,
-        moe=stage1["moe"],
-        padaug=stage1["padaug"],
-        augmentation=stage1["augmentation"],
-        training=stage1["training"] | {"seed": stage1["training"]["seed"] + seed},
-        num_processes=1,
+        outputs=train_stage1.Outputs(
+            out / "backbone", out / "head.safetensors", out / "history.parquet", out / "metrics.json"
+        ),
+        settings=Stage1Settings.from_config(block, stored_px=visual["resize_px"], image_px=visual["image_px"]),
+        num_workers=config["execution"]["num_workers"],
         device=config["compute"]["device"],
         num_threads=config["compute"]["num_threads"],
     )

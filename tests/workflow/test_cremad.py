@@ -15,7 +15,7 @@ def test_real_clips_end_in_a_submission_with_a_face_in_nearly_every_frame(checko
     table = (ROOT / "tests/configs/cremad.tsv").read_text().replace("../../../shared", str(shared))
     (project.root / "tracks.tsv").write_text(table + "broken\tbroken.mp4\ttest\t\n")
     (project.root / "broken.mp4").write_text("this is no video")
-    overlay = {"corpus": {"table": "tracks.tsv", "on_bad_video": "skip"}}
+    overlay = {"corpus": {"table": "tracks.tsv"}, "execution": {"on_bad_video": "skip"}}
     (project.root / "overlay.yaml").write_text(yaml.safe_dump(overlay))
     project.run("--cores", "2", "submission", "--configfile", "tests/configs/cremad.yaml", "overlay.yaml")
 

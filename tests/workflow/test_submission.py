@@ -123,9 +123,9 @@ def test_a_second_run_has_nothing_to_do(finished):
         ),
         ("smoothing: {windows: [3, 5]}", {"search_smoothing": 1, "write_submission": 1}),
         # What is finished stays, so that one bad video at a run's end costs no day.
-        ("corpus: {on_bad_video: skip}", {"index_corpus": 1, "list_refused": 1, "write_submission": 1}),
+        ("execution: {on_bad_video: skip}", {"index_corpus": 1, "list_refused": 1, "write_submission": 1}),
         ("limits: {num_frames: 9000000}", {"list_refused": 1}),
-        ("stage1: {training: {num_workers: 1}}", {}),
+        ("execution: {num_workers: 1}", {}),
     ],
 )
 def test_a_changed_setting_re_runs_exactly_what_depends_on_it(finished, overlay, expected):
