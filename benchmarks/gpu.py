@@ -41,7 +41,6 @@ try:
     from frame_expressions.encoders.visual import VisualEncoder, VisualFeatureSettings, decode_crop
     from frame_expressions.networks.device import start_torch
     from frame_expressions.networks.losses import soft_cross_entropy, soft_targets
-    from frame_expressions.stage1.checkpoint import Checkpoint
     from frame_expressions.stage1.heads import make_head
     from frame_expressions.stage1.layer_decay import freeze, parameter_groups
     from frame_expressions.stage1.moe import MoESettings
@@ -128,6 +127,7 @@ def visual_rows(
 def stage1_rows(device: str, encoder: Path, jpegs: list[bytes], num_threads: int, small: bool) -> list[Row]:
     """Images per second of Stage I's training, relative to the bare step on one batch in device memory."""
     try:
+        from frame_expressions.stage1.checkpoint import Checkpoint
         from frame_expressions.stage1.dataset import ImageDataset
         from frame_expressions.stage1.model import Classifier
         from frame_expressions.stage1.training import Execution, TrainingSettings, train
