@@ -2,7 +2,7 @@
 Writes results/corpus/tracks.tsv
 
 The tracks themselves are decided, and annotations and template read through, while the workflow is parsed: so the
-whole graph is known at once, a new video runs its own batch only, and a fault stops the run before any work. This
+whole graph is known immediately, a new video runs its own batch only, and a fault stops the run before any work. This
 table is for people and for the submission.
 """
 

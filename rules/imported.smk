@@ -75,7 +75,7 @@ rule import_fusion:
         "../workflow_scripts/import_fusion.py"
 
 
-# A model that was trained elsewhere takes the place of a fold's.
+# A model that was trained elsewhere replaces a fold's.
 ruleorder: import_fusion > train_fusion
 ruleorder: predict_imported > train_fusion
 

@@ -3,7 +3,7 @@ Writes results/predict/{folder}/{video}.parquet, {video}.csv, {video}.png, {vide
        results/predict/{folder}/videos.tsv
        results/predict/{folder}/logits/{model}.parquet
 
-Their batches and shards lie beside the corpus's, with names that begin with predict-{folder}.
+Their batches and shards are next to the corpus's, with names that begin with predict-{folder}.
 """
 
 from frame_expressions.workflow.code_digest import digest_of
@@ -84,7 +84,7 @@ rule draw_overlay:
         timelines=lambda wildcards: corpus.video(wildcards.video).folder("timeline"),
         audio=lambda wildcards: corpus.video(wildcards.video).folder("audio"),
     output:
-        film=f"{PREDICTED}/{{video}}.mp4",
+        overlay=f"{PREDICTED}/{{video}}.mp4",
     log:
         f"results/logs/draw_overlay/{PREDICTED_SPLIT}-{{video}}.log",
     benchmark:

@@ -5,8 +5,8 @@
        results/ablation/table.parquet where it is there already, and the run times in results/benchmarks/
 Writes results/report.html, training_curves.png
 
-`snakemake report` puts all of it onto one page. What imported weights take the place of is left out, and the page says
-so. It asks for no ablation; one that was made is brought up to date first (`snakemake -n report` lists what runs).
+`snakemake report` puts all of it onto one page. Sections on training are omitted if weights were imported, and the page
+says so. It asks for no ablation; one that was made is brought up to date first (`snakemake -n report` lists what runs).
 """
 
 from pathlib import Path

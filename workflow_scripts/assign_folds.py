@@ -18,7 +18,7 @@ from frame_expressions.runtime.job import log_to
 def run(*, tracks: list[dict], timelines: dict[str, Path], num_folds: int, folds: Path) -> None:
     """Write a row per labelled track: track, group, part (0 to num_folds - 1), labelled frames of each class.
 
-    tracks: rows with track, video, annotation, label and group. timelines: by video, where a label stands for a
+    tracks: rows with track, video, annotation, label and group. timelines: by video, if a label applies to a
     whole clip and its number of frames is needed.
     """
     counts = np.array([_class_counts(row, timelines) for row in tracks], np.int64).reshape(len(tracks), NUM_CLASSES)

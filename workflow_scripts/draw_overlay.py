@@ -19,31 +19,31 @@ from frame_expressions.runtime.job import log_to, progress
 NOTICE_S = 2.0
 
 
-def run(*, video: Path, table: Path, timeline: Path, audio: Path, film: Path) -> None:
-    """Write `film`, the overlay video: upright, as long as `video`, each frame at its own time, with 16 kHz mono audio.
+def run(*, video: Path, table: Path, timeline: Path, audio: Path, output: Path) -> None:
+    """Write `output`, the overlay video: upright, as long as `video`, frames at their times, 16 kHz mono audio.
 
     The overlay of a skipped video is a short notice that says why it was skipped.
     """
     time_s = read_times(timeline)
-    logging.info("drawing %s: %d frames of %s", film, len(time_s), video)
+    logging.info("drawing %s: %d frames of %s", output, len(time_s), video)
     if len(time_s) == 0:
         reason = read_provenance(timeline)["settings"].get("skipped", "it has no frames")
-        write_video(film, [(0.0, NOTICE_S, draw_notice(f"{video.name} was skipped:\n{reason}"))], None)
+        write_video(output, [(0.0, NOTICE_S, draw_notice(f"{video.name} was skipped:\n{reason}"))], None)
         return
     shown = persons_by_frame(read_parquet(table))
     lengths_s = np.diff(time_s, append=duration_s(time_s))
 
     def frames() -> Iterator[tuple[float, float, np.ndarray]]:
         overlay = None
-        for frame in progress(read_frames(video, len(time_s)), len(time_s), f"drawing {film.stem}"):
+        for frame in progress(read_frames(video, len(time_s)), len(time_s), f"drawing {output.stem}"):
             if overlay is None:
                 first_size_px = frame.width_px, frame.height_px
                 overlay = Overlay(*first_size_px, [ImageColor.getrgb(colour) for colour in COLOURS])
             rgb, persons = resize_to(first_size_px, frame.rgb, shown[frame.number])
             yield time_s[frame.number - 1], lengths_s[frame.number - 1], overlay.draw(rgb, persons)
 
-    write_video(film, frames(), audio if _has_samples(audio) else None)
-    logging.info("made %s: %.2f s", film, duration_s(time_s))
+    write_video(output, frames(), audio if _has_samples(audio) else None)
+    logging.info("made %s: %.2f s", output, duration_s(time_s))
 
 
 def _has_samples(audio: Path) -> bool:
@@ -59,5 +59,5 @@ if __name__ == "__main__":
             table=Path(job.input.table),
             timeline=Path(job.input.timelines) / f"{job.wildcards.video}.parquet",
             audio=Path(job.input.audio) / f"{job.wildcards.video}.flac",
-            film=Path(job.output.film),
+            output=Path(job.output.overlay),
         )

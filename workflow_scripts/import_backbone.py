@@ -12,7 +12,7 @@ from frame_expressions.runtime.job import log_to
 def run(*, given: Path, backbone: Path, image_px: int) -> None:
     """Write config.json and model.safetensors (float32) of the weights `given` into the folder `backbone`.
 
-    image_px: side of the pictures that it will see, for which its position embeddings are resized.
+    image_px: side of its input images, to which its position embeddings are resized.
     """
     logging.info("importing the backbone %s", given)
     weights, heads = backbone_weights(read_state_dict(given), given)

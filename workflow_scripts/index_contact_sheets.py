@@ -19,7 +19,7 @@ COLUMNS = {
     "num_jumps": "jumps",
     "absent_share": "absent",
     "interpolated_share": "interpolated",
-    "rival_share": "other face of like size",
+    "rival_share": "other face of similar size",
     "median_side_px": "face side (px)",
     "num_frames": "frames",
     "person": "person",
@@ -75,7 +75,7 @@ that frame, in pixels of the full frame; box stays empty then.</li>
 <li>Run <code>snakemake contact_sheets</code> again: only the batches of videos whose rows changed are made anew.</li>
 </ol>
 <p>On a sheet: the chosen box is green and solid where detected, orange and dashed where interpolated; thin grey boxes
-are all faces found; A marks the largest other face shown. Below each picture are the crops that were stored.</p>
+are all faces found; A marks the largest other face shown. Below each frame are the stored crops.</p>
 <h2 id="all">All tracks</h2>
 <div class="wide" role="region" aria-labelledby="all" tabindex="0">
 <table>
@@ -102,7 +102,7 @@ SECTION = """<section id="{anchor}">
 
 
 def run(*, figures: list[Path], page: Path, table: Path) -> None:
-    """Write the page and the table from the `figures` of every track; the sheets lie beside the page."""
+    """Write the page and the table from the `figures` of every track; the sheets are next to the page."""
     logging.info("indexing %d contact sheets", len(figures))
     tracks = [read_json(path) for path in figures]
     tracks.sort(key=lambda track: (-track["doubt"], track["track"]))

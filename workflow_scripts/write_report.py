@@ -1,4 +1,4 @@
-"""Put what a run made and found onto one page that needs nothing else, and the training curves into a picture."""
+"""Write the report of a run as one self-contained page, and the training curves as a figure."""
 
 import logging
 from dataclasses import dataclass, fields
@@ -28,8 +28,7 @@ from frame_expressions.smoothing.evaluation import EvaluationSettings
 
 TITLE = "Frame-level facial expressions: report"
 INTRODUCTION = (
-    "What one run of the workflow read, learnt and predicted. This page is one file: it needs no network and can be "
-    "passed on as it is."
+    "What one run of the workflow read, learnt and predicted. This page is a single file that needs no network."
 )
 
 

@@ -1,4 +1,4 @@
-"""Which vision encoders have a class token, the one output that stands for a whole picture."""
+"""Which vision encoders have a class token, the output that represents the whole image."""
 
 from torch import nn
 
@@ -9,6 +9,6 @@ def check_class_token(encoder: nn.Module) -> None:
     """Raise InputError where an encoder's first token is a patch like any other, as SigLIP's and I-JEPA's is."""
     if not any(name.endswith(("cls_token", "class_embedding")) for name, _ in encoder.named_parameters()):
         raise InputError(
-            f"{type(encoder).__name__} has no class token, and its first token is the picture's corner",
+            f"{type(encoder).__name__} has no class token, and its first token is a corner of the image",
             "choose an encoder with one (DINOv2, ViT, DeiT, BEiT, DINOv3 ViT, CLIP) in encoders.visual",
         )

@@ -49,9 +49,9 @@ _BLOCK = re.compile(r"^blocks\.(?:\d+\.)?(\d+)\.(?=[a-z])")  # training in chunk
 def backbone_weights(
     state: dict[str, torch.Tensor], where: Path | str
 ) -> tuple[dict[str, torch.Tensor], dict[str, torch.Tensor]]:
-    """Split a training network's state dict into the backbone, its prefix taken off, and the training heads beside it.
+    """Split a training network's state dict into the backbone, without its prefix, and the training heads.
 
-    Only a prefix of `PREFIXES` and, beside a `backbone`, heads of `LEFT_OUT` are known; anything else raises
+    Only prefixes of `PREFIXES` and, next to a `backbone`, heads of `LEFT_OUT` are known; anything else raises
     InputError, which names it and the file `where`.
     """
     landmark = "patch_embed.proj.weight"
@@ -118,7 +118,7 @@ def dinov2_from_original(state: dict[str, torch.Tensor], where: Path | str) -> D
 
 
 def resize_positions(model: Dinov2Model, image_px: int) -> None:
-    """Make the position embeddings of a square of M x M patches those of pictures of `image_px`.
+    """Resize the position embeddings of a square of M x M patches to those of images of `image_px`.
 
     The original does it whenever it sees one, with a scale that is a little too large, and transformers without that.
     Source: interpolate_pos_encoding of the original's vision_transformer.py.

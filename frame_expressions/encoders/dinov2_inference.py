@@ -10,7 +10,7 @@ from transformers import AttentionInterface, Dinov2Model
 
 
 def optimise_for_inference(encoder: Dinov2Model, image_px: int, device: torch.device, dtype: torch.dtype) -> None:
-    """Take out of a float32 DINOv2 in eval mode what its class token on pictures of `image_px` can do without.
+    """Remove from a float32 DINOv2 in eval mode everything that its class token on images of `image_px` does not need.
 
     device, dtype: where and how precisely it will run.
     """

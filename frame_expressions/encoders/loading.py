@@ -15,7 +15,7 @@ from frame_expressions.runtime.errors import InputError
 
 transformers.utils.logging.disable_progress_bar()  # loading takes seconds and the logs are read by people
 
-# How a checkpoint wants its pictures or waveform, in Hugging Face layout.
+# How a checkpoint expects its images or waveform, in Hugging Face layout.
 PREPROCESSOR = "preprocessor_config.json"
 
 # Masks a share of the input while pre-training; some checkpoints leave them out and inference ignores them.
@@ -46,11 +46,11 @@ def load_encoder(folder: Path | str, revision: str | None = None) -> PreTrainedM
         model, report = AutoModel.from_pretrained(
             folder,
             revision=revision,
-            dtype=torch.float32,  # else the file's own: sound is float32, and half a precision barely trains
+            dtype=torch.float32,  # not the file's own: audio is float32, and half precision barely trains
             local_files_only=here,
             output_loading_info=True,
             ignore_mismatched_sizes=True,  # they are reported, and refused below
-            # Some checkpoints of the hub are no safetensors: they are read as tensors alone, like all others.
+            # Some checkpoints of the hub are not safetensors; they too are read as tensors only.
             use_safetensors=True if revision is None else None,
             weights_only=True,
             trust_remote_code=False,
@@ -112,7 +112,7 @@ def load_feature_extractor(folder: Path):
 
 
 def fetch_preprocessor(hub: str, revision: str) -> dict | None:
-    """What the hub ships of how a checkpoint wants its pictures or waveform, or None when it ships nothing.
+    """The hub's description of how a checkpoint expects its images or waveform, or None if there is none.
 
     Raises InputError where the hub does not answer and a copy made before does not tell whether it ships one.
     """

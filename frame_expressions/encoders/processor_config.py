@@ -1,6 +1,6 @@
-"""preprocessor_config.json of an encoder made here: how transformers' own classes prepare a picture or waveform for it.
+"""preprocessor_config.json of an encoder made here: how transformers' own classes prepare an image or waveform for it.
 
-Light: the Snakefile imports it.
+Imported whenever the Snakefile is parsed, so it must not import pyarrow, pandas or torch.
 """
 
 IMAGENET_MEAN = [0.485, 0.456, 0.406]

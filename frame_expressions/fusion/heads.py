@@ -172,7 +172,7 @@ class VisualOnly(nn.Module):
 
 
 class AudioOnly(nn.Module):
-    """The sound alone, through the gate's projection and classifier."""
+    """The audio alone, through the gate's projection and classifier."""
 
     def __init__(self, num_visual: int, num_audio: int, num_classes: int, *, num_fused: int, dropout: float):
         super().__init__()

@@ -70,7 +70,7 @@ DESCRIBED = ("time_s", "detected", "padded_share")
 def describe_frames(
     visual: FeatureShards, tracks: Iterable[str], labels: dict[str, np.ndarray], fold: Fold
 ) -> dict[str, np.ndarray]:
-    """What `write_logits` keeps beside the logits of labelled tracks: their frames' columns, end to end.
+    """The columns that `write_logits` stores with the logits of labelled tracks, concatenated over the tracks.
 
     visual: opened with the columns DESCRIBED. labels: [T] int8 by track.
     """

@@ -15,9 +15,9 @@ from frame_expressions.artifacts.npy import read_npy
 from frame_expressions.runtime.errors import InputError
 
 WRAPPINGS = ("model", "state_dict", "teacher")
-"""Entries of a training checkpoint under which the weights lie, beside the optimizer's state and the like."""
+"""Entries of a training checkpoint that hold the weights, next to the optimizer's state and the like."""
 
-# Training checkpoints often carry NumPy statistics beside the weights. These rebuild an array from its bytes and run
+# Training checkpoints often contain NumPy statistics besides the weights. These rebuild an array from its bytes and run
 # nothing else; NumPy 1 and 2 name them differently.
 _NUMPY = [
     np.ndarray,
@@ -37,7 +37,7 @@ _DAMAGED = (RuntimeError, LookupError, TypeError, ValueError, AttributeError, As
 def read_state_dict(path: Path) -> dict[str, torch.Tensor]:
     """Read named tensors, as stored, from a .safetensors file or a PyTorch .pt, .pth or .bin checkpoint.
 
-    The weights of a checkpoint lie at its top or under one of `WRAPPINGS`. Raises InputError for a file that is cut
+    The weights of a checkpoint are at its top or under one of `WRAPPINGS`. Raises InputError for a file that is cut
     off, holds anything but tensors there, or would have to run code to be read.
     """
     path = Path(path)
@@ -88,8 +88,8 @@ def _weights(content: object, path: Path) -> dict[str, torch.Tensor]:
     for name, tensor in state.items():
         if not isinstance(name, str) or not isinstance(tensor, torch.Tensor):
             raise InputError(
-                f"{path} is no state dict: its entry {name!r} is a {type(tensor).__name__} and no tensor",
-                f"weights may lie at the top or under {', '.join(WRAPPINGS)}",
+                f"{path} is not a state dict: its entry {name!r} is a {type(tensor).__name__}, not a tensor",
+                f"put the weights at the top or under {', '.join(WRAPPINGS)}",
             )
     return dict(state)
 
@@ -98,7 +98,7 @@ def read_vector(path: Path) -> np.ndarray:
     """Read a one-dimensional array of numbers from an .npy file: float32 [D]."""
     array = read_npy(path)
     if array.dtype.kind not in "fiu" or array.ndim != 1:
-        raise InputError(f"{path} is no one-dimensional array of numbers", "give one number per feature as .npy")
+        raise InputError(f"{path} is not a one-dimensional array of numbers", "give one number per feature as .npy")
     return array.astype(np.float32)
 
 

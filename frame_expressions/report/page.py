@@ -39,7 +39,7 @@ class Command(Block):
 
 @dataclass(frozen=True)
 class Numbers(Block):
-    """A few figures to see at once: (what, value, note) each."""
+    """A few key figures: (what, value, note) each."""
 
     figures: Sequence[tuple[str, str, str]]
     template = """<dl class="numbers">
@@ -73,7 +73,7 @@ class Table(Block):
 
 @dataclass(frozen=True)
 class Picture(Block):
-    """A picture with its caption, as data URIs.
+    """An image with its caption, as data URIs.
 
     dark: the version for dark screens, None where `light` suits both. least_px: the width below which it is not shrunk
     but scrolled.
@@ -98,7 +98,7 @@ class Picture(Block):
 
 @dataclass(frozen=True)
 class Pictures(Block):
-    """Up to three pictures side by side as far as there is room, none narrower than `least_px`."""
+    """Up to three images side by side if there is room, none narrower than `least_px`."""
 
     pictures: Sequence[Picture]
     least_px: int

@@ -1,4 +1,4 @@
-"""Pictures as data URIs: figures drawn once for light and once for dark screens, and pictures as they are."""
+"""Images as data URIs: figures, drawn once for light and once for dark screens, and unchanged images."""
 
 import io
 from base64 import b64encode
@@ -56,7 +56,7 @@ def png_picture(rgb: np.ndarray, alt: str, caption: str) -> Picture:
 
 
 def jpeg_picture(jpeg: bytes, alt: str, caption: str, least_px: int) -> Picture:
-    """A JPEG as it is, shown at least as wide as `least_px`."""
+    """An unchanged JPEG, shown at least as wide as `least_px`."""
     with Image.open(io.BytesIO(jpeg)) as opened:
         width_px, height_px = opened.size
     return Picture(_uri("image/jpeg", jpeg), None, width_px, height_px, alt, caption, least_px)

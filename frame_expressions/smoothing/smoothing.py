@@ -62,5 +62,5 @@ def smooth_logits(logits: np.ndarray, kind: str, window_frames: int) -> np.ndarr
 
 
 def smooth_tracks(frames: LabelledLogits, smoothing: Smoothing) -> np.ndarray:
-    """Class [N] int8 of all frames, each track smoothed by itself."""
+    """Class [N] int8 of all frames, each track smoothed separately."""
     return np.concatenate([smoothing.classes(logits, frames.time_s[track]) for track, logits in frames.logits.items()])

@@ -82,7 +82,7 @@ class TrackSmoother:
     def _above(self) -> np.ndarray:
         """Running sums [K, C, P + 1] of 1 where a logit is above a level and -1 where it is not.
 
-        Levels lie closest where it matters which class is higher: they are quantiles of every frame's two highest means
+        Levels are closest where it matters which class is higher: they are quantiles of every frame's two highest means
         over half the widest window.
         """
         half = self._reach | 1

@@ -15,7 +15,7 @@ _PATCHES = ("embeddings.patch_embeddings.", "embeddings.patch_embedding.")
 # Beginnings of the names of the parameters that stay as they are.
 FROZEN_EMBEDDINGS = {"none": (), "patches": _PATCHES, "all": ("embeddings.",)}
 
-# Beginnings of the names of what lies before the first block; CLIP's norm is named so by transformers.
+# Prefixes of the names of parameters before the first block; CLIP's norm is named so by transformers.
 _BEFORE_BLOCKS = ("embeddings.", "pre_layrnorm.")
 
 

@@ -16,7 +16,7 @@ _FOLDERS_OF_RULES = (f"{MODELS}/", "results/stage1/", "results/imported/")
 def encoder_files(config: dict, modality: str) -> list[str]:
     """The files of the `visual` or `audio` encoder, in one folder, its weights first.
 
-    A given audio encoder may lack preprocessor_config.json; it then takes the waveform as it is.
+    A given audio encoder may lack preprocessor_config.json; it then takes the waveform unchanged.
     """
     encoder = config["encoders"][modality]
     folder = Path(encoder["path"]) if encoder["source"] == "path" else MODELS / modality

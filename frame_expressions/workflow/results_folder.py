@@ -15,7 +15,7 @@ def check_results(results: Path, videos: Iterable[str]) -> None:
     """Raise InputError where `results` cannot be written to, or was made from none of these video files.
 
     A run on another corpus, say for a forgotten --configfile, would replace what took days. Nothing is known of results
-    without corpus/tracks.tsv, and nothing is lost with those of videos that lie in `results` themselves: the
+    without corpus/tracks.tsv, and nothing is lost with those of videos that are in `results` themselves: the
     demonstration's.
     """
     if results.exists() and not os.access(results, os.W_OK):

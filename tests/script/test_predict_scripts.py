@@ -182,7 +182,7 @@ def test_the_film_keeps_the_videos_frames_times_and_length(tabulated, tmp_path, 
     )
     film = tmp_path / "film.mp4"
     draw_overlay.run(
-        video=video, table=tmp_path / "clip.parquet", timeline=timeline, audio=tmp_path / "clip.flac", film=film
+        video=video, table=tmp_path / "clip.parquet", timeline=timeline, audio=tmp_path / "clip.flac", output=film
     )
     drawn, source = list(read_video(film)), list(read_video(video))
     assert [frame.time_s for frame in drawn] == pytest.approx([frame.time_s for frame in source], abs=1e-3)
@@ -220,7 +220,11 @@ def test_a_skipped_video_gives_empty_tables_and_a_film_that_says_why(tmp_path, t
     )
     assert len(read_parquet(made["table"])) == 0 and made["plot"].exists()
     draw_overlay.run(
-        video=video, table=made["table"], timeline=timeline, audio=tmp_path / "none.flac", film=tmp_path / "bad.mkv.mp4"
+        video=video,
+        table=made["table"],
+        timeline=timeline,
+        audio=tmp_path / "none.flac",
+        output=tmp_path / "bad.mkv.mp4",
     )
     (frame,) = read_video(tmp_path / "bad.mkv.mp4")
     assert frame.rgb.max() > 200  # letters

@@ -27,7 +27,7 @@ def corpus_section(
 ) -> Section:
     """What the corpus holds. timelines, audio: by video; subjects: by track."""
     num_frames = {video: read_parquet(path, columns=["frame"]).num_rows for video, path in timelines.items()}
-    counts, faces, sounds = [], [], []
+    counts, faces, states_of = [], [], []
     for split in SPLITS:
         here = [track for track in tracks if track.split == split]
         videos = list(dict.fromkeys(track.video for track in here))
@@ -44,14 +44,14 @@ def corpus_section(
         statuses = Counter(status for track in here for status in _statuses(subjects[track.track]))
         total = max(sum(statuses.values()), 1)
         faces.append([f"{statuses[status] / total:.1%}" for status in (DETECTED, INTERPOLATED, ABSENT)])
-        states = Counter(_sound_state(audio[video]) for video in videos)
-        sounds.append([f"{states[state]:,}" for state in (AUDIBLE, SILENT, NO_AUDIO)])
+        states = Counter(_audio_state(audio[video]) for video in videos)
+        states_of.append([f"{states[state]:,}" for state in (AUDIBLE, SILENT, NO_AUDIO)])
     names = ["tracks", "videos", "skipped videos", "frames", "labelled frames", *EXPRESSIONS]
     blocks = [
         Text("A track is one person in one video; a video with two tracks has its frames counted twice."),
         _by_split("Tracks, and labelled frames of each class", names, counts),
         _by_split("Share of frames whose face was", [DETECTED, INTERPOLATED, ABSENT], faces),
-        _by_split("Videos by their sound", ["sound", "silent (every sample is 0)", "no audio that decodes"], sounds),
+        _by_split("Videos by audio", ["audible", "silent (every sample is 0)", "no audio that decodes"], states_of),
     ]
     return Section("corpus", "Corpus", blocks)
 
@@ -66,7 +66,7 @@ def doubt_section(doubt: Path, sheets: dict[str, Path]) -> Section:
         ),
         Text(
             "The chosen box is green and solid where detected, orange and dashed where interpolated; thin grey boxes "
-            "are all faces found. Below each picture are the crops that were stored."
+            "are all faces found. Below each frame are the stored crops."
         ),
     ]
     for row in rows.itertuples():
@@ -77,7 +77,7 @@ def doubt_section(doubt: Path, sheets: dict[str, Path]) -> Section:
                 f"jumps {row.num_jumps}",
                 f"absent {row.absent_share:.1%}",
                 f"interpolated {row.interpolated_share:.1%}",
-                f"other face of like size {row.rival_share:.1%}",
+                f"other face of similar size {row.rival_share:.1%}",
             ]
         )
         alt = f"Contact sheet of track {row.track}: {figures}"
@@ -102,7 +102,7 @@ def _statuses(subject: Path) -> list[str]:
     return read_parquet(subject, columns=["status"])["status"].to_pylist()
 
 
-def _sound_state(audio: Path) -> str:
+def _audio_state(audio: Path) -> str:
     """The state that the file states, without decoding its samples."""
     with open_audio(audio) as flac:
         return state_of(flac)

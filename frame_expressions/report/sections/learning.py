@@ -30,9 +30,9 @@ _TRAINING_IN = 4.2
 def padaug_section(
     image_sets: list[dict] | None, holdout: dict, padaug: dict, stored_px: int, image_px: int, seed: int
 ) -> Section:
-    """Training images beside what PadAug makes of them. image_sets: None where Stage I was not trained."""
+    """Training images with and without PadAug's bars. image_sets: empty if Stage I was not trained."""
     if not image_sets:
-        text = "Stage I was not trained, imported weights take its place: so there are no training images to show."
+        text = "Stage I was not trained, because weights were imported, so there are no training images to show."
         return Section("padaug", "PadAug", [Text(text)])
     rng = np.random.default_rng(seed)
     images, labels = _some_images(image_sets, holdout, stored_px, rng)
@@ -43,7 +43,7 @@ def padaug_section(
     pairs = [_pair(*pair) for pair in zip(shown.numpy(), painted.numpy(), labels, strict=True)]
     low, high = padaug["bar_width"]
     text = (
-        "Faces at a picture's edge have black bars in their crops. PadAug paints such bars on "
+        "Faces at the edge of a frame have black bars in their crops. PadAug paints such bars on "
         f"{padaug['probability']:.0%} of Stage I's training images, {low:.0%} to {high:.0%} of the side wide. Left: a "
         "training image; right: the same with bars."
     )
@@ -171,7 +171,7 @@ def ablation_section(table: Path | None, method: str) -> Section:
         "Each configuration changes the method in one thing and takes the rest from it. Means over "
         f"{found['seed'].nunique()} seeds, and the mean difference to the method seed by seed, of "
         f"{found['num_labelled'].iloc[0]:,} frames; padded: of the {found['num_padded'].iloc[0]:,} whose crops reach "
-        "past the picture's edge."
+        "past the frame's edge."
     )
     shown = Table("Macro-F1 of each configuration", ["configuration", "varies", *headers], rows)
     return Section("ablation", title, [Text(text), shown])

@@ -43,7 +43,7 @@ def _version(package: str) -> str | None:
 
 
 def run_times_section(benchmarks: Path) -> Section:
-    """Time and memory of each rule's jobs, from the files that lie there now, the longest first."""
+    """Time and memory of each rule's jobs, from the files that exist now, the longest first."""
     jobs = pd.DataFrame(
         [
             {
@@ -57,7 +57,7 @@ def run_times_section(benchmarks: Path) -> Section:
         columns=["rule", "s", "max_rss"],
     )
     if jobs.empty:
-        return Section("times", "Run times", [Text(f"There are no run times in {benchmarks}.")])
+        return Section("times", "Run times", [Text(f"{benchmarks} contains no run times.")])
     rules = jobs.groupby("rule").agg(
         jobs=("s", "size"), total_s=("s", "sum"), median_s=("s", "median"), peak=("max_rss", "max")
     )

@@ -136,7 +136,7 @@ def test_vectors_are_read_strictly(tmp_path):
     assert read_vector(path).dtype == np.float32 and read_vector(path).tolist() == [0.5, 2.0]
     for array in (np.zeros((1, 2)), np.array(1.0), np.array(["a"]), np.array([1j])):
         np.save(path, array)
-        with pytest.raises(InputError, match=rf"{re.escape(str(path))} is no one-dimensional array of numbers"):
+        with pytest.raises(InputError, match=rf"{re.escape(str(path))} is not a one-dimensional array of numbers"):
             read_vector(path)
     canary = tmp_path / "canary"
     np.save(path, np.array([RunsCode(canary)], dtype=object), allow_pickle=True)

@@ -143,7 +143,7 @@ def test_corpus_tables_count_what_is_there(finished, page):
     assert ("interpolated", "15.0%", "15.0%", "15.0%") in rows
     assert ("absent", "10.0%", "10.0%", "10.0%") in rows
     assert list(STATE_OF.values()).count("audible") == 3
-    assert ("sound", "0", "2", "1") in rows
+    assert ("audible", "0", "2", "1") in rows
     assert ("silent (every sample is 0)", "0", "1", "0") in rows
     assert ("no audio that decodes", "1", "0", "0") in rows
 
