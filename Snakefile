@@ -24,7 +24,7 @@ os.environ.setdefault("GOMP_SPINCOUNT", "1000")
 os.environ.setdefault("RAYON_NUM_THREADS", "1")
 
 from frame_expressions.runtime.errors import InputError
-from frame_expressions.workflow.run import CHECK, PREDICT, start
+from frame_expressions.workflow.run import CHECK, PREDICT, TRAIN, start
 
 
 configfile: f"{FOLDER}/config.yaml"
@@ -46,34 +46,41 @@ wildcard_constraints:
     modality="visual|audio",
 
 
+RULES = {
+    CHECK: [],
+    PREDICT: ["predict"],
+    TRAIN: ["corpus", "demo", "imported", "contact_sheets", "stage1", "smoothing"]
+    + ["submission", "export", "evaluation", "ablation", "report"],
+}
+SHARED = ["models", "quarantine", "frames", "faces", "audio", "features", "fusion"]
+
+
 include: "rules/check.smk"
 
 
-if run.mode != CHECK:
+for name in SHARED if run.mode != CHECK else []:
 
-    include: "rules/models.smk"
-    include: "rules/quarantine.smk"
-    include: "rules/frames.smk"
-    include: "rules/faces.smk"
-    include: "rules/audio.smk"
-    include: "rules/features.smk"
-    include: "rules/fusion.smk"
+    include: f"rules/{name}.smk"
 
 
+for name in RULES[run.mode]:
+
+    include: f"rules/{name}.smk"
+
+
+# The default target is set here, since Snakemake ignores that of an included file.
 if run.mode == PREDICT:
 
-    include: "rules/predict.smk"
+    rule predict:
+        default_target: True
+        input:
+            run.predicted_files,
 
-elif run.mode != CHECK:
+elif run.mode == TRAIN:
 
-    include: "rules/submission.smk"
-    include: "rules/demo.smk"
-    include: "rules/corpus.smk"
-    include: "rules/imported.smk"
-    include: "rules/contact_sheets.smk"
-    include: "rules/stage1.smk"
-    include: "rules/smoothing.smk"
-    include: "rules/export.smk"
-    include: "rules/evaluation.smk"
-    include: "rules/ablation.smk"
-    include: "rules/report.smk"
+    rule submission:
+        default_target: True
+        input:
+            "results/submission/predictions.txt",
+            "results/submission/check.json",
+            run.quarantine,

@@ -18,18 +18,6 @@ localrules:
     predict,
 
 
-rule predict:
-    default_target: True
-    input:
-        f"{PREDICTED}/videos.tsv",
-        run.quarantine,
-        expand(
-            f"{PREDICTED}/{{video}}.{{suffix}}",
-            video=list(corpus.paths),
-            suffix=["parquet", "csv", "png", "mp4"],
-        ),
-
-
 use rule predict_logits as predict_exported with:
     input:
         model=local(f"{run.model.folder}/fusion/{{fold}}.safetensors"),

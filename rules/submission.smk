@@ -9,14 +9,6 @@ from frame_expressions.workflow.code_digest import digest_of
 from frame_expressions.workflow.resources import rising, steady
 
 
-rule submission:
-    default_target: True
-    input:
-        "results/submission/predictions.txt",
-        "results/submission/check.json",
-        run.quarantine,
-
-
 rule write_submission:
     input:
         tracks="results/corpus/tracks.tsv",

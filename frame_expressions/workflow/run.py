@@ -42,6 +42,16 @@ class Run:
         return f"results/predict/{self.predicted_split.removeprefix('predict-')}"
 
     @property
+    def predicted_files(self) -> list[str]:
+        """The files of the target `predict`: tables, plots and overlay videos, their list, and the refused videos."""
+        of_videos = [
+            f"{self.predictions}/{video}.{suffix}"
+            for suffix in ("parquet", "csv", "png", "mp4")
+            for video in self.corpus.paths
+        ]
+        return [f"{self.predictions}/videos.tsv", self.quarantine, *of_videos]
+
+    @property
     def quarantine(self) -> str:
         """The table of refused media files."""
         return f"{self.predictions}/quarantine.tsv" if self.mode == PREDICT else "results/quarantine.tsv"

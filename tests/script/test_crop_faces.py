@@ -70,6 +70,6 @@ def test_a_track_that_is_never_seen_leaves_its_video_unopened(tmp_path):
 
 def test_a_subject_of_another_video_is_refused(tmp_path):
     video = make_video(tmp_path / "v.mkv", [0, 4])
-    with pytest.raises(InputError, match="no longer has the 3 pictures"):
+    with pytest.raises(InputError, match="no longer has the 3 frames"):
         crop(tmp_path, video, [[0, 0, 9, 9]] * 3)
     assert not (tmp_path / "c.parquet").exists()

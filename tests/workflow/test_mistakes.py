@@ -81,7 +81,7 @@ def test_a_corpus_without_test_tracks_only_keeps_the_submission_from_running(pro
     rows = (project.root / "tracks.tsv").read_text().splitlines(keepends=True)
     (project.root / "tracks.tsv").write_text("".join(rows[:-1]))
     overlay = _overlay(project, settings)
-    _refused(project, "has no test track, and no submission can be made without; add", *overlay)
+    _refused(project, "has no test track, which a submission needs; add", *overlay)
     assert "Job stats" in project.run("-n", "results/fusion/official/model.safetensors", *overlay)
 
 

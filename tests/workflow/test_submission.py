@@ -124,7 +124,7 @@ def test_a_second_run_has_nothing_to_do(finished):
         ("smoothing: {windows: [3, 5]}", {"search_smoothing": 1, "write_submission": 1}),
         # What is finished stays, so that one bad video at a run's end costs no day.
         ("execution: {on_bad_video: skip}", {"index_corpus": 1, "list_refused": 1, "write_submission": 1}),
-        ("limits: {num_frames: 9000000}", {"list_refused": 1}),
+        ("execution: {limits: {num_frames: 9000000}}", {"list_refused": 1}),
         ("execution: {num_workers: 1}", {}),
     ],
 )
@@ -142,7 +142,7 @@ def test_an_override_re_runs_the_batch_of_the_track_that_it_names_and_no_other(f
     track = next(row[0] for row in rows if row[3] == split)
     table = finished.root / "overrides.tsv"
     table.write_text(f"track\tfrom_frame\tto_frame\tperson\n{track}\t2\t5\tabsent\n")
-    options = _with(finished, "subject: {overrides: overrides.tsv}")
+    options = _with(finished, "corpus: {overrides: overrides.tsv}")
     own = {"select_subject": 1, "crop_faces": 1, "dump_visual_features": 1}
     after = AFTER_FEATURES if split == "train" else {"predict_logits": 1, "write_submission": 1}
     assert finished.jobs(*options) == own | after

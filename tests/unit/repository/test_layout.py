@@ -79,7 +79,7 @@ def test_the_snakefile_and_its_rules_import_light_modules_only():
 
 def test_the_snakefile_is_short_and_asks_neither_the_command_line_nor_the_importing_workflows_folder():
     text = (ROOT / "Snakefile").read_text()
-    assert text.count("\n") <= 80
+    assert text.count("\n") <= 90
     assert text.count("sys.argv") == 1  # handed to the one function that decides the mode
     for path in (ROOT / "rules").glob("*.smk"):
         assert "sys.argv" not in path.read_text(), path.name
