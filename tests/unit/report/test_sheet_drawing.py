@@ -37,7 +37,7 @@ def count(sheet, colour):
 
 
 def only_pictures(sheet):
-    """The sheet from the first row of a picture on, without the words above and their coloured fields."""
+    """The part of the sheet with the frame and what is below it, without the text above and its coloured fields."""
     bottom = where(sheet, PAPER)[3]
     return sheet[bottom - 74 :]
 
@@ -51,7 +51,7 @@ def test_boxes_are_scaled_from_the_full_frame_to_the_picture():
 
 def test_a_box_past_the_edge_and_an_inverted_one_are_drawn_as_far_as_they_can():
     past = only_pictures(draw([cell(box=(-60, 100, 40, 200))]))
-    assert where(past, GREEN)[0] == GAP_PX  # nothing is drawn left of the picture
+    assert where(past, GREEN)[0] == GAP_PX  # nothing is drawn left of the frame
     draw([cell(box=(50, 50, 50, 50)), cell(box=(60, 60, 50, 50))])
 
 
