@@ -66,7 +66,7 @@ img {{ max-width: 100%; height: auto; background: #fff; }}
 as a file: <a href="doubt.tsv">doubt.tsv</a>.</p>
 <h2>How to correct a choice</h2>
 <ol>
-<li>Write a tab-separated file with this header, and name it in the setting <code>subject.overrides</code>:
+<li>Write a tab-separated file with this header, and name it in the setting <code>corpus.overrides</code>:
 <pre tabindex="0">{override_header}</pre></li>
 <li>Add a row for each track to correct; below each sheet there is one to copy. Frames are counted from 1 and both ends
 included. Person: {persons}, <code>absent</code> (nobody), or

@@ -129,8 +129,8 @@ def timelines_section(tracks: pd.DataFrame, heldout: dict[str, Heldout], subject
     ]
     text = (
         "The tracks predicted best and worst, by the share of labelled frames that the smoothed prediction gets right. "
-        "Face: a high bar where it was detected, a low one where it was interpolated, none where it was absent and the "
-        "only audio was used."
+        "Face: a high bar where it was detected, a low one where it was interpolated, none where it was absent and "
+        "audio alone was used."
     )
     legend = Legend(list(zip(EXPRESSIONS, COLOURS, strict=True)))
     return Section("timelines", "Timelines", [Text(text), legend, Pictures(pictures, least_px=400)])
