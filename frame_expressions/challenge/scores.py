@@ -9,37 +9,26 @@ from frame_expressions.artifacts.vocabulary import EXPRESSIONS, NUM_CLASSES
 from frame_expressions.runtime.errors import InputError
 
 
-def class_f1(labels: np.ndarray, predicted: np.ndarray) -> np.ndarray:
-    """F1 of each class: [8] float64, from labels and predictions [N] int in challenge order.
+def macro_f1(labels: np.ndarray, predicted: np.ndarray) -> float:
+    """Mean of the eight classes' F1, from labels and predictions [N] int in challenge order.
 
     Frames labelled -1 are left out. A class that is neither labelled nor predicted counts as 0, since the
-    challenge averages over all eight. Raises InputError when no frame is labelled.
+    challenge averages over all eight. Raises InputError if no frame is labelled.
     """
-    return _f1_if_labelled(confusion_of(labels, predicted))
-
-
-def macro_f1(labels: np.ndarray, predicted: np.ndarray) -> float:
-    """Mean of the eight classes' F1; arguments and errors as for `class_f1`."""
     return macro_f1_of(confusion_of(labels, predicted))
 
 
 def macro_f1_of(confusion: np.ndarray) -> float:
-    """Mean of the classes' F1, of a confusion matrix [C, C]. Raises InputError when it counts no frame."""
-    return float(_f1_if_labelled(confusion).mean())
-
-
-def _f1_if_labelled(confusion: np.ndarray) -> np.ndarray:
+    """Mean of the classes' F1, from a confusion matrix [C, C]. Raises InputError if it counts no frame."""
     if not confusion.any():
-        raise InputError(
-            "No frame is labelled, so there is nothing to score", "give annotations to the tracks that are scored"
-        )
-    return f1_of_confusion(confusion)
+        raise InputError("No frame is labelled, so there is nothing to score", "add annotations to the scored tracks")
+    return float(f1_of_confusion(confusion).mean())
 
 
 def validation_scores(labels: np.ndarray, predicted: np.ndarray) -> dict:
     """Macro-F1, F1 by class name, and the confusion matrix [true][predicted], ready for metrics.json.
 
-    Arguments and errors as for `class_f1`.
+    Arguments and errors as for `macro_f1`.
     """
     confusion = confusion_of(labels, predicted)
     return {
@@ -50,7 +39,7 @@ def validation_scores(labels: np.ndarray, predicted: np.ndarray) -> dict:
 
 
 def confusion_of(labels: np.ndarray, predicted: np.ndarray) -> np.ndarray:
-    """Confusion matrix [true][predicted] of the labelled frames: [C, C] int64; arguments as for `class_f1`."""
+    """Confusion matrix [true][predicted] of the labelled frames: [C, C] int64; arguments as for `macro_f1`."""
     return _counts(labels, predicted, (), ())
 
 
@@ -71,7 +60,7 @@ def _counts(labels: np.ndarray, predicted: np.ndarray, group: tuple, groups: tup
 
 
 def f1_of_confusion(confusion: np.ndarray) -> np.ndarray:
-    """F1 of each class [..., C] from confusion matrices [..., C, C]; 0 for a class that nowhere occurs."""
+    """F1 of each class [..., C] from confusion matrices [..., C, C]; 0 for a class that never occurs."""
     hits = np.diagonal(confusion, axis1=-2, axis2=-1)
     occurrences = confusion.sum(axis=-1) + confusion.sum(axis=-2)
     return 2.0 * hits / np.maximum(occurrences, 1)
@@ -89,12 +78,12 @@ def bootstrap_interval(confusions: np.ndarray, num_resamples: int, seed: int) ->
         score = float(f1_of_confusion(confusions.sum(axis=0)).mean())
         return score, score
 
-    def macro_f1_of(drawn: np.ndarray, axis: int = -1) -> np.ndarray:
+    def macro_f1_of_drawn(drawn: np.ndarray, axis: int = -1) -> np.ndarray:
         return f1_of_confusion(confusions[drawn].sum(axis=axis - 2)).mean(axis=-1)
 
     found = bootstrap(
         (np.arange(len(confusions)),),
-        macro_f1_of,
+        macro_f1_of_drawn,
         n_resamples=num_resamples,
         batch=100,
         vectorized=True,

@@ -13,7 +13,7 @@ from collections.abc import Iterable, Sequence
 from pathlib import Path
 
 from frame_expressions.challenge.templates import template_tracks
-from frame_expressions.corpora.problems import ERROR, Problem, collecting, raise_first, without_clashes
+from frame_expressions.corpora.problems import ERROR, Problem, collecting, without_clashes
 from frame_expressions.corpora.tracks import SPLITS, Track, person_by_suffix
 from frame_expressions.corpora.walking import files_below
 from frame_expressions.runtime.errors import InputError
@@ -31,31 +31,6 @@ _SPLIT_OF_FOLDER = {
 _TEMPLATE = re.compile(r".*abawexprtestset(sample|example)s?")
 _TEST_LIST = re.compile(r"expr(ession)?(recognition|classification)challengetestsetrelease")
 _PERSON_SUFFIX = re.compile(r"(.+)_(left|right)")
-
-
-def find_template(root: Path, planned: Iterable[Path] = ()) -> Path | None:
-    """The organisers' template below `root`, on disk or planned; None when there is none.
-
-    It is one file or, as in editions 1 to 4, a folder Test_Set next to Train_Set with one file per track.
-    Raises InputError when there are several, since their rows may differ.
-    """
-    return _find_template(root, _files_below(root, planned))
-
-
-def index_affwild2(
-    root: Path,
-    template: Path | None = None,
-    planned: Iterable[Path] = (),
-    planned_test_tracks: Sequence[str] = (),
-    gone: Iterable[Path] = (),
-) -> list[Track]:
-    """Tracks of Aff-Wild2 below `root`, by split and then by name.
-
-    Arguments as for `scan_affwild2`. Raises InputError that names the first thing missing, doubled or ambiguous.
-    """
-    tracks, _, problems = scan_affwild2(root, template, planned, planned_test_tracks, gone)
-    raise_first(problems)
-    return tracks
 
 
 def scan_affwild2(
@@ -212,6 +187,11 @@ def _listed_tracks(root: Path, files: list[Path]) -> list[str]:
 
 
 def _find_template(root: Path, files: list[Path]) -> Path | None:
+    """The organisers' template among the files below `root`; None if there is none.
+
+    It is one file or, as in editions 1 to 4, a folder Test_Set next to Train_Set with one file per track.
+    Raises InputError if there are several, since their rows may differ.
+    """
     found = [file for file in files if file.suffix.lower() == ".txt" and _TEMPLATE.fullmatch(_plain(file.stem))]
     found += sorted({file.parent for file in files if _split_of(file) == "test"})
     return _the_only(root, found, "test templates", "set corpus.template to one of them")

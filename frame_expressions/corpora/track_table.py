@@ -12,7 +12,7 @@ from frame_expressions.artifacts.file_names import path_fault
 from frame_expressions.artifacts.text import read_given_tsv
 from frame_expressions.artifacts.vocabulary import EXPRESSIONS, expression_number
 from frame_expressions.corpora.allowed_folder import AllowedFolder
-from frame_expressions.corpora.problems import Problem, collecting, raise_first, without_clashes
+from frame_expressions.corpora.problems import Problem, collecting, without_clashes
 from frame_expressions.corpora.tracks import SPLITS, Track, person_by_suffix
 from frame_expressions.faces.person_spec import parse_person_spec
 from frame_expressions.runtime.errors import InputError
@@ -20,13 +20,6 @@ from frame_expressions.runtime.errors import InputError
 AUTO = "auto"
 REQUIRED = ("track", "path", "split")
 OPTIONAL = ("video", "annotation", "label", "person")
-
-
-def index_table(tsv: Path, allow_outside_root: bool = False) -> list[Track]:
-    """Tracks of a table, in its order; raises InputError with file and line for anything that does not fit."""
-    tracks, problems = scan_table(tsv, allow_outside_root)
-    raise_first(problems)
-    return tracks
 
 
 def scan_table(tsv: Path, allow_outside_root: bool = False) -> tuple[list[Track], list[Problem]]:

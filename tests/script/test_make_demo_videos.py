@@ -5,7 +5,7 @@ import pytest
 from frame_expressions.artifacts.parquet import read_provenance
 from frame_expressions.challenge.annotations import read_annotation
 from frame_expressions.challenge.templates import template_tracks
-from frame_expressions.corpora.affwild2 import index_affwild2
+from frame_expressions.corpora.affwild2 import scan_affwild2
 from frame_expressions.demo.plan import RECORD, TEMPLATE, TEST_TRACKS, names_of_test_tracks, plan_videos, planned_paths
 from workflow_scripts.make_demo_videos import run
 
@@ -64,7 +64,8 @@ def test_the_number_of_processes_changes_nothing(corpus, tmp_path):
 def test_the_real_adapter_reads_the_layout(corpus):
     root = corpus / "affwild2"
     (root / "batch1" / "mine.mp4").rename(corpus / "mine.mp4")
-    tracks = index_affwild2(root)
+    tracks, _, problems = scan_affwild2(root)
+    assert problems == []
     (corpus / "mine.mp4").rename(root / "batch1" / "mine.mp4")
     assert sorted(track.split for track in tracks) == ["test"] * 2 + ["train"] * 2 + ["validation"] * 2
     left, right = (next(track for track in tracks if track.track.endswith(side)) for side in ("_left", "_right"))

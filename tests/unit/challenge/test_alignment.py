@@ -1,4 +1,4 @@
-"""Decoded frames against rows, and the challenge's score."""
+"""Decoded frames against annotation and template rows."""
 
 import logging
 
@@ -6,7 +6,6 @@ import numpy as np
 import pytest
 
 from frame_expressions.challenge.alignment import labels_for_frames, rows_from_frames
-from frame_expressions.challenge.scores import class_f1, macro_f1, validation_scores
 from frame_expressions.runtime.errors import InputError
 
 
@@ -84,24 +83,3 @@ def test_a_skipped_video_has_no_labels_and_no_predictions():
     assert labels_for_frames(np.zeros(100, dtype=np.int8), 0, "a").shape == (0,)
     with pytest.raises(ValueError, match="a has no frames"):
         rows_from_frames(np.zeros(0, dtype=np.int8), 2, "a")
-
-
-def test_macro_f1_by_hand():
-    labels = np.array([0, 0, 0, 1, 1, -1, -1])
-    predicted = np.array([0, 0, 1, 1, 2, 1, 0])
-    # Neutral: precision 1, recall 2/3. Anger: 1 of 2 and 1 of 2. Disgust: never right. The others: absent, 0.
-    assert class_f1(labels, predicted) == pytest.approx([0.8, 0.5, 0, 0, 0, 0, 0, 0])
-    assert macro_f1(labels, predicted) == pytest.approx(1.3 / 8)
-    assert macro_f1(np.arange(8), np.arange(8)) == 1.0
-
-
-def test_nothing_to_score_is_refused():
-    with pytest.raises(InputError, match="No frame is labelled"):
-        macro_f1(np.array([-1, -1]), np.array([0, 1]))
-
-
-def test_validation_scores_by_hand():
-    scores = validation_scores(np.array([0, 0, 1, -1]), np.array([0, 1, 1, 1]))
-    assert scores["val_f1"]["Neutral"] == pytest.approx(2 / 3) and scores["val_f1"]["Anger"] == pytest.approx(2 / 3)
-    assert scores["val_macro_f1"] == pytest.approx((2 / 3 + 2 / 3) / 8)
-    assert [row[:2] for row in scores["val_confusion"][:2]] == [[1, 1], [0, 1]]  # the unlabelled frame is left out

@@ -1,16 +1,18 @@
+"""The challenge's score: by hand, against scikit-learn, and its interval."""
+
 import numpy as np
 import pytest
 from sklearn.metrics import confusion_matrix, f1_score
 
 from frame_expressions.challenge.scores import (
     bootstrap_interval,
-    class_f1,
     confusion_of,
     f1_of_confusion,
     group_confusions,
     macro_f1,
     validation_scores,
 )
+from frame_expressions.runtime.errors import InputError
 
 
 @pytest.fixture
@@ -19,6 +21,27 @@ def frames():
     labels = rng.integers(-1, 8, 400)
     predicted = np.where(rng.random(400) < 0.6, np.maximum(labels, 0), rng.integers(0, 8, 400))
     return labels, predicted, np.array([f"v{number // 20}" for number in range(400)])
+
+
+def test_macro_f1_by_hand():
+    labels = np.array([0, 0, 0, 1, 1, -1, -1])
+    predicted = np.array([0, 0, 1, 1, 2, 1, 0])
+    # Neutral: precision 1, recall 2/3. Anger: 1 of 2 and 1 of 2. Disgust: never right. The others: absent, 0.
+    assert f1_of_confusion(confusion_of(labels, predicted)) == pytest.approx([0.8, 0.5, 0, 0, 0, 0, 0, 0])
+    assert macro_f1(labels, predicted) == pytest.approx(1.3 / 8)
+    assert macro_f1(np.arange(8), np.arange(8)) == 1.0
+
+
+def test_nothing_to_score_is_refused():
+    with pytest.raises(InputError, match="No frame is labelled"):
+        macro_f1(np.array([-1, -1]), np.array([0, 1]))
+
+
+def test_validation_scores_by_hand():
+    scores = validation_scores(np.array([0, 0, 1, -1]), np.array([0, 1, 1, 1]))
+    assert scores["val_f1"]["Neutral"] == pytest.approx(2 / 3) and scores["val_f1"]["Anger"] == pytest.approx(2 / 3)
+    assert scores["val_macro_f1"] == pytest.approx((2 / 3 + 2 / 3) / 8)
+    assert [row[:2] for row in scores["val_confusion"][:2]] == [[1, 1], [0, 1]]  # the unlabelled frame is left out
 
 
 @pytest.mark.parametrize("seed", range(20))
@@ -30,7 +53,7 @@ def test_scores_are_those_of_sklearn(seed):
     labelled = labels >= 0
     truth, predictions = labels[labelled], predicted[labelled]
     each = f1_score(truth, predictions, labels=range(8), average=None, zero_division=0)
-    assert class_f1(labels, predicted) == pytest.approx(each, abs=1e-12)
+    assert f1_of_confusion(confusion_of(labels, predicted)) == pytest.approx(each, abs=1e-12)
     mean = f1_score(truth, predictions, labels=range(8), average="macro", zero_division=0)
     assert macro_f1(labels, predicted) == pytest.approx(mean, abs=1e-12)
     counts = confusion_matrix(truth, predictions, labels=range(8)).tolist()
@@ -39,7 +62,7 @@ def test_scores_are_those_of_sklearn(seed):
 
 
 @pytest.mark.parametrize(("labels", "predicted"), [(8, 0), (-2, 0), (0, 8), (0, -1)])
-def test_a_class_that_there_is_not_stops(labels, predicted):
+def test_a_class_that_does_not_exist_is_refused(labels, predicted):
     with pytest.raises(ValueError, match="invalid entry"):
         macro_f1(np.array([labels, 3]), np.array([predicted, 3]))
 
@@ -51,7 +74,7 @@ def test_confusions_of_the_groups_add_up_to_the_score(frames):
     assert f1_of_confusion(counts.sum(axis=0)).mean() == pytest.approx(macro_f1(*frames[:2]), abs=1e-12)
 
 
-def test_a_class_that_nowhere_occurs_counts_as_zero():
+def test_a_class_that_never_occurs_counts_as_zero():
     confusion = np.zeros((8, 8), int)
     confusion[0, 0] = 5
     assert f1_of_confusion(confusion).tolist() == [1.0, 0, 0, 0, 0, 0, 0, 0]
@@ -67,7 +90,7 @@ def test_the_interval_is_that_of_drawing_whole_groups(frames):
     assert bootstrap_interval(counts, 100, seed=3) == bootstrap_interval(counts, 100, seed=3)
 
 
-def test_groups_that_are_alike_leave_no_doubt():
+def test_identical_groups_give_an_interval_of_width_zero():
     counts = np.stack([np.eye(8, dtype=int) * 4] * 5)
     assert bootstrap_interval(counts, 100, seed=0) == (1.0, 1.0)
     assert bootstrap_interval(counts[:1], 100, seed=0) == (1.0, 1.0)

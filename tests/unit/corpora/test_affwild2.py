@@ -4,7 +4,8 @@ from pathlib import Path
 
 import pytest
 
-from frame_expressions.corpora.affwild2 import find_template, index_affwild2, scan_affwild2
+from frame_expressions.corpora.affwild2 import scan_affwild2
+from frame_expressions.corpora.problems import raise_first
 from frame_expressions.runtime.errors import InputError
 
 ANNOTATIONS = "10th ABAW Annotations/EXPR_Recognition_Challenge"
@@ -34,13 +35,24 @@ def no_test_tracks(root: Path) -> None:
     write(root, TEST_LIST, "\n")
 
 
+def index(root, **options):
+    """The tracks below `root`; raises InputError for the first problem."""
+    tracks, _, problems = scan_affwild2(root, **options)
+    raise_first(problems)
+    return tracks
+
+
+def template_below(root, **options):
+    return scan_affwild2(root, **options)[1]
+
+
 def by_name(tracks):
     return {track.track: track for track in tracks}
 
 
 def test_small_corpus(tmp_path):
     small_corpus(tmp_path)
-    tracks = index_affwild2(tmp_path)
+    tracks = index(tmp_path)
     assert [(track.track, track.split) for track in tracks] == [
         ("102", "train"),
         ("video2", "train"),
@@ -57,7 +69,7 @@ def test_small_corpus(tmp_path):
 
 def test_unsuffixed_track_of_a_pair_is_auto_and_shares_the_group(tmp_path):
     small_corpus(tmp_path)
-    found = by_name(index_affwild2(tmp_path))
+    found = by_name(index(tmp_path))
     assert [found[name].person for name in ("video2", "video2_left")] == ["auto", "left"]
     assert {found[name].group for name in ("video2", "video2_left")} == {"video2"}
     assert {found[name].path for name in ("video2", "video2_left")} == {str(tmp_path / "batch2/deeper/video2.mp4")}
@@ -66,7 +78,7 @@ def test_unsuffixed_track_of_a_pair_is_auto_and_shares_the_group(tmp_path):
 def test_a_video_of_exactly_the_tracks_name_comes_first(tmp_path):
     small_corpus(tmp_path)
     touch(tmp_path, "batch1/video2_left.mp4")
-    track = by_name(index_affwild2(tmp_path))["video2_left"]
+    track = by_name(index(tmp_path))["video2_left"]
     assert (track.video, track.person, track.group) == ("video2_left", "auto", "video2_left")
 
 
@@ -74,14 +86,14 @@ def test_videos_are_never_matched_by_prefix(tmp_path):
     small_corpus(tmp_path)
     (tmp_path / "batch1/102.avi").unlink()
     with pytest.raises(InputError, match=r"Track 102 .*no file 102 .*102-30-640x360\.mp4, is another video"):
-        index_affwild2(tmp_path)
+        index(tmp_path)
 
 
 def test_only_left_and_right_are_stripped(tmp_path):
     small_corpus(tmp_path)
     touch(tmp_path, "batch1/video45.mp4", f"{ANNOTATIONS}/Train_Set/video45_3.txt")
     with pytest.raises(InputError, match=r"Track video45_3 .*no file video45_3 "):
-        index_affwild2(tmp_path)
+        index(tmp_path)
 
 
 @pytest.mark.parametrize(
@@ -98,7 +110,7 @@ def test_only_left_and_right_are_stripped(tmp_path):
 def test_annotations_at_any_nesting_and_spelling(tmp_path, folder):
     touch(tmp_path, "batch1/1.MP4", f"{folder}/1.txt", "VA_Estimation_Challenge/Train_Set/2.txt", "readme.txt")
     no_test_tracks(tmp_path)
-    tracks = index_affwild2(tmp_path)
+    tracks = index(tmp_path)
     assert [(track.track, track.split) for track in tracks] == [("1", "train")]
 
 
@@ -106,13 +118,13 @@ def test_annotations_at_any_nesting_and_spelling(tmp_path, folder):
 def test_spellings_of_the_validation_folder(tmp_path, folder):
     touch(tmp_path, "batch1/1.avi", f"{ANNOTATIONS}/{folder}/1.txt")
     no_test_tracks(tmp_path)
-    assert index_affwild2(tmp_path)[0].split == "validation"
+    assert index(tmp_path)[0].split == "validation"
 
 
 def test_cropped_images_and_shadow_files_are_not_walked(tmp_path):
     small_corpus(tmp_path)
     touch(tmp_path, "cropped_aligned/102/00001.jpg", "Cropped_new/102.mp4", "__MACOSX/102.mp4", "batch1/._102.avi")
-    assert by_name(index_affwild2(tmp_path))["102"].path.endswith("batch1/102.avi")
+    assert by_name(index(tmp_path))["102"].path.endswith("batch1/102.avi")
 
 
 def test_linked_batches_and_a_loop_of_links(tmp_path):
@@ -122,47 +134,47 @@ def test_linked_batches_and_a_loop_of_links(tmp_path):
     no_test_tracks(root)
     (root / "batch1").symlink_to(tmp_path / "disk")
     (tmp_path / "disk" / "up").symlink_to(root)
-    assert index_affwild2(root)[0].path == str(root / "batch1/1.mp4")
+    assert index(root)[0].path == str(root / "batch1/1.mp4")
 
 
 def test_two_videos_of_one_name_stop_only_where_a_track_needs_them(tmp_path):
     small_corpus(tmp_path)
     touch(tmp_path, "batch1/unused.mp4", "batch2/unused.avi")
-    assert len(index_affwild2(tmp_path)) == 5
+    assert len(index(tmp_path)) == 5
     touch(tmp_path, "batch3/102.mp4")
     with pytest.raises(InputError, match=r"Track 102 has two videos, .*102\.avi and .*102\.mp4"):
-        index_affwild2(tmp_path)
+        index(tmp_path)
 
 
 def test_a_track_annotated_twice_is_refused(tmp_path):
     small_corpus(tmp_path)
     touch(tmp_path, "5th/EXPR_Classification_Challenge/Validation_Set/102.txt")
     with pytest.raises(InputError, match=f"102 is annotated twice.*below corpus.root, {tmp_path}"):
-        index_affwild2(tmp_path)
+        index(tmp_path)
 
 
 def test_a_test_track_with_an_annotation_is_refused(tmp_path):
     small_corpus(tmp_path)
     touch(tmp_path, f"{ANNOTATIONS}/Train_Set/7.txt")
     with pytest.raises(InputError, match="7 is both annotated"):
-        index_affwild2(tmp_path)
+        index(tmp_path)
 
 
 def test_missing_parts_are_named(tmp_path):
-    root = tmp_path / "far/below/others"  # what lies in the folders above is looked at, for a better hint
+    root = tmp_path / "far/below/others"  # the folders above are searched too, for a better hint
     with pytest.raises(InputError, match=r"holds no files; set corpus\.root"):
-        index_affwild2(root / "nowhere")
+        index(root / "nowhere")
     touch(root, "batch1/1.mp4")
     with pytest.raises(InputError, match=r"holds no annotations.*, or correct corpus\.root"):
-        index_affwild2(root)
+        index(root)
 
 
 @pytest.mark.parametrize("annotations", ["", "Third ABAW Annotations/"])
 @pytest.mark.parametrize("folder", ["batch1", "{}EXPR_Recognition_Challenge", "{}EXPR_Recognition_Challenge/Train_Set"])
-def test_a_root_that_is_too_deep_is_told_where_it_should_lie(tmp_path, annotations, folder):
+def test_a_root_that_is_too_deep_gets_the_right_folder_as_remedy(tmp_path, annotations, folder):
     touch(tmp_path, "batch1/1.mp4", f"{annotations}EXPR_Recognition_Challenge/Train_Set/1.txt")
     with pytest.raises(InputError, match=rf"holds no annotations .*; set corpus\.root to {tmp_path}, which holds some"):
-        index_affwild2(tmp_path / folder.format(annotations))
+        index(tmp_path / folder.format(annotations))
 
 
 @pytest.mark.parametrize(
@@ -176,15 +188,15 @@ def test_a_root_that_is_too_deep_is_told_where_it_should_lie(tmp_path, annotatio
 )
 def test_templates_of_every_edition_are_found(tmp_path, name):
     touch(tmp_path, name, "CVPR_6th_ABAW_VA_test_set_example.txt", "ABAW_AU_test_set_sample.txt")
-    assert find_template(tmp_path) == tmp_path / name
+    assert template_below(tmp_path) == tmp_path / name
 
 
 def test_two_templates_are_ambiguous_unless_one_is_named(tmp_path):
     small_corpus(tmp_path)
     write(tmp_path, "CVPR_6th_ABAW_Expr_test_set_example.txt", "video2_right/00001.jpg,0\n")
     with pytest.raises(InputError, match=r"several test templates.*; set corpus\.template to one of them"):
-        index_affwild2(tmp_path)
-    tracks = index_affwild2(tmp_path, template=tmp_path / "CVPR_6th_ABAW_Expr_test_set_example.txt")
+        index(tmp_path)
+    tracks = index(tmp_path, template=tmp_path / "CVPR_6th_ABAW_Expr_test_set_example.txt")
     last = tracks[-1]
     assert (last.track, last.video, last.person, last.split) == ("video2_right", "video2", "right", "test")
 
@@ -192,9 +204,9 @@ def test_two_templates_are_ambiguous_unless_one_is_named(tmp_path):
 def test_list_of_test_videos_serves_without_a_template(tmp_path):
     small_corpus(tmp_path)
     (tmp_path / TEMPLATE).unlink()
-    assert find_template(tmp_path) is None
+    assert template_below(tmp_path) is None
     with pytest.raises(InputError, match=r"holds no test template .* and no list of test videos"):
-        index_affwild2(tmp_path)
+        index(tmp_path)
     write(tmp_path, TEST_LIST, "\ufeff7\r\n\r\nvideo2_right\r\n")
     tracks, template, problems = scan_affwild2(tmp_path)
     assert [track.track for track in tracks if track.split == "test"] == ["7", "video2_right"]
@@ -210,12 +222,12 @@ def test_a_folder_with_a_file_per_test_track_is_a_template(tmp_path, folder):
         write(tmp_path, f"{ANNOTATIONS}/{folder}/{track}.txt", rows)
     touch(tmp_path, f"{ANNOTATIONS}/{folder}/._7.txt")
     tracks, template, problems = scan_affwild2(tmp_path)
-    assert template == find_template(tmp_path) == tmp_path / ANNOTATIONS / folder and problems == []
+    assert template == template_below(tmp_path) == tmp_path / ANNOTATIONS / folder and problems == []
     test = [(track.track, track.person, track.annotation) for track in tracks if track.split == "test"]
     assert test == [("7", "auto", ""), ("video2_right", "right", "")]
 
 
-def test_everything_that_is_missing_is_named_at_once(tmp_path):
+def test_everything_that_is_missing_is_named_in_one_go(tmp_path):
     small_corpus(tmp_path)
     (tmp_path / "batch1/102.avi").unlink()
     touch(tmp_path, "batch3/102-30-640x360.mp4", f"{ANNOTATIONS}/Validation_Set/video2.txt")
@@ -229,7 +241,7 @@ def test_everything_that_is_missing_is_named_at_once(tmp_path):
     assert all(text in problem.what for text, problem in zip(wanted, problems, strict=True))
     assert problems[2].remedy == f"keep one of them below {tmp_path}"
     with pytest.raises(InputError) as refusal:
-        index_affwild2(tmp_path)
+        index(tmp_path)
     assert str(refusal.value) == f"{problems[0].what}; {problems[0].remedy}."
 
 
@@ -239,11 +251,11 @@ def test_planned_files_give_the_same_tracks_before_and_after_they_exist(tmp_path
     planned = [path.relative_to(tmp_path / "made") for path in files]
     monkeypatch.chdir(tmp_path)
     root = Path("made")
-    after = index_affwild2(root)
+    after = index(root)
     for path in files:
         path.unlink()
-    assert index_affwild2(root, planned=planned, planned_test_tracks=["7"]) == after
-    assert index_affwild2(root, planned=files, planned_test_tracks=["7"]) == after
-    assert find_template(root, planned) == root / TEMPLATE
+    assert index(root, planned=planned, planned_test_tracks=["7"]) == after
+    assert index(root, planned=files, planned_test_tracks=["7"]) == after
+    assert template_below(root, planned=planned) == root / TEMPLATE
     small_corpus(tmp_path / "made")
-    assert index_affwild2(root, planned=planned, planned_test_tracks=["7"]) == after
+    assert index(root, planned=planned, planned_test_tracks=["7"]) == after
