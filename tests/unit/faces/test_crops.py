@@ -2,17 +2,14 @@
 
 import numpy as np
 import pytest
-import skimage.data
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from PIL import Image
 
 from frame_expressions.faces.crops import square_crop
-from frame_expressions.faces.resizing import resize
 
 
 def ramp(height=40, width=60):
-    """Red grows along x, green along y; blue is 200, so that padding (0) differs everywhere."""
+    """Red grows along x, green along y; blue is 200, so padding (0) differs everywhere."""
     rgb = np.full((height, width, 3), 200, np.uint8)
     rgb[..., 0] = np.arange(width)[None] + 1
     rgb[..., 1] = np.arange(height)[:, None] + 1
@@ -63,21 +60,3 @@ def test_any_box_gives_a_crop_and_a_share(x, y, width, height, scale):
     assert crop.shape == (6, 6, 3) and crop.dtype == np.uint8
     assert 0 <= padded_share <= 1
     assert (padded_share == 1) <= (not crop.any())
-
-
-def test_resizing_averages_and_keeps_a_picture_of_that_size():
-    rgb = ramp(48, 48)
-    assert resize(rgb, 48) is rgb
-    small = resize(np.tile(np.array([0, 200], np.uint8)[None, :, None], (64, 32, 3)), 8)
-    assert small.shape == (8, 8, 3)
-    # Antialiased: no stripes of 0 or 200; past its edge a picture goes on as it ends.
-    assert np.abs(small[:, 1:-1].astype(int) - 100).max() <= 5 and np.abs(small.astype(int) - 100).max() <= 15
-
-
-@pytest.mark.parametrize("side", [60, 150, 255, 300, 500])
-def test_resizing_gives_pillows_pixels_within_rounding(side):
-    portrait = skimage.data.astronaut()[:side, 100 : 100 + side]
-    expected = np.asarray(Image.fromarray(portrait).resize((256, 256), Image.Resampling.BICUBIC)).astype(int)
-    difference = np.abs(resize(portrait, 256) - expected)
-    edge = -(-256 // side) + 1  # where Pillow goes on with fewer pixels, and this with the outermost one
-    assert difference[edge:-edge, edge:-edge].max() <= 6 and difference.mean() <= 0.15

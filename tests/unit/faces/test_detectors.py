@@ -8,7 +8,7 @@ import onnx.helper
 import pytest
 import skimage.data
 
-from frame_expressions.faces.boxes import Faces, iou
+from frame_expressions.faces.boxes import iou
 from frame_expressions.faces.detectors import (
     CascadeDetector,
     CascadeSettings,
@@ -19,7 +19,7 @@ from frame_expressions.faces.detectors import (
 from frame_expressions.media.video import read_video
 from frame_expressions.runtime.errors import InputError
 
-ASTRONAUT_FACE = np.array([[175, 70, 275, 175]])  # x1, y1, x2, y2, read off the picture
+ASTRONAUT_FACE = np.array([[175, 70, 275, 175]])  # x1, y1, x2, y2, read off the image
 
 
 def cascade(min_side_px=40):
@@ -31,24 +31,6 @@ def scrfd(model, num_threads=1, **settings):
     return InsightFaceDetector(InsightFaceSettings(**(defaults | settings)), model, num_threads)
 
 
-def faces(boxes, scores, **optional):
-    return Faces(np.array(boxes, np.float32), np.array(scores, np.float32), **optional)
-
-
-def test_faces_are_filtered_and_ordered_by_score_with_all_they_carry():
-    found = faces(
-        [[0, 0, 40, 40], [0, 0, 40, 29], [50, 0, 90, 40], [5, 0, 45, 40], [0, 0, 9, 99]],
-        [0.6, 0.9, 0.8, 0.8, 0.99],
-        landmarks_px=np.arange(50, dtype=np.float32).reshape(5, 5, 2),
-        embedding=np.arange(5, dtype=np.float32)[:, None],
-    )
-    kept = found.kept(0.6, 30)
-    assert kept.score.tolist() == np.float32([0.8, 0.8, 0.6]).tolist()
-    assert kept.xyxy_px[:, 0].tolist() == [5, 50, 0]
-    assert kept.embedding.ravel().tolist() == [3, 2, 0] and kept.landmarks_px[:, 0, 0].tolist() == [30, 20, 0]
-    assert len(found.kept(1.0, 30)) == 0
-
-
 def test_overlapping_boxes_of_one_face_are_averaged():
     merged = merge_overlapping(np.array([[0, 0, 10, 10], [100, 0, 108, 8], [2, 2, 10, 10], [8, 0, 18, 10]], float))
     assert merged.tolist() == [[1, 1, 10, 10], [8, 0, 18, 10], [100, 0, 108, 8]]
@@ -57,7 +39,7 @@ def test_overlapping_boxes_of_one_face_are_averaged():
 
 def test_the_cascade_finds_the_astronaut_once_in_each_frame():
     portrait = skimage.data.astronaut()[:256, 100:356]
-    found, nothing = (cascade().detect(picture) for picture in (portrait, np.zeros_like(portrait)))
+    found, nothing = (cascade().detect(image) for image in (portrait, np.zeros_like(portrait)))
     assert len(found) == 1 and found.score.tolist() == [1] and found.xyxy_px.dtype == np.float32
     assert iou(found.xyxy_px, ASTRONAUT_FACE - [100, 0, 100, 0])[0, 0] > 0.6
     assert len(nothing) == 0 and nothing.landmarks_px is None and nothing.embedding is None
@@ -73,7 +55,7 @@ def test_the_cascade_finds_a_face_that_the_frames_edge_cuts():
     assert np.abs(box - whole).max() < 0.15 * side
 
 
-def test_the_cascade_passes_over_frames_smaller_than_a_face():
+def test_the_cascade_skips_frames_smaller_than_a_face():
     small = np.zeros((30, 200, 3), np.uint8)
     assert len(cascade(40).detect(small)) == 0
 
@@ -131,7 +113,7 @@ def write_recognition(path):
 def test_scrfd_finds_the_face_of_a_real_clip(shared):
     rgb = next(read_video(shared / "media/faces/single_face.mp4")).rgb
     detector = scrfd(shared / "models/scrfd_500m.onnx")
-    found, nothing = (detector.detect(picture) for picture in (rgb, np.zeros_like(rgb)))
+    found, nothing = (detector.detect(image) for image in (rgb, np.zeros_like(rgb)))
     assert len(found) == 1 and len(nothing) == 0
     x1, y1, x2, y2 = found.xyxy_px[0]
     eye, other_eye, nose, mouth, other_mouth = found.landmarks_px[0]
@@ -142,14 +124,14 @@ def test_scrfd_finds_the_face_of_a_real_clip(shared):
 
 @pytest.mark.parametrize("shape", [(360, 640), (640, 360), (480, 640), (640, 640), (355, 629), (320, 641)])
 def test_scrfd_finds_in_a_fitted_input_what_it_finds_in_the_square(shared, shape):
-    """As InsightFace does it by itself, with black below or beside the frame up to a square."""
+    """InsightFace itself pads the frame with black, below or on the right, to a square."""
     rgb = next(read_video(shared / "media/faces/single_face.mp4")).rgb
-    picture = np.full((*shape, 3), 90, np.uint8)
+    image = np.full((*shape, 3), 90, np.uint8)
     height, width = min(shape[0], rgb.shape[0]), min(shape[1], rgb.shape[1])
-    picture[:height, :width] = rgb[:height, :width]
+    image[:height, :width] = rgb[:height, :width]
     detector = scrfd(shared / "models/scrfd_500m.onnx")
-    found = detector.detect(picture)
-    expected, landmarks = detector._detector.detect(picture[..., ::-1].copy(), input_size=(640, 640))
+    found = detector.detect(image)
+    expected, landmarks = detector._detector.detect(image[..., ::-1].copy(), input_size=(640, 640))
     assert len(found) == len(expected) == 1
     assert iou(found.xyxy_px, expected[:, :4]).item() >= 0.97
     assert found.score == pytest.approx(expected[:, 4], abs=0.03)
@@ -162,7 +144,7 @@ def test_scrfd_gives_the_same_whatever_the_threads(shared):
     assert (one.xyxy_px == two.xyxy_px).all() and (one.score == two.score).all()
 
 
-def test_scrfd_passes_over_frames_that_no_face_fits_into(shared):
+def test_scrfd_skips_frames_that_no_face_fits_into(shared):
     detector = scrfd(shared / "models/scrfd_500m.onnx", min_side_px=1)
     for shape in ((1, 1, 3), (1, 640, 3), (2000, 3, 3)):
         assert len(detector.detect(np.zeros(shape, np.uint8))) == 0

@@ -1,9 +1,7 @@
 """Linking detections into persons, on tracks made by hand."""
 
 import numpy as np
-import pytest
 
-from frame_expressions.faces.boxes import iou
 from frame_expressions.faces.tracking import SubjectSettings, track_detections
 
 SETTINGS = SubjectSettings(max_gap_s=0.5, takeover_s=3.0, min_iou=0.3, min_similarity=0.25, memory=0.9)
@@ -18,13 +16,6 @@ def linked(frames, boxes, embeddings=None, step_s=0.1):
     frames = np.array(frames)
     embeddings = None if embeddings is None else np.array(embeddings, np.float32)
     return track_detections(frames, (frames - 1) * step_s, np.array(boxes, float), embeddings, SETTINGS).tolist()
-
-
-def test_iou_by_hand():
-    overlap = iou(np.array([box(0)]), np.array([box(0), box(5), box(0, 5), box(10), box(20), box(2, 2, 4)]))
-    assert overlap[0] == pytest.approx([1, 1 / 3, 1 / 3, 0, 0, 0.16])
-    assert iou(np.array([[3, 3, 3, 3]]), np.array([[3, 3, 3, 3]])).tolist() == [[0]]
-    assert iou(np.zeros((0, 4)), np.zeros((2, 4))).shape == (0, 2)
 
 
 def test_two_persons_that_move_slowly_keep_their_numbers_whatever_the_order_of_rows():
@@ -73,7 +64,7 @@ def test_a_face_unlike_all_others_falls_back_to_overlap():
 
 
 def test_the_mean_embedding_moves_slowly():
-    # After faces at 0 and 40 degrees the mean lies at 3.8: 80 is too far (cosine 0.24), 78 is not (0.27), though
+    # After faces at 0 and 40 degrees the mean is at 3.8: 80 is too far (cosine 0.24), 78 is not (0.27), though
     # 78 is too far from the first (0.21). The last face alone would take both.
     turned = [[np.cos(angle), np.sin(angle)] for angle in np.radians([0, 40, 80, 78])]
     far_apart = [box(0), box(100), box(400)]
