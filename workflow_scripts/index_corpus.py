@@ -14,7 +14,7 @@ from frame_expressions.runtime.errors import InputError
 from frame_expressions.runtime.job import log_to
 
 
-def run(tracks: list[dict[str, str]], template: Path | None, on_bad_video: str, output: Path) -> None:
+def run(*, tracks: list[dict[str, str]], template: Path | None, on_bad_video: str, output: Path) -> None:
     """Read every annotation and the template, look at every video file, and write `corpus/tracks.tsv`.
 
     tracks: the fields of each Track, as the Snakefile decided them. on_bad_video: `stop` refuses an empty video

@@ -22,6 +22,7 @@ from frame_expressions.smoothing.smoothing import Smoothing
 
 
 def run(
+    *,
     logits: list[Path],
     best: Path,
     template: Path | None,

@@ -7,8 +7,8 @@ from pathlib import Path
 
 from frame_expressions.artifacts.file_names import name_hash, plain_name
 from frame_expressions.corpora.affwild2 import VIDEO_SUFFIXES
+from frame_expressions.corpora.file_listing import files_below
 from frame_expressions.corpora.tracks import Track, check_tracks
-from frame_expressions.corpora.walking import files_below
 from frame_expressions.runtime.errors import InputError
 
 SUFFIXES = (*VIDEO_SUFFIXES, ".m4v", ".mpg", ".mpeg", ".wmv", ".ts", ".mts", ".3gp", ".ogv")

@@ -50,7 +50,7 @@ class _Row(NamedTuple):
     """
 
     path: Path
-    labels: int
+    label: int
     split: str
     group: str = ""
     listed_in: Path | None = None
@@ -115,7 +115,7 @@ def read_image_set(
             f"{len(missing)} of the {len(paths)} images of {root} do not exist, the first is {str(missing[0])!r}",
             "unpack the images or correct the folder",
         )
-    labels = np.array([row.labels for row in rows], dtype=np.int8)
+    labels = np.array([row.label for row in rows], dtype=np.int8)
     split = np.array([row.split for row in rows])
     group = np.array([row.group for row in rows])
     if not split[0]:

@@ -10,12 +10,12 @@ from collections.abc import Collection
 from pathlib import Path
 
 from frame_expressions.artifacts.text import read_given_tsv
+from frame_expressions.artifacts.vocabulary import ABSENT
 from frame_expressions.faces.person_spec import parse_box, parse_person_spec
 from frame_expressions.runtime.errors import InputError
 
 REQUIRED = ("track", "from_frame", "to_frame", "person")
 OPTIONAL = ("box",)
-ABSENT = "absent"
 _FRAME = re.compile(r"0*[1-9][0-9]{0,8}")
 
 

@@ -7,9 +7,9 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from frame_expressions.artifacts.vocabulary import ABSENT, DETECTED, INTERPOLATED
 from frame_expressions.faces.boxes import iou
 from frame_expressions.faces.persons import LIKE_SIZE
-from frame_expressions.faces.subject import ABSENT, DETECTED, INTERPOLATED
 
 NEAR_CHANGE_S = 1.0
 JUMP_S, JUMP_IOU = 0.2, 0.5  # real clips: over 0.9 from frame to frame, 0.4 where a cut shows another face

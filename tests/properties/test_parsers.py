@@ -10,12 +10,12 @@ import torch
 from hypothesis import given
 from safetensors.torch import save
 
-from frame_expressions.artifacts.vocabulary import EXPRESSIONS
+from frame_expressions.artifacts.vocabulary import ABSENT, EXPRESSIONS
 from frame_expressions.challenge.annotations import read_annotation
 from frame_expressions.challenge.submission import check_predictions, write_track_files
 from frame_expressions.challenge.templates import read_template, template_tracks
 from frame_expressions.corpora.image_sets import read_image_set
-from frame_expressions.corpora.overrides import ABSENT, read_overrides
+from frame_expressions.corpora.overrides import read_overrides
 from frame_expressions.corpora.track_table import scan_table
 from frame_expressions.corpora.tracks import Track, check_tracks, read_tracks, write_tracks
 from frame_expressions.faces.person_spec import parse_person_spec

@@ -27,7 +27,8 @@ def corpus(tmp_path):
 
 def index(corpus, folder, on_bad_video="stop"):
     output = folder / "corpus" / "tracks.tsv"
-    run([dataclasses.asdict(track) for track in corpus], folder / "t.txt", on_bad_video, output)
+    tracks = [dataclasses.asdict(track) for track in corpus]
+    run(tracks=tracks, template=folder / "t.txt", on_bad_video=on_bad_video, output=output)
     return output
 
 
@@ -68,7 +69,8 @@ def test_template_must_belong_to_the_corpus(tmp_path, corpus):
 
 
 def test_no_template_and_no_tracks(tmp_path, corpus):
-    run([dataclasses.asdict(track) for track in corpus], None, "stop", tmp_path / "tracks.tsv")
+    tracks = [dataclasses.asdict(track) for track in corpus]
+    run(tracks=tracks, template=None, on_bad_video="stop", output=tmp_path / "tracks.tsv")
     assert read_tracks(tmp_path / "tracks.tsv") == corpus
     with pytest.raises(InputError, match="no tracks"):
-        run([], None, "stop", tmp_path / "none.tsv")
+        run(tracks=[], template=None, on_bad_video="stop", output=tmp_path / "none.tsv")

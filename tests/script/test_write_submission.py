@@ -95,7 +95,15 @@ def test_an_unusual_difference_reaches_the_check_file_and_the_log(tmp_path, capl
     write_json({"kind": "none", "window_frames": 1, "windows_at_fps": None, "macro_f1": 0.5}, tmp_path / "best.json")
     (tmp_path / "template.txt").write_text("".join(f"{row},0\n" for row in rows_of("l", 100)))
     out = tmp_path / "predictions.txt", tmp_path / "check.json"
-    run([logits], tmp_path / "best.json", tmp_path / "template.txt", [tmp_path / "l.parquet"], ["l"], *out)
+    run(
+        logits=[logits],
+        best=tmp_path / "best.json",
+        template=tmp_path / "template.txt",
+        timelines=[tmp_path / "l.parquet"],
+        tracks=["l"],
+        predictions=out[0],
+        check=out[1],
+    )
     assert json.loads(out[1].read_text())["row_differences"] == {"l": 4}
     assert "l: 100 rows, but 96 decoded frames" in [record.getMessage() for record in caplog.records]
 

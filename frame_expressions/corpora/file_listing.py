@@ -1,4 +1,4 @@
-"""Listing of folders with links to other disks, trash and shadow files.
+"""The files of a folder with links to other disks, trash and shadow files.
 
 Imported whenever the Snakefile is parsed, so it must not import pyarrow, pandas or torch.
 """
@@ -8,14 +8,15 @@ from collections.abc import Callable
 from pathlib import Path
 
 
-def files_below(root: Path, passed_over: Callable[[Path], bool] = lambda folder: False) -> list[Path]:
-    """Files below `root` at any depth, relative to it, sorted; without hidden ones and those in folders passed over.
+def files_below(root: Path, skips: Callable[[Path], bool] = lambda folder: False) -> list[Path]:
+    """Files below `root` at any depth, relative to it, sorted.
 
-    Hidden are names that begin with a dot, and `__MACOSX`, where archives packed on a Mac hold shadow files.
+    Hidden files and folders are left out, and so are folders for which `skips` is true. Hidden are names that begin
+    with a dot, and `__MACOSX`, the folder of shadow files in archives packed on a Mac.
     """
     root = Path(root)
     files, visited = [], set()
-    # Links are followed; `visited` keeps a link to a parent from being walked for ever.
+    # Links are followed; `visited` stops the endless walk of a link to a parent.
     for folder, subfolders, names in os.walk(root, followlinks=True):
         folder = Path(folder)
         real = folder.resolve()
@@ -23,7 +24,7 @@ def files_below(root: Path, passed_over: Callable[[Path], bool] = lambda folder:
             subfolders.clear()
             continue
         visited.add(real)
-        subfolders[:] = sorted(name for name in subfolders if not (_is_hidden(name) or passed_over(folder / name)))
+        subfolders[:] = sorted(name for name in subfolders if not (_is_hidden(name) or skips(folder / name)))
         files += [(folder / name).relative_to(root) for name in names if not _is_hidden(name)]
     return sorted(files)
 
