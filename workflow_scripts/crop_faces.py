@@ -23,7 +23,7 @@ FRAMES_PER_THREAD = 4  # at a time, which bounds the memory
 def run(*, video: Path, subject: Path, crops: Path, settings: CropSettings, size_px: int, num_threads: int) -> None:
     """Write the crops of one track, frame by frame and within a frame in the order of the scales.
 
-    size_px: side of a stored crop. Frames without a box have no rows; the video of a track that is never seen is not
+    size_px: side of a stored crop. Frames without a box have no rows. If the track has no box at all, its video is not
     opened.
     """
     boxes = read_boxes(subject)

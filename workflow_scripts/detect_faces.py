@@ -1,4 +1,4 @@
-"""Find every face of every frame of some videos."""
+"""Detect every face in every frame of some videos."""
 
 import logging
 from collections.abc import Iterable, Iterator
@@ -43,7 +43,7 @@ def run(
 
 
 def _rows(frames: Iterable[Frame], detector: Detector, counts: list[int]) -> Iterator[dict]:
-    """Yield the rows of all faces, and append the number of faces of each frame to `counts`."""
+    """Yield a row for each face, and append each frame's number of faces to `counts`."""
     for frame in frames:
         found = detector.detect(frame.rgb)
         counts.append(len(found))

@@ -30,12 +30,12 @@ class Faces:
         return len(self.score)
 
     def take(self, rows: np.ndarray) -> "Faces":
-        """Those rows, in that order."""
+        """The faces of these rows, in this order."""
         optional = (None if part is None else part[rows] for part in (self.landmarks_px, self.embedding))
         return Faces(self.xyxy_px[rows], self.score[rows], *optional)
 
     def kept(self, min_score: float, min_side_px: float) -> "Faces":
-        """Those with at least this score and a shorter side of at least this length, highest score first."""
+        """The faces with at least this score and this shorter side, highest score first, then leftmost."""
         shorter_px = (self.xyxy_px[:, 2:] - self.xyxy_px[:, :2]).min(axis=1)
         fit = np.flatnonzero((self.score >= min_score) & (shorter_px >= min_side_px))
         return self.take(fit[np.lexsort((self.xyxy_px[fit, 0], -self.score[fit]))])
@@ -70,7 +70,7 @@ def face_rows(frame: int, faces: Faces) -> Iterator[dict]:
 
 
 def read_faces(path: Path) -> FaceTable:
-    """Read a faces file."""
+    """Read the faces of a video; raises InputError if the file is damaged."""
     table = read_parquet(path, columns=["frame", "xyxy_px", "embedding"]).combine_chunks()
     boxes = table["xyxy_px"].combine_chunks().flatten().to_numpy().reshape(-1, 4)
     embedding = table["embedding"].combine_chunks()
@@ -83,7 +83,7 @@ def read_faces(path: Path) -> FaceTable:
 
 
 def read_boxes(path: Path) -> list[np.ndarray | None]:
-    """The subject's box of every frame, xyxy_px float32 [4], None where the subject is absent."""
+    """The subject's box in every frame, xyxy_px float32 [4], or None if the subject is absent."""
     boxes = read_parquet(path, columns=["xyxy_px"])["xyxy_px"].to_pylist()
     return [None if box is None else np.array(box, np.float32) for box in boxes]
 

@@ -25,7 +25,7 @@ class Detector(Protocol):
     """The model files in use, for the record."""
 
     def detect(self, rgb: np.ndarray) -> Faces:
-        """Find the faces of a frame; Faces of length 0 if there is none."""
+        """The faces of a frame; of length 0 if it shows none."""
 
 
 @dataclass(frozen=True)
@@ -49,7 +49,7 @@ class CascadeSettings:
 
 
 def make_detector(name: str, settings: dict, model: Path | None, num_threads: int) -> Detector:
-    """The detector of that name (`insightface` or `cascade`) with the settings of its dataclass.
+    """The detector `insightface` or `cascade`; `settings` has the fields of its dataclass.
 
     model: for `insightface`, the .onnx file of an SCRFD detector or the folder of a model pack.
     """
@@ -62,7 +62,7 @@ class InsightFaceDetector:
     """SCRFD through InsightFace, with ArcFace identities if the model pack has them.
 
     model: the .onnx file of an SCRFD detector, or the folder of a model pack such as buffalo_l. input_px: longer side
-    to which a frame is resized; the shorter one is padded with black by a stride of the network or more, not to a
+    to which a frame is resized. The shorter side is padded with black by a stride of the network or more, but not to a
     square, which saves 0.35 of the work on 16:9. Without any padding, boxes of faces at the edge get too short.
     device: `cpu` or `cuda`. Results do not depend on `num_threads`.
     Raises InputError for a missing or unsuitable model, and for a device that this onnxruntime does not support.
@@ -78,7 +78,7 @@ class InsightFaceDetector:
                 "detector.insightface.model",
             )
         self._detector, self._recognition = _load_insightface(model, settings.device, num_threads)
-        # InsightFace takes other detectors for SCRFD too; it sets `fmc` from the outputs of an SCRFD network.
+        # InsightFace also loads other detectors as SCRFD; only a network with SCRFD's outputs makes it set `fmc`.
         if getattr(self._detector, "taskname", None) != "detection" or not hasattr(self._detector, "fmc"):
             raise InputError(
                 f"{model} is not an SCRFD detector", "set detector.insightface.model to one, or to a pack's name"
@@ -87,7 +87,7 @@ class InsightFaceDetector:
         self._detector.prepare(ctx_id=0, input_size=(self.input_px, self.input_px), det_thresh=self.min_score)
 
     def detect(self, rgb: np.ndarray) -> Faces:
-        """Find the faces of a frame; see Detector."""
+        """The faces of a frame; see Detector."""
         import cv2
 
         shorter_px, longer_px = sorted(rgb.shape[:2])
@@ -95,7 +95,7 @@ class InsightFaceDetector:
             return NO_FACES  # no face fits, and InsightFace fails when a side shrinks to nothing
         scale = self.input_px / longer_px
         height_px, width_px = (int(side * scale) for side in rgb.shape[:2])
-        # InsightFace expects BGR. Few pixels are converted: those of the small frame, or of a frame with a face.
+        # InsightFace expects BGR. Only the small frame is converted, and the full one only for identities.
         small = cv2.cvtColor(cv2.resize(rgb, (width_px, height_px)), cv2.COLOR_RGB2BGR)
         canvas = np.zeros((filled(height_px, self.input_px), filled(width_px, self.input_px), 3), np.uint8)
         canvas[:height_px, :width_px] = small
@@ -152,7 +152,7 @@ def _load_insightface(model: Path, device: str, num_threads: int) -> tuple[Any, 
     try:
         if model.is_file():
             return model_zoo.get_model(str(model), **session), None
-        from insightface.app import FaceAnalysis  # imported only if needed: it takes a while
+        from insightface.app import FaceAnalysis  # slow to import, so only if needed
 
         # Given a folder; given a name, InsightFace would download what is missing.
         pack = FaceAnalysis(str(model), allowed_modules=["detection", "recognition"], **session)
@@ -171,11 +171,11 @@ def filled(side_px: int, input_px: int) -> int:
 
 
 class CascadeDetector:
-    """The LBP cascade that scikit-image ships: nothing to download, frontal faces only, score always 1.
+    """The LBP cascade that scikit-image ships: needs no download, finds frontal faces only, and always scores 1.
 
     The window grows from `min_side_px` by `scale_factor` per step and moves by `step_ratio` times its smallest step;
-    `min_neighbors` hits count as a face. The frame is padded with black by `MARGIN_SHARE` of its shorter side, so faces
-    of which the edge hides a fifth are found; without padding, half of the faces that touch the edge were lost.
+    `min_neighbors` hits count as a face. The frame is padded with black by `MARGIN_SHARE` of its shorter side, so the
+    cascade finds faces of which the edge hides a fifth; without padding, half of the faces at the edge were lost.
     """
 
     def __init__(self, settings: CascadeSettings):
@@ -192,7 +192,7 @@ class CascadeDetector:
         }
 
     def detect(self, rgb: np.ndarray) -> Faces:
-        """Find the faces of a frame; see Detector."""
+        """The faces of a frame; see Detector."""
         longest_px = min(rgb.shape[:2])
         if longest_px < self.min_side_px:
             return NO_FACES

@@ -1,6 +1,6 @@
-"""How doubtful the choice of a track's person is, so that people look at the worst tracks first.
+"""How doubtful the choice of a track's person is, to review the worst tracks first.
 
-Shapes: T frames, F detections of all persons, C changes. Frames are counted from 0 here.
+Shapes: T frames, F detections of all persons, C changes. Frame indices are 0-based.
 """
 
 from dataclasses import dataclass
@@ -9,7 +9,7 @@ import numpy as np
 
 from frame_expressions.artifacts.vocabulary import ABSENT, DETECTED, INTERPOLATED
 from frame_expressions.faces.boxes import iou
-from frame_expressions.faces.persons import LIKE_SIZE
+from frame_expressions.faces.persons import SIMILAR_SIZE
 
 NEAR_CHANGE_S = 1.0
 JUMP_S, JUMP_IOU = 0.2, 0.5  # real clips: over 0.9 from frame to frame, 0.4 where a cut shows another face
@@ -17,17 +17,17 @@ RIVAL_WEIGHT, INTERPOLATED_WEIGHT = 0.5, 0.25
 EXPLANATION = (
     f"Doubt is the mean over a track's frames of 1 where nobody is chosen, or within {NEAR_CHANGE_S:g} s the choice "
     f"switches to another person or the box jumps; else {RIVAL_WEIGHT:g} where another face of similar size (at least "
-    f"{LIKE_SIZE:g} of the chosen one's side) is there; else {INTERPOLATED_WEIGHT:g} where the box is interpolated; "
+    f"{SIMILAR_SIZE:g} of the chosen one's side) is there; else {INTERPOLATED_WEIGHT:g} where the box is interpolated; "
     "else 0."
 )
 
 
 @dataclass(frozen=True)
 class Doubt:
-    """A track's figures; shares are of its frames, 0 for a track without frames.
+    """Statistics of one track. Shares are of its frames; they are 0 for a track without frames.
 
     switches, jumps: int [C, 2], see `changes`. rival: bool [T], see `are_rivals`. median_side_px: of the chosen boxes,
-    None where there is none. doubt: 0 (none) to 1, see `EXPLANATION`.
+    None if there are none. doubt: 0 (none) to 1, see `EXPLANATION`.
     """
 
     num_frames: int
@@ -54,7 +54,7 @@ def doubt_of(
     face_index: np.ndarray,
     face_xyxy_px: np.ndarray,
 ) -> Doubt:
-    """The figures of one track.
+    """The statistics of one track.
 
     time_s: float [T], rising. xyxy_px: float [T, 4], NaN where absent. status: [T], see `subject`. person: int [T],
     read where detected. face_index: int [F], the frame of each face of the video. face_xyxy_px: float [F, 4].
@@ -87,8 +87,8 @@ def changes(
     """Where the choice changes: two int [C, 2], the frame of the detection before and of the one after each change.
 
     Switches: the person's number differs from one detection to the next, whatever is between them. Jumps: it does not,
-    but boxes at most `JUMP_S` apart overlap by less than `JUMP_IOU`, as when linking takes another face for the same
-    person across a cut. Arguments as for `doubt_of`.
+    but boxes at most `JUMP_S` apart overlap by less than `JUMP_IOU`, as when tracking confuses two faces across
+    a cut. Arguments as for `doubt_of`.
     """
     seen = np.flatnonzero(np.asarray(status, dtype=str) == DETECTED)
     pairs = np.column_stack([seen[:-1], seen[1:]])
@@ -99,10 +99,10 @@ def changes(
 
 
 def are_rivals(xyxy_px: np.ndarray, face_index: np.ndarray, face_xyxy_px: np.ndarray) -> np.ndarray:
-    """Which faces are not the chosen one but of similar size, bool [F]; arguments as for `doubt_of`.
+    """Whether each face belongs to somebody else and is of similar size, bool [F]; arguments as for `doubt_of`.
 
-    Another face: its centre is outside the chosen box. Similar size: its side is at least `LIKE_SIZE` of that box's;
-    where nobody is chosen, of the track's median, and any size where nobody ever is.
+    Another face: its centre is outside the chosen box. Similar size: its side is at least `SIMILAR_SIZE` times that
+    box's; where nobody is chosen, the median of the track's boxes counts, and if nobody ever is, every size is similar.
     """
     chosen_px = side_px(xyxy_px)
     known = ~np.isnan(chosen_px)
@@ -110,16 +110,16 @@ def are_rivals(xyxy_px: np.ndarray, face_index: np.ndarray, face_xyxy_px: np.nda
     own = xyxy_px[face_index]
     centre_px = (face_xyxy_px[:, :2] + face_xyxy_px[:, 2:]) / 2
     is_chosen = ((own[:, :2] <= centre_px) & (centre_px <= own[:, 2:])).all(axis=1)  # False where own is NaN
-    return ~is_chosen & (side_px(face_xyxy_px) >= LIKE_SIZE * chosen_px[face_index])
+    return ~is_chosen & (side_px(face_xyxy_px) >= SIMILAR_SIZE * chosen_px[face_index])
 
 
 def side_px(xyxy_px: np.ndarray) -> np.ndarray:
-    """The longer side of each box [N, 4], float [N]; NaN stays."""
+    """The longer side of each box [N, 4], float [N]; NaN for a box of NaN."""
     return (xyxy_px[:, 2:] - xyxy_px[:, :2]).max(axis=1, initial=-np.inf)
 
 
 def evenly_spaced(num_frames: int, count: int) -> np.ndarray:
-    """The middles of `count` equal parts of a track, int, rising; every frame of a track that has no more."""
+    """The middles of `count` equal parts of a track, int, rising; all frames if the track has at most `count`."""
     count = min(count, num_frames)
     return (2 * np.arange(count) + 1) * num_frames // (2 * max(1, count))
 

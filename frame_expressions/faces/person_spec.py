@@ -34,7 +34,7 @@ class Place:
 
 
 def parse_person_spec(text: str) -> str | Identity | Place:
-    """A name of PERSONS, a place, or an identity's reference; raises InputError for anything else."""
+    """A name of PERSONS, a place, or an identity; raises InputError for any other text."""
     if text in PERSONS:
         return text
     if found := _PLACE.fullmatch(text):

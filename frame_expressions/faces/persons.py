@@ -1,4 +1,4 @@
-"""The persons of one video, made of linked detections.
+"""The persons of one video, built from linked detections.
 
 Shapes: T frames of the timeline, F detections of all persons.
 """
@@ -8,8 +8,8 @@ from functools import cached_property, cmp_to_key
 
 import numpy as np
 
-LIKE_SIZE = 0.5  # of the main person's: smaller ones are bystanders, or not faces
-MAIN_SHARE = 2 / 3  # of the frames of the person seen most: passers-by and false detections are seen less
+SIMILAR_SIZE = 0.5  # of the main person's side: smaller faces are bystanders or false detections
+MAIN_SHARE = 2 / 3  # of the first main person's frames: passers-by and false detections are seen less
 
 
 @dataclass(frozen=True)
@@ -40,7 +40,7 @@ class Persons:
         If the detector computes no identities, tracking gives a person who was away or hidden a new number. Main
         persons have faces of similar size, and each is seen in a frame with every other; from the third on they are
         also seen in at least `MAIN_SHARE` of the first one's frames. Any other number with a face of similar size is a
-        piece of the main person that it `may_be`; of several, the one whose box is nearer.
+        piece of the main person that it `may_be`; of several, the one with the nearest box.
         """
         return self._mains_and_others[0]
 
@@ -54,23 +54,23 @@ class Persons:
         return np.flatnonzero(np.isin(self.person, numbers))
 
     def seen_together(self, some: list[int], others: list[int]) -> bool:
-        """Whether a frame shows one of some together with one of the others."""
+        """Whether any frame shows one of `some` together with one of `others`."""
         return bool(np.isin(self.index[self.rows_of(some)], self.index[self.rows_of(others)]).any())
 
     def may_be(self, some: list[int], others: list[int]) -> bool:
-        """Whether some may be a lost piece of the others: never in one frame with them, and not a known other face."""
+        """Whether `some` may be a lost piece of `others`: no frame shows both, and their faces are similar."""
         return not self.seen_together(some, others) and self._similarity(some, others) >= self.min_similarity
 
-    def like_size(self, some: list[int], others: list[int]) -> bool:
-        """Whether the median side of some is at least `LIKE_SIZE` of the others'."""
+    def is_similar_size(self, some: list[int], others: list[int]) -> bool:
+        """Whether the median side of `some` is at least `SIMILAR_SIZE` times that of `others`."""
         median_px, others_px = (np.median(self.side_px[self.rows_of(numbers)]) for numbers in (some, others))
-        return bool(median_px >= LIKE_SIZE * others_px)
+        return bool(median_px >= SIMILAR_SIZE * others_px)
 
     def in_order(self, axis: int) -> list[list[int]]:
         """The main persons from left to right (axis 0) or from top to bottom (axis 1).
 
-        By the median distance of their centres over the frames that show both, so everybody keeps their place
-        when alone or after changing sides.
+        Two persons are compared by the median distance of their centres over the frames that show both, so they keep
+        their places when alone or after changing sides.
         """
         return sorted(self.mains, key=cmp_to_key(lambda one, other: self._distance_along(axis, one, other)))
 
@@ -79,34 +79,34 @@ class Persons:
         order = self._by_presence([[number] for number in np.unique(self.person).tolist()])
         mains, rest = order[:1], []
         for some in order[1:]:
-            passes = len(self.rows_of(some)) < MAIN_SHARE * len(self.rows_of(order[0]))
-            beside_all = all(self.seen_together(some, main) for main in mains)
-            if self.like_size(some, order[0]) and beside_all and not (passes and len(mains) > 1):
+            is_passing = len(self.rows_of(some)) < MAIN_SHARE * len(self.rows_of(order[0]))
+            with_all = all(self.seen_together(some, main) for main in mains)
+            if self.is_similar_size(some, order[0]) and with_all and not (is_passing and len(mains) > 1):
                 mains.append(some)
             else:
                 rest.append(some)
         others = []
         for some in rest:
             possible = [main for main in mains if self.may_be(some, main)]
-            if possible and self.like_size(some, order[0]):
+            if possible and self.is_similar_size(some, order[0]):
                 min(possible, key=lambda main: self._gap_px(some, main)).extend(some)
             else:
                 others.append(some)
         return self._by_presence(mains), others
 
     def _by_presence(self, groups: list[list[int]]) -> list[list[int]]:
-        """By the sum of the sides over the frames, the largest first."""
+        """Ranked by presence: the longer sides of the boxes summed over the frames, the largest sum first."""
         return sorted(groups, key=lambda numbers: -self.side_px[self.rows_of(numbers)].sum())
 
     def _similarity(self, some: list[int], others: list[int]) -> float:
-        """Cosine of the mean embeddings, 1 where there are none."""
+        """Cosine of the mean embeddings; 1 if the detector computes none."""
         if self.embedding is None:
             return 1.0
         means = [self.embedding[self.rows_of(numbers)].mean(axis=0) for numbers in (some, others)]
         return float(means[0] @ means[1] / max(np.linalg.norm(means[0]) * np.linalg.norm(means[1]), 1e-12))
 
     def _gap_px(self, some: list[int], others: list[int]) -> float:
-        """Distance of centres between the first box of some and the others' box nearest to it in time."""
+        """Distance of the centres of the first box of `some` and the box of `others` that is nearest in time."""
         first, rows = self.rows_of(some)[0], self.rows_of(others)
         times_s = self.time_s[self.index]
         nearest = rows[np.argmin(np.abs(times_s[rows] - times_s[first]))]

@@ -1,4 +1,4 @@
-"""The project's one way to resize a face, in training and in inference alike."""
+"""The only resizing of faces, used in both training and inference."""
 
 import numpy as np
 from kornia_rs import imgproc
@@ -7,7 +7,7 @@ from kornia_rs import imgproc
 def resize(rgb: np.ndarray, size_px: int) -> np.ndarray:
     """Resize uint8 [H, W, 3] to [size_px, size_px, 3], bicubic with antialiasing.
 
-    Pillow's pixels within rounding, but for the outermost, in half of its time or less.
+    Equals Pillow within rounding, except for the outermost pixels, in at most half of its time.
     """
     if rgb.shape[:2] == (size_px, size_px):
         return rgb

@@ -18,7 +18,7 @@ from frame_expressions.faces.persons import Persons
 from frame_expressions.faces.tracking import SubjectSettings, track_detections
 from frame_expressions.runtime.errors import InputError
 
-LEAST_IOU = 0.3  # of a face with the box in an identity's reference
+LEAST_IOU = 0.3  # of a detected face with the box that an identity refers to
 
 
 @dataclass(frozen=True)
@@ -42,26 +42,26 @@ def find_subject(
     """Link the faces of a video into persons and follow the one that a track is about.
 
     time_s: of every frame, [T]. person: see `person_spec`. overrides: rows of `corpora.overrides`; they replace the
-    choice in their frames, a later row an earlier one. Raises InputError for an override or a reference to a face
-    that does not fit the video.
+    choice in their frames, and a later row replaces an earlier one. Raises InputError for an override or a reference
+    to a face that does not fit the video.
     """
     index = faces.frame - 1
     number = track_detections(faces.frame, time_s[index], faces.xyxy_px, faces.embedding, settings)
     persons = Persons(time_s, index, faces.xyxy_px, number, faces.embedding, settings.min_similarity)
-    choice, closed = _choose_with_overrides(persons, person, overrides, settings)
-    xyxy_px, status, chosen = interpolate_boxes(persons, choice, closed, settings.max_gap_s)
+    choice, forced_absent = _choose_with_overrides(persons, person, overrides, settings)
+    xyxy_px, status, chosen = interpolate_boxes(persons, choice, forced_absent, settings.max_gap_s)
     return Subject(xyxy_px, status, chosen, len(set(number)), len(persons.mains))
 
 
 def _choose_with_overrides(
     persons: Persons, person: str, overrides: Sequence[dict], settings: SubjectSettings
 ) -> tuple[np.ndarray, np.ndarray]:
-    """The choice and, bool [T], the frames in which an override leaves nobody."""
+    """The choice, and the frames that an override declares absent, bool [T]."""
     num_frames = len(persons.time_s)
-    closed = np.zeros(num_frames, bool)
+    forced_absent = np.zeros(num_frames, bool)
     if num_frames == 0:  # a skipped video
-        return np.zeros(0, int), closed
-    choice = _choose_or_name(f"person {person}", persons, person, settings)
+        return np.zeros(0, int), forced_absent
+    choice = _choose_naming_the_spec(f"person {person}", persons, person, settings)
     for row in overrides:
         if row["from_frame"] > num_frames:
             raise InputError(
@@ -69,22 +69,23 @@ def _choose_with_overrides(
                 "correct the row in the overrides table",
             )
         frames = slice(row["from_frame"] - 1, row["to_frame"])
-        closed[frames] = row["person"] == ABSENT
+        forced_absent[frames] = row["person"] == ABSENT
         other = np.full(num_frames, -1)
         if row["person"] != ABSENT:
-            other = _choose_or_name(f"override {row['person']}", persons, row["person"], settings)
+            other = _choose_naming_the_spec(f"override {row['person']}", persons, row["person"], settings)
         choice[frames] = other[frames]
-    return choice, closed
+    return choice, forced_absent
 
 
-def _choose_or_name(what: str, persons: Persons, person: str, settings: SubjectSettings) -> np.ndarray:
+def _choose_naming_the_spec(what: str, persons: Persons, person: str, settings: SubjectSettings) -> np.ndarray:
+    """`choose_detections`, whose error begins with `what`: the track's person or the override."""
     try:
-        return choose(persons, person, max_gap_s=settings.max_gap_s, takeover_s=settings.takeover_s)
+        return choose_detections(persons, person, max_gap_s=settings.max_gap_s, takeover_s=settings.takeover_s)
     except InputError as error:
         raise InputError(f"{what}: {error.what}", error.remedy) from error
 
 
-def choose(persons: Persons, person: str, *, max_gap_s: float, takeover_s: float) -> np.ndarray:
+def choose_detections(persons: Persons, person: str, *, max_gap_s: float, takeover_s: float) -> np.ndarray:
     """The choice for a `person`, as `person_spec` describes them.
 
     max_gap_s: a person not seen for longer is away. takeover_s: while the person is away, how long another must be seen
@@ -103,7 +104,7 @@ def choose(persons: Persons, person: str, *, max_gap_s: float, takeover_s: float
 
 
 def largest_face(persons: Persons) -> np.ndarray:
-    """The largest face of each frame, whoever it is; of equal ones the leftmost."""
+    """The largest face of each frame, of any person; of equal ones the leftmost."""
     rows = np.lexsort((persons.xyxy_px[:, 0], -persons.side_px, persons.index))
     indices, first = np.unique(persons.index[rows], return_index=True)
     choice = _nobody(persons)
@@ -115,8 +116,8 @@ def follow_main_person(persons: Persons, max_gap_s: float, takeover_s: float) ->
     """The person with the highest presence (box size summed over frames), through the whole video.
 
     While that person is away, the next by presence with a face of similar size takes over, if seen for at least
-    `takeover_s` in that time. Someone who may be the same person, lost by tracking (`Persons.may_be`), needs only
-    `max_gap_s`. So nobody takes over for a few frames.
+    `takeover_s` in that time, so nobody takes over for a few frames. Someone who may be the same person, lost by
+    tracking (`Persons.may_be`), needs only `max_gap_s`.
     """
     if not persons.mains:
         return _nobody(persons)
@@ -124,7 +125,7 @@ def follow_main_person(persons: Persons, max_gap_s: float, takeover_s: float) ->
     choice, chosen = _rows_by_frame(persons, [first]), [first]
     for some in [*([piece] for piece in pieces), *persons.mains[1:], *persons.others]:
         rows = persons.rows_of(some)
-        if persons.like_size(some, [first]):
+        if persons.is_similar_size(some, [first]):
             least_s = max_gap_s if persons.may_be(some, chosen) else takeover_s
             taken = False
             for start, end in _free_stretches(persons.time_s, choice, max_gap_s):
@@ -150,17 +151,17 @@ PLACES: dict[str, Callable[[Persons], np.ndarray]] = {
     "second_left": partial(_at_place, axis=0, place=1),
     "second_right": partial(_at_place, axis=0, place=-2),
 }
-"""The choice of one of several main persons by place; if there is only one, `choose` takes that one."""
+"""The choice of one of several main persons by place; with only one, `choose_detections` takes that one."""
 
 
 def interpolate_boxes(
-    persons: Persons, choice: np.ndarray, closed: np.ndarray, max_gap_s: float
+    persons: Persons, choice: np.ndarray, forced_absent: np.ndarray, max_gap_s: float
 ) -> tuple[np.ndarray, list[str], np.ndarray]:
     """Box, status and person's number of every frame, with short gaps interpolated.
 
-    closed: bool [T], frames that stay absent. Returns xyxy_px float32 [T, 4], NaN when absent; status [T]; number int
-    [T], -1 when absent. Between two sightings of one person at most `max_gap_s` apart, the box is interpolated linearly
-    over time.
+    forced_absent: bool [T], frames that stay absent. Between two sightings of one person at most `max_gap_s` apart, the
+    box is interpolated linearly over time.
+    Returns xyxy_px float32 [T, 4], NaN when absent; status [T]; number int [T], -1 when absent.
     """
     xyxy_px = np.full((len(choice), 4), np.nan, np.float32)
     status = [ABSENT] * len(choice)
@@ -174,7 +175,7 @@ def interpolate_boxes(
         ends_s = persons.time_s[[before, after]]
         same = number[before] == number[after]
         gap = slice(before + 1, after)
-        if same and after - before > 1 and ends_s[1] - ends_s[0] <= max_gap_s and not closed[gap].any():
+        if same and after - before > 1 and ends_s[1] - ends_s[0] <= max_gap_s and not forced_absent[gap].any():
             share = (persons.time_s[gap, None] - ends_s[0]) / (ends_s[1] - ends_s[0])
             xyxy_px[gap] = (1 - share) * xyxy_px[before] + share * xyxy_px[after]
             status[gap] = [INTERPOLATED] * (after - before - 1)
@@ -183,7 +184,7 @@ def interpolate_boxes(
 
 
 def _identified(persons: Persons, wanted: Identity) -> list[int]:
-    """The numbers of the person whose face is in the reference's box; for a main person, all of its pieces."""
+    """The number of the person whose face is in the box of `wanted`; of a main person, those of all its pieces."""
     rows = np.flatnonzero(persons.index == wanted.frame - 1)
     overlap = iou(np.array([wanted.xyxy_px]), persons.xyxy_px[rows])[0]
     if overlap.max(initial=0) < LEAST_IOU:
@@ -197,7 +198,7 @@ def _identified(persons: Persons, wanted: Identity) -> list[int]:
 
 
 def _at_rank(persons: Persons, place: int, least_s: float) -> np.ndarray:
-    """The person at a rank: main persons first, then others seen for `least_s` or longer (shorter is seldom a face)."""
+    """The person at a rank: main persons first, then others seen for at least `least_s` (others are rarely faces)."""
     others = [
         some for some in persons.others if np.ptp(persons.time_s[persons.index[persons.rows_of(some)]]) >= least_s
     ]

@@ -38,8 +38,8 @@ def track_detections(
     is most similar (cosine at least `min_similarity`), after a gap or cut of any length; at each sighting the mean
     keeps a share `memory` of itself. Then by overlap (IoU at least `min_iou`) with the box expected of a person seen at
     most `max_gap_s` ago, which is the last box moved at its last speed. Persons seen most recently are matched first,
-    best pairs first, so nobody takes the number of a person who was hidden there a moment ago. What remains are new
-    persons.
+    best pairs first, so nobody takes the number of a person who was hidden there a moment ago. Each remaining
+    detection starts a new person.
     Source: arXiv 2603.12221 (cosine 0.25, moving average 0.9, else overlap with the previous box).
     """
     max_gap_s, min_similarity = settings.max_gap_s, settings.min_similarity

@@ -63,8 +63,8 @@ def test_a_filled_box_lies_on_the_line_between_two_sightings(seen, steps_s, max_
     found = np.stack([corner, corner, corner + 10, corner + 20], axis=1).reshape(-1, 4)
     choice = np.full(len(seen), -1)
     choice[index] = np.arange(len(index))
-    closed = np.zeros(len(seen), bool)
-    xyxy_px, status, number = interpolate_boxes(Persons(time_s, index, found, who), choice, closed, max_gap_s)
+    forced_absent = np.zeros(len(seen), bool)
+    xyxy_px, status, number = interpolate_boxes(Persons(time_s, index, found, who), choice, forced_absent, max_gap_s)
     for frame, sighting in enumerate(seen):
         before, after = index[index < frame], index[index > frame]
         if sighting:

@@ -1,4 +1,4 @@
-"""The figures of doubt, on tracks made by hand."""
+"""The statistics of doubt, on tracks made by hand."""
 
 import numpy as np
 import pytest
@@ -10,7 +10,7 @@ STATUS = {"d": "detected", "i": "interpolated", "-": "absent"}
 
 
 def track(letters, person=None, boxes=None, rate=10):
-    """Arguments of `doubt_of` from a letter per frame; every frame shows the box unless `boxes` says another."""
+    """Arguments of `doubt_of` from a letter per frame; every frame has the box BOX unless `boxes` gives another."""
     status = [STATUS[letter] for letter in letters]
     xyxy_px = np.array([(boxes or {}).get(index, BOX) for index in range(len(letters))], float).reshape(-1, 4)
     xyxy_px[[state == "absent" for state in status]] = np.nan
@@ -38,14 +38,14 @@ def test_absent_frames_count_whole_and_interpolated_ones_a_quarter():
     assert found.doubt == pytest.approx((0 + 0.25 + 1 + 0) / 4)
 
 
-def test_another_face_of_like_size_counts_half_and_wins_over_interpolated():
-    beside, small, within = [300, 100, 330, 130], [300, 100, 329, 129], [105, 110, 145, 170]
-    found = doubt_of(**track("dddi"), **faces((0, beside), (1, small), (2, within), (3, beside)))
-    assert found.rival.tolist() == [True, False, False, True]  # 30 of 60 px is like, 29 not; its own face is no rival
+def test_another_face_of_similar_size_counts_half_also_where_interpolated():
+    elsewhere, small, within = [300, 100, 330, 130], [300, 100, 329, 129], [105, 110, 145, 170]
+    found = doubt_of(**track("dddi"), **faces((0, elsewhere), (1, small), (2, within), (3, elsewhere)))
+    assert found.rival.tolist() == [True, False, False, True]  # 30 of 60 px is similar, 29 is not
     assert found.doubt == pytest.approx(2 * 0.5 / 4) and found.rival_share == 0.5
 
 
-def test_rivals_of_nobody_are_measured_by_the_track():
+def test_without_a_choice_rivals_are_compared_with_the_tracks_median():
     some = track("d--")["xyxy_px"]
     found = faces((1, [0, 0, 30, 30]), (2, [0, 0, 20, 20]))
     assert are_rivals(some, **found).tolist() == [True, False]
@@ -91,11 +91,11 @@ def test_no_faces_one_frame_and_no_frames():
 
 
 def test_doubt_orders_tracks_as_the_page_promises():
-    beside = [(index, [300, 100, 360, 160]) for index in range(10)]
+    elsewhere = [(index, [300, 100, 360, 160]) for index in range(10)]
     doubts = [
         doubt_of(**track("d" * 10), **faces()).doubt,
         doubt_of(**track("diiidddddd"), **faces()).doubt,
-        doubt_of(**track("d" * 10), **faces(*beside)).doubt,
+        doubt_of(**track("d" * 10), **faces(*elsewhere)).doubt,
         doubt_of(**track("dd--------"), **faces()).doubt,
     ]
     assert doubts == sorted(doubts) and len(set(doubts)) == 4

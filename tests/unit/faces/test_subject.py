@@ -1,4 +1,4 @@
-"""The choice of the person and the filling of gaps, on tracks made by hand."""
+"""The choice of the person and the interpolation of gaps, on tracks made by hand."""
 
 from dataclasses import replace
 
@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 
 from frame_expressions.faces.person_spec import PERSONS
 from frame_expressions.faces.persons import Persons
-from frame_expressions.faces.subject import choose, interpolate_boxes
+from frame_expressions.faces.subject import choose_detections, interpolate_boxes
 from frame_expressions.runtime.errors import InputError
 
 RATE = 10
@@ -30,17 +30,17 @@ def make(tracks, num_frames, time_s=None):
 
 def chosen(persons, wanted):
     """The person chosen in each frame, -1 for none."""
-    choice = choose(persons, wanted, max_gap_s=0.5, takeover_s=3.0)
+    choice = choose_detections(persons, wanted, max_gap_s=0.5, takeover_s=3.0)
     assert len(choice) == len(persons.time_s)
     picked = choice >= 0
     assert (persons.index[choice[picked]] == np.flatnonzero(picked)).all()
     return np.where(picked, persons.person[choice] if len(persons.person) else -1, -1).tolist()
 
 
-def filled(persons, wanted, closed=()):
+def filled(persons, wanted, forced_absent=()):
     """Boxes and status."""
-    choice = choose(persons, wanted, max_gap_s=0.5, takeover_s=3.0)
-    xyxy_px, status, number = interpolate_boxes(persons, choice, np.isin(np.arange(len(choice)), closed), 0.5)
+    choice = choose_detections(persons, wanted, max_gap_s=0.5, takeover_s=3.0)
+    xyxy_px, status, number = interpolate_boxes(persons, choice, np.isin(np.arange(len(choice)), forced_absent), 0.5)
     assert [state == "absent" for state in status] == (number < 0).tolist()
     return xyxy_px, status
 
@@ -69,7 +69,7 @@ def test_auto_hands_over_when_the_main_person_leaves_for_long():
     assert chosen(small, "auto") == [0] * 60 + [-1] * 40
 
 
-def test_auto_takes_a_piece_that_was_never_seen_beside_the_main_person():
+def test_auto_takes_a_piece_that_was_never_seen_with_the_main_person():
     persons = make({0: [(range(30), 0, 10)], 1: [(range(31, 45), 40, 10)], 2: [(range(47, 50), 90, 10)]}, 50)
     assert chosen(persons, "auto") == [0] * 30 + [-1] + [1] * 14 + [-1] * 5
 
@@ -88,9 +88,9 @@ def test_left_and_right_gather_lost_pieces_and_leave_out_a_third():
     tracks = {
         0: [(range(50), 0, 10)],
         1: [(range(30), 100, 10)],
-        2: [(range(32, 50), 60, 10)],  # beside 0 only: the right one again
-        3: [(range(10, 20), 50, 12)],  # beside both: a third person
-        4: [(range(52, 60), 5, 10)],  # beside nobody, near the left one
+        2: [(range(32, 50), 60, 10)],  # together with 0 only: the right one again
+        3: [(range(10, 20), 50, 12)],  # together with both: a third person
+        4: [(range(52, 60), 5, 10)],  # alone, near the left one
         5: [(range(50), 200, 3)],  # too small to count
     }
     persons = make(tracks, 60)
@@ -104,7 +104,7 @@ def test_left_and_right_of_a_video_with_one_person_are_that_person():
 
 
 def test_everybody_who_is_there_has_a_place_main_persons_first():
-    # 1 is large and beside 0 all the time, 2 comes after both, 3 is there for two frames only.
+    # 1 is larger than 0 and always together with it, 2 appears after both, 3 is visible in two frames only.
     away = {2: [(range(52, 60), 0, 3)], 3: [(range(5, 7), 200, 3)]}
     persons = make({0: [(range(50), 0, 10)], 1: [(range(50), 100, 14)], **away}, 60)
     assert chosen(persons, "person@1") == [1] * 50 + [-1] * 10
@@ -122,8 +122,8 @@ def test_a_video_without_faces_has_no_subject(name):
         assert np.isnan(xyxy_px).all() and xyxy_px.shape == (num_frames, 4) and status == ["absent"] * num_frames
 
 
-def test_gaps_are_filled_along_time_not_along_frames():
-    # Seen at 0 s and 0.4 s; frames between lie at 0.1 s and 0.3 s: a quarter and three quarters of the way.
+def test_gaps_are_interpolated_over_time_not_over_frames():
+    # Seen at 0 s and 0.4 s; frames between are at 0.1 s and 0.3 s: a quarter and three quarters of the way.
     persons = make({0: [([0], 0, 10), ([3], 40, 30)]}, 5, time_s=[0, 0.1, 0.3, 0.4, 0.5])
     xyxy_px, status = filled(persons, "auto")
     assert xyxy_px[1].tolist() == pytest.approx([10, 0, 25, 15])
@@ -141,14 +141,14 @@ def test_gaps_longer_than_allowed_and_between_two_persons_stay_empty():
     assert filled(persons, "largest")[1] == ["detected", "absent", "detected"]
 
 
-def test_what_an_override_closes_is_not_filled():
+def test_frames_that_an_override_declares_absent_are_not_interpolated():
     persons = make({0: [([0], 0, 10), ([3], 0, 10)]}, 4)
     assert filled(persons, "auto")[1] == ["detected", "interpolated", "interpolated", "detected"]
-    assert filled(persons, "auto", closed=[2])[1] == ["detected", "absent", "absent", "detected"]
+    assert filled(persons, "auto", forced_absent=[2])[1] == ["detected", "absent", "absent", "detected"]
 
 
 def test_the_main_persons_in_their_order_from_left_to_right_and_from_the_top():
-    # Three in a row, the second seen less; one walks through before all of them, a child plays at the side.
+    # Three in a row, the second seen less; one walks past in front of them, a child plays at the side.
     tracks = {
         0: [(range(60), 100, 20)],
         1: [(range(45), 50, 20)],
@@ -159,7 +159,7 @@ def test_the_main_persons_in_their_order_from_left_to_right_and_from_the_top():
     persons = make(tracks, 60)
     assert [chosen(persons, name)[0] for name in ("left", "second_left", "second_right", "right")] == [2, 1, 1, 0]
     assert chosen(persons, "second_left") == [1] * 45 + [-1] * 15
-    # What is seen in less than two thirds of the time, such as a pattern on the wall, moves nobody's place.
+    # A detection seen less than two thirds of the time, such as a pattern on the wall, changes nobody's place.
     tracks[5] = [(range(0, 60, 2), -50, 20)]
     assert chosen(make(tracks, 60), "left")[0] == 2
     # Boxes begin at the upper edge: the smallest has its centre highest.
@@ -168,7 +168,7 @@ def test_the_main_persons_in_their_order_from_left_to_right_and_from_the_top():
     assert [chosen(two, name)[0] for name in ("left", "second_left", "second_right", "right")] == [2, 0, 2, 0]
 
 
-def test_a_piece_belongs_to_the_person_it_is_never_seen_beside_also_for_auto():
+def test_a_piece_belongs_to_the_person_it_is_never_seen_with_also_for_auto():
     # Person 0 is away for two seconds and comes back as 2, while 1 stays: no time for 1 to take over.
     tracks = {0: [(range(30), 0, 15)], 1: [(range(70), 100, 10)], 2: [(range(50, 70), 10, 15)]}
     assert chosen(make(tracks, 70), "auto") == [0] * 30 + [-1] * 20 + [2] * 20
@@ -188,7 +188,7 @@ def test_an_identity_is_followed_from_its_reference_through_all_its_pieces():
 
 
 def test_persons_of_known_identities_who_are_never_seen_together_stay_apart():
-    # An interview, cut from one speaker to the other; 2 is the first one once more, whom linking has lost.
+    # An interview, cut from one speaker to the other; 2 is the first one again, lost by tracking.
     tracks = {0: [(range(50), 0, 15)], 1: [(range(50, 90), 40, 15)], 2: [(range(90, 110), 0, 15)]}
     speakers = make(tracks, 110)
     known = np.array([[1.0, 0.0], [0.1, 0.9], [0.6, -0.8]])[speakers.person]
@@ -200,7 +200,7 @@ def test_persons_of_known_identities_who_are_never_seen_together_stay_apart():
     assert chosen(persons, "auto") == takes_over  # for more than takeover_s
     shorter = replace(persons, time_s=persons.time_s / 2)
     assert chosen(shorter, "auto") == [0] * 50 + [-1] * 40 + [2] * 20
-    assert chosen(replace(shorter, embedding=None), "auto") == takes_over  # the same person, for all that is known
+    assert chosen(replace(shorter, embedding=None), "auto") == takes_over  # perhaps the same person
 
 
 frames = st.lists(st.integers(0, 29), max_size=20, unique=True)
