@@ -1,9 +1,9 @@
-"""The `affwild2` layout: the organisers' folders as they come, found at any depth below one root.
+"""The layout `affwild2`: the organisers' original folders, found at any depth below one root.
 
 Videos are in batch1, batch2, batch3 or new_vids; annotations in EXPR_Recognition_Challenge (older editions:
 EXPR_Classification_Challenge) under Train_Set and Validation_Set, one text file per track; the test tracks are
 those of the template, or of the list of test videos if there is no template. Case, spaces, dashes and underscores
-in the names of folders do not matter, those in the names of tracks and videos do.
+in the names of folders do not matter; those in the names of tracks and videos do.
 """
 
 import difflib
@@ -40,19 +40,19 @@ def scan_affwild2(
     planned_test_tracks: Sequence[str] = (),
     gone: Iterable[Path] = (),
 ) -> tuple[list[Track], Path | None, list[Problem]]:
-    """Tracks below `root` by split and then by name, the template, and all that is missing, doubled or ambiguous.
+    """Tracks below `root` by split and then by name, the template, and everything missing, duplicate or ambiguous.
 
-    template: the test template when it is not to be looked for below `root`. planned: files (absolute or
-    relative to `root`) that the workflow makes itself, taken as if they were on disk. planned_test_tracks: test
-    tracks while the template is among the planned files; it is then not read. gone: files relative to `root` that
-    are about to be removed, taken as if they were not there. A track with a fault is left out of the tracks.
+    template: the test template; None searches for it below `root`. planned: files (absolute or relative to `root`)
+    that the workflow makes itself; they count as existing. planned_test_tracks: test tracks while the template is
+    among the planned files; it is then not read. gone: files relative to `root` that are about to be removed; they
+    count as missing. A track with a fault is left out of the tracks.
     """
     root = Path(root)
     left_out = set(gone)
     files = [file for file in _files_below(root, planned) if file not in left_out]
     if not files:
         remedy = f"set corpus.root to {_unpacked_above(root) or 'the folder into which Aff-Wild2 was unpacked'}"
-        return [], template, [Problem(ERROR, f"{root} holds no files", remedy, file=str(root))]
+        return [], template, [Problem(ERROR, f"{root} contains no files", remedy, file=str(root))]
     videos, annotations = defaultdict(list), defaultdict(list)
     for file in files:
         if _is_video(file):
@@ -94,7 +94,10 @@ def scan_affwild2(
 
 
 def _unpacked_above(root: Path) -> Path | None:
-    """The next folder above `root`, of three, that holds annotations and videos not far below: `root` is too deep."""
+    """The nearest of three folders above `root` that has annotations and videos at most two levels below it, or None.
+
+    There is one if `root` is too deep.
+    """
     for folder in list(root.absolute().parents)[:3]:
         found = [*folder.glob("*"), *folder.glob("*/*")]
         if any(_CHALLENGE.fullmatch(_plain(path.name)) for path in found) and any(map(_is_video, found)):
@@ -119,7 +122,7 @@ def _relative(root: Path, path: Path) -> Path:
 
 
 def _is_of_crops(folder: Path) -> bool:
-    return folder.name.lower().startswith("cropped")  # the organisers' faces are millions of files
+    return folder.name.lower().startswith("cropped")  # the organisers' crops: millions of files
 
 
 def _plain(name: str) -> str:
@@ -127,7 +130,7 @@ def _plain(name: str) -> str:
 
 
 def _split_of(file: Path) -> str | None:
-    """Split of an annotation file by the folders above it, whatever their nesting; None for other files."""
+    """Split of an annotation file by the folders above it, at any nesting; None for other files."""
     folders = [_plain(part) for part in file.parts[:-1]]
     if file.suffix.lower() != ".txt" or not any(_CHALLENGE.fullmatch(folder) for folder in folders):
         return None
@@ -176,7 +179,7 @@ def _listed_tracks(root: Path, files: list[Path]) -> list[str]:
     test_list = _the_only(root, lists, "lists of test videos", "keep one")
     if not test_list:
         raise InputError(
-            f"{root} holds no test template (ABAW_Expr_test_set_sample.txt or alike) and no list of test videos",
+            f"{root} holds no test template (ABAW_Expr_test_set_sample.txt or similar) and no list of test videos",
             "unpack the organisers' test set lists below it, or set corpus.template",
         )
     try:

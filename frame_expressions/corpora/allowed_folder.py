@@ -1,4 +1,4 @@
-"""Whether a file named in a list is inside the folder to which the list is confined.
+"""Whether a file that a list names is inside the folder to which the list is confined.
 
 Imported whenever the Snakefile is parsed, so it must not import pyarrow, pandas or torch.
 """
@@ -10,7 +10,7 @@ from pathlib import Path
 class AllowedFolder:
     """A folder to which a table or list is confined; links are followed, so a link that points out of it is outside.
 
-    Folders are resolved once each, since lists name hundreds of thousands of files in a few of them.
+    Each folder is resolved once, since a list names hundreds of thousands of files in a few folders.
     """
 
     def __init__(self, folder: Path):

@@ -1,4 +1,4 @@
-"""Checks of a corpus that open none of its videos."""
+"""Checks of a corpus that do not open its videos."""
 
 from collections.abc import Sequence
 from pathlib import Path
@@ -15,10 +15,10 @@ def check_corpus(tracks: Sequence[Track], template: Path | None, on_bad_video: s
 
 
 def problems_of_files(tracks: Sequence[Track], template: Path | None, on_bad_video: str) -> list[Problem]:
-    """Read every annotation and the template through and look at every video's size.
+    """Read every annotation and the whole template, and check every video's size.
 
-    Files that do not exist are skipped, because the workflow may make them. An empty video is an error where
-    `on_bad_video` is `stop`.
+    Files that do not exist are skipped, because the workflow may make them. An empty video is an error if
+    `on_bad_video` is `stop`, else a warning.
     """
     problems: list[Problem] = []
     for track in tracks:

@@ -1,7 +1,7 @@
 """The contents and the problems of a corpus, found in seconds to minutes without running a rule.
 
-Videos are judged by their headers. Only if a header's number of frames is far from the rows of the video are its
-packets counted, and only if that would stop the run is it decoded. Shapes: K tracks, C classes.
+Videos are judged by their headers. If a header's number of frames is far from the number of rows, the video's packets
+are counted; if that count would stop the run, the video is decoded. Shapes: K tracks, C classes.
 """
 
 from collections.abc import Iterator, Sequence
@@ -26,15 +26,15 @@ from frame_expressions.runtime.job import progress
 
 CLASSES = list(EXPRESSIONS)
 FEW_VIDEOS_SHARE = 0.5
-"""A class of which one video holds at least this share is reported: its score is that video's."""
+"""A class of which one video has at least this share is reported, because its score depends on that video."""
 
 
 def count_rows(tracks: Sequence[Track], template: Path | None) -> pd.DataFrame:
     """One row per track: track, video, split, path, label, rows, and the labelled rows of each class.
 
-    rows of a test track is the last frame that the template asks for, which need not ask for all. It is NaN where
-    nothing says how many there are: for a clip with one label, without a template, and for a file that cannot be read,
-    which `check.problems_of_files` reports.
+    rows of a test track is the last frame that the template asks for; it need not ask for all. It is NaN if the number
+    is unknown: for a clip with one label, without a template, and for a file that cannot be read, which
+    `check_files.problems_of_files` reports.
     """
     unreadable: list[Problem] = []
     asked: dict[str, int] = {}
@@ -59,7 +59,8 @@ def look_at_videos(table: pd.DataFrame, on_bad_video: str, limits: Limits) -> tu
     """The table of `count_rows` with columns readable and num_frames, and the problems of the videos that exist.
 
     A clip with one label counts its number of frames towards its class. The tracks of a video that cannot be read
-    have no labelled rows; such a video is an error where `on_bad_video` is `stop`. Each is read in a child process.
+    have no labelled rows; such a video is an error if `on_bad_video` is `stop`, else a warning. Each video is read in a
+    child process.
     """
     table = table.assign(readable=False, num_frames=0)
     problems: list[Problem] = []
@@ -77,7 +78,7 @@ def look_at_videos(table: pd.DataFrame, on_bad_video: str, limits: Limits) -> tu
             table.loc[of_video, CLASSES] = 0
             continue
         if not header.has_audio:
-            what, remedy = f"The video {path} has no audio", "nothing to do if it never had any"
+            what, remedy = f"The video {path} has no audio", "ignore this if it never had any"
             problems.append(Problem(WARNING, what, remedy, tracks, path))
         for k, (num_frames, how) in zip(of_video, counted, strict=True):
             table.at[k, "readable"], table.at[k, "num_frames"] = True, num_frames
@@ -90,7 +91,7 @@ def look_at_videos(table: pd.DataFrame, on_bad_video: str, limits: Limits) -> tu
 def _look_at(path: Path, rows_of_tracks: list[float], limits: Limits) -> Iterator[Header | tuple[int, str] | None]:
     """Yield a video's header, and for each track its number of frames and how they were counted.
 
-    rows_of_tracks: how many rows each has, NaN if unknown. In between, None for every frame that decodes.
+    rows_of_tracks: number of rows of each, NaN if unknown. Yields None for every decoded frame, as a sign of life.
     """
     header = read_header(path)
     yield header
@@ -121,16 +122,17 @@ def _odd_count(row: pd.Series, counted: str) -> list[Problem]:
 
 
 def look_at_labels(table: pd.DataFrame, folds: Sequence[str], num_parts: int) -> list[Problem]:
-    """What is wrong with the labelled rows of the table, and what they leave impossible.
+    """Problems of the labelled rows of the table, including those that make training or prediction impossible.
 
-    folds: those whose models predict the submission: `official`, `imported`, or the parts of a cross-validation, of
-    which there are `num_parts`.
+    folds: the folds whose models predict the submission: `official`, `imported`, or the `num_parts` folds of a
+    cross-validation.
     """
     labelled = table[CLASSES].sum(axis=1)
     problems = []
     for k in table.index[(table["split"] != "test") & (table["rows"] > 0) & (labelled == 0) & table["readable"]]:
         what = f"Track {table.at[k, 'track']} has no labelled frame"
-        problems.append(Problem(WARNING, what, "nothing to do; nothing is learned from it", table.at[k, "track"]))
+        remedy = "ignore this if it is intended; nothing is learned from the track"
+        problems.append(Problem(WARNING, what, remedy, table.at[k, "track"]))
     for split in SPLITS[:2]:
         of_split = table[table["split"] == split]
         of_video = of_split.groupby("video")[CLASSES].sum()
@@ -143,7 +145,7 @@ def look_at_labels(table: pd.DataFrame, folds: Sequence[str], num_parts: int) ->
             if share >= FEW_VIDEOS_SHARE:
                 tracks = of_split.loc[(of_split["video"] == video) & (of_split[name] > 0), "track"]
                 what = f"The video {video} holds {share:.0%} of {split}'s {name}"
-                remedy = "look first whether the right person is followed in it"
+                remedy = "check that the right person is followed in it"
                 problems.append(Problem(WARNING, what, remedy, ", ".join(tracks)))
     num_of = labelled.groupby(table["split"]).sum()
     num_videos = table.loc[(table["split"] != "test") & (labelled > 0), "video"].nunique()
@@ -160,7 +162,7 @@ def look_at_labels(table: pd.DataFrame, folds: Sequence[str], num_parts: int) ->
 
 
 def describe(table: pd.DataFrame) -> str:
-    """The corpus in two small tables of text: what there is by split, and the labelled frames of each class."""
+    """The corpus as two small tables of text: its contents by split, and the labelled frames of each class."""
     by_split = table.groupby("split")
     labelled = table.assign(labelled=table[CLASSES].sum(axis=1))
     there = pd.DataFrame(
@@ -185,7 +187,7 @@ def describe(table: pd.DataFrame) -> str:
     splits_of = table.groupby("video")["split"].nunique()
     lines = [there.reindex(splits).fillna(0).astype(int).to_string()]
     if frames.to_numpy().any():
-        lines += ["", "Labelled frames of each class, and the share of the video that has most of them", ""]
+        lines += ["", "Labelled frames of each class, and the share of the video with most of them", ""]
         lines += [pd.DataFrame(columns, index=CLASSES).to_string()]
     if (splits_of > 1).any():
         names = ", ".join(splits_of.index[splits_of > 1])

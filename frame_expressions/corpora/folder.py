@@ -14,16 +14,16 @@ from frame_expressions.runtime.errors import InputError
 SUFFIXES = (*VIDEO_SUFFIXES, ".m4v", ".mpg", ".mpeg", ".wmv", ".ts", ".mts", ".3gp", ".ogv")
 RESULTS = Path("results")
 MOST_PERSONS = 8
-"""Persons who are followed in a video at most; tracks of persons who are not there cost next to nothing."""
-_LONGEST_VIDEO, _LONGEST_FOLDER = 90, 50  # characters: both stand in the names of a prediction's batches
+"""The largest number of persons followed in a video. A track whose person never appears costs next to nothing."""
+_LONGEST_VIDEO, _LONGEST_FOLDER = 90, 50  # characters: the names of a prediction's batches contain both
 
 
 def scan_folder(folder: Path, split: str, persons: str) -> list[Track]:
     """The tracks of every video in a folder, at any depth, or of one video file.
 
-    Links are followed; hidden folders are passed over, and so is the folder of results, with its films of predictions.
+    Links are followed. Hidden folders are skipped, and so is the folder of results, which has overlay videos.
     persons: `main` follows one person in each video, `all` up to MOST_PERSONS, ranked by presence.
-    Raises InputError if there is no video, and for a path that Snakemake cannot handle.
+    Raises InputError if there are no videos, and for a path that Snakemake cannot handle.
     """
     folder = Path(folder)
     if folder.is_file():
@@ -44,7 +44,7 @@ def scan_folder(folder: Path, split: str, persons: str) -> list[Track]:
 
 
 def folder_name(folder: Path) -> str:
-    """The name under which a folder's, or a file's, predictions are kept."""
+    """The name of the results folder for the predictions of a folder or file."""
     return plain_name(folder.resolve().stem if folder.is_file() else folder.resolve().name, _LONGEST_FOLDER)
 
 
@@ -59,9 +59,9 @@ def _tracks(video: str, persons: str) -> list[tuple[str, str]]:
 
 
 def _names(paths: list[str]) -> list[str]:
-    """A name for each path, fit for a file name; paths whose plain name is not theirs alone get a hash of the path."""
+    """A file name for each path; a path that shares its plain name with another gets a hash of the path appended."""
     plain = [plain_name(str(Path(path).with_suffix("")).replace("/", "-"), _LONGEST_VIDEO) for path in paths]
-    lowered = [name.lower() for name in plain]  # some file systems take upper and lower case for one
+    lowered = [name.lower() for name in plain]  # some file systems ignore case
     return [
         name if lowered.count(name.lower()) == 1 else f"{name}-{name_hash(path)}"
         for name, path in zip(plain, paths, strict=True)

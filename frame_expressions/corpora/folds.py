@@ -1,13 +1,13 @@
-"""Folds: which tracks a fusion model trains on, which its epoch and smoothing are chosen on, and which it is
-reported on.
+"""Folds: the tracks that train a fusion model, those that select its epoch and smoothing, and those that score it.
 
-    official        the corpus's own split; chosen and reported on the validation tracks, as published
-    cv0, cv1, ...   nested cross-validation: reported on one part, chosen on the next, trained on the others
-    paper0, ...     the published protocol: chosen and reported on one part, trained on all others
-    imported        weights from elsewhere; chosen and reported on the validation tracks
+    official        the corpus's own split; selected and scored on the validation tracks, as published
+    cv0, cv1, ...   nested cross-validation: scored on one part, selected on the next, trained on the others
+    paper0, ...     the published protocol: selected and scored on one part, trained on all others
+    imported        imported weights; selected and scored on the validation tracks
 
-Parts hold whole groups (a video with all its persons) and are alike in their classes. Shapes: K tracks, C classes.
-Only the standard library and NumPy are imported at the top, since every reading of the Snakefile imports this.
+Parts consist of whole groups (a video with all its persons) and have similar numbers of frames of every class.
+Shapes: K tracks, C classes. Imported whenever the Snakefile is parsed, so only the standard library and NumPy are
+imported at the top.
 """
 
 import re
@@ -23,10 +23,10 @@ from frame_expressions.runtime.errors import InputError
 
 _PART = re.compile(r"(cv|paper)([0-9]+)")
 PROTOCOLS = {"nested": "cv", "paper": "paper"}
-"""Protocols of cross-validation, and how the names of their folds begin."""
+"""Protocols of cross-validation, each with the prefix of its folds' names."""
 
 PART_COLUMNS = ("track", "group", "part", *EXPRESSIONS)
-"""Columns of the table of parts; those of the classes count labelled frames."""
+"""Columns of the table of parts; the columns of the classes count labelled frames."""
 
 
 @dataclass(frozen=True)
@@ -39,7 +39,7 @@ class Fold:
 
 
 def fold_names(protocol: str, num_folds: int) -> list[str]:
-    """The folds of a protocol, or the one of that name (`official`, `imported`)."""
+    """The folds of a protocol of cross-validation; for `official` and `imported`, the fold of that name."""
     if protocol not in PROTOCOLS:
         return [protocol]
     return [f"{PROTOCOLS[protocol]}{part}" for part in range(num_folds)]
@@ -54,12 +54,12 @@ def submitted_folds(config: dict) -> list[str]:
 
 
 def is_cross_validated(fold: str) -> bool:
-    """Whether a fold is made of parts rather than of the corpus's own split."""
+    """Whether a fold consists of parts rather than of the corpus's own split."""
     return _PART.fullmatch(fold) is not None
 
 
 def make_fold(fold: str, split_of: dict[str, str], part_of: dict[str, int] | None = None) -> Fold:
-    """A fold by name from the split of each labelled track, or from its part where the fold is cross-validated.
+    """A fold by its name, from each labelled track's split, or from its part if the fold is cross-validated.
 
     Raises InputError for a fold beyond the number of parts.
     """
@@ -70,7 +70,7 @@ def make_fold(fold: str, split_of: dict[str, str], part_of: dict[str, int] | Non
     number, num_parts = int(match[2]), 1 + max(part_of.values())
     if number >= num_parts:
         raise InputError(
-            f"There is no fold {fold}: cross_validation.num_folds is {num_parts}",
+            f"The fold {fold} does not exist: cross_validation.num_folds is {num_parts}",
             f"choose a fold from 0 to {num_parts - 1}",
         )
     heldout, selection = number, number if match[1] == "paper" else (number + 1) % num_parts
@@ -89,7 +89,7 @@ def read_parts(table: Path) -> dict[str, int]:
 def divide(counts: np.ndarray, groups: Sequence[str], num_parts: int) -> np.ndarray:
     """Part [K] of each track, 0 to `num_parts` - 1, from its labelled frames per class [K, C] and its group.
 
-    Tracks of one group share a part, and each part holds about as many frames of every class, as far as whole
+    Tracks of one group share a part, and the parts have similar numbers of frames of every class, as far as whole
     groups allow. A group without any labelled frame goes to part 0. Raises InputError for too few groups.
     """
     from sklearn.model_selection import StratifiedGroupKFold
@@ -99,7 +99,7 @@ def divide(counts: np.ndarray, groups: Sequence[str], num_parts: int) -> np.ndar
     if len(labelled) < num_parts or num_parts < 3:
         raise InputError(
             f"{len(labelled)} labelled videos cannot be divided into {num_parts} parts",
-            "cross_validation.num_folds must be at least 3 and at most the number of labelled videos",
+            "set cross_validation.num_folds to at least 3 and at most the number of labelled videos",
         )
     frames = counts.ravel()
     labels = np.repeat(np.tile(np.arange(counts.shape[1]), len(counts)), frames)
@@ -108,7 +108,7 @@ def divide(counts: np.ndarray, groups: Sequence[str], num_parts: int) -> np.ndar
     parts = StratifiedGroupKFold(num_parts).split(labels, labels, group_of_frame)
     for part, (_, held_out) in enumerate(parts):
         part_of_group[np.unique(group_of_frame[held_out])] = part
-    # With hardly more groups than parts, scikit-learn may leave a part empty.
+    # With only slightly more groups than parts, scikit-learn may leave a part empty.
     for part in set(range(num_parts)) - set(part_of_group[labelled]):
         fullest = np.bincount(part_of_group[labelled]).argmax()
         part_of_group[labelled[part_of_group[labelled] == fullest][-1]] = part

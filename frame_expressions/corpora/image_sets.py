@@ -1,10 +1,10 @@
-"""Labelled face images for Stage I, from the releases that research groups hold, in challenge order of classes.
+"""Labelled face images for Stage I, from the original releases or a table, with classes in challenge order.
 
 Layouts: `affectnet_csv` and `affectnet_npy` (root: the release's folder), `rafdb` (root: the folder that holds
 EmoLabel and Image, or a re-pack's train and test folders of numbered classes), `table` (root: a CSV or TSV file).
 
-A list leads to images below its own folder only (a table's, or the release's folder of images), links followed, unless
-the image set is allowed to lead outside.
+A list may only name images below its own folder (the table's, or the release's folder of images), after following
+links, unless the image set has allow_outside_root.
 """
 
 import csv
@@ -35,7 +35,7 @@ RAFDB_COUNTS = {
 }
 """Published images per class of RAF-DB basic."""
 
-# Two sets of counts agree when they differ by no more than this share, so that a few lost images do no harm.
+# Counts agree if they differ by at most this share, so a few lost images do not matter.
 _TOLERANCE = 0.05
 _RAFDB_SPLITS = {"train": "train", "test": "validation"}
 _IMAGE_SUFFIXES = (".jpg", ".jpeg", ".png")
@@ -44,9 +44,9 @@ _TABLE_COLUMNS = ("image", "expression", "split", "group")
 
 
 class _Row(NamedTuple):
-    """An image with its class; split and group are empty where the layout does not say.
+    """An image with its class; split and group are empty if the layout does not give them.
 
-    listed_in: the folder below which a list names its images; None where the image was found, not named.
+    listed_in: the folder to which the list is confined; None if the image was found by its folder, not by a list.
     """
 
     path: Path
@@ -68,7 +68,7 @@ class ImageSet:
 def read_image_sets(image_sets: Iterable[dict], holdout: dict) -> list[ImageSet]:
     """Image sets as configured: layout, root and optionally allow_outside_root; holdout: its share and seed.
 
-    Raises InputError as `read_image_set`, and where all sets together have no image of a split.
+    Raises InputError as `read_image_set` does, and if all sets together have no image of a split.
     """
     image_sets = list(image_sets)
     found = [
@@ -85,7 +85,7 @@ def read_image_sets(image_sets: Iterable[dict], holdout: dict) -> list[ImageSet]
         if not any((images.split == split).any() for images in found):
             raise InputError(
                 f"{', '.join(item['root'] for item in image_sets)}: no image is in the split {split}",
-                "correct the lists, or leave the column split out of a table, which then holds out a share",
+                "correct the lists, or remove the column split of a table, to hold out a share of its images",
             )
     return found
 
@@ -93,12 +93,12 @@ def read_image_sets(image_sets: Iterable[dict], holdout: dict) -> list[ImageSet]
 def read_image_set(
     layout: str, root: Path, holdout_share: float = 0.1, seed: int = 0, allow_outside_root: bool = False
 ) -> ImageSet:
-    """Read one image set; the order is that of its own lists, or of the file names where it has no list.
+    """Read one image set, in the order of its lists, or of the file names if it has no list.
 
     holdout_share: share of each class held out for validation, drawn with `seed`, for a table without a split
-    column; images of one group, where the table has that column, stay on one side. Raises InputError for an unknown
-    layout, lists that do not fit it or lead outside, images that do not exist, and a table that puts a group on both
-    sides.
+    column; images of one group, if the table has that column, stay on one side. Raises InputError for an unknown
+    layout, lists that do not fit it or name images outside their folder, images that do not exist, and a table that
+    puts a group on both sides.
     """
     root = Path(root)
     if layout not in _READERS:
@@ -183,11 +183,9 @@ def _rafdb(root: Path) -> Iterator[_Row]:
         part = fields[0].split("_")[0]
         if len(fields) != 2 or part not in _RAFDB_SPLITS or fields[1] not in map(str, RAFDB_TO_CHALLENGE):
             raise InputError(
-                (
-                    f"{path} line {line} reads {' '.join(fields)[:80]!r} instead of a name that begins with train_ or "
-                    "test_ and a class from 1 to 7"
-                ),
-                "use the file as RAF-DB distributes it",
+                f"{path} line {line} reads {' '.join(fields)[:80]!r} instead of a name that begins with train_ or "
+                "test_ and a class from 1 to 7",
+                "use RAF-DB's original file",
             )
         images = basic / "Image" / "aligned"
         image = images / f"{Path(fields[0]).stem}_aligned.jpg"
@@ -196,7 +194,7 @@ def _rafdb(root: Path) -> Iterator[_Row]:
 
 def _rafdb_folders(root: Path) -> Iterator[_Row]:
     images = {part: _numbered_folders(root / part) for part in _RAFDB_SPLITS}
-    # 0..6 are 1..7 minus one. Only the first and last number tell which of the two a re-pack uses.
+    # A re-pack numbers the classes 1..7, or 0..6 (one less). Only the numbers 0 and 7 show which.
     numbers = {number for part in images.values() for number, files in part.items() if files}
     if numbers <= set(range(1, 8)) and 7 in numbers:
         shift = 0
@@ -205,7 +203,7 @@ def _rafdb_folders(root: Path) -> Iterator[_Row]:
     else:
         raise InputError(
             f"The class folders {sorted(numbers)} below {root} may be numbered 1..7 or 0..6",
-            "complete them, or describe the images in a table (layout table)",
+            "add the missing folders, or describe the images in a table (layout table)",
         )
     for part, by_number in images.items():
         shifted = {number + shift: files for number, files in by_number.items()}
@@ -218,7 +216,7 @@ def _rafdb_folders(root: Path) -> Iterator[_Row]:
 def _numbered_folders(folder: Path) -> dict[int, list[Path]]:
     if not folder.is_dir():
         raise InputError(
-            (f"{folder.parent} has neither EmoLabel/list_patition_label.txt nor a re-pack's folder {folder.name}"),
+            f"{folder.parent} has neither EmoLabel/list_patition_label.txt nor a re-pack's folder {folder.name}",
             "give the folder into which RAF-DB was unpacked",
         )
     found = {}
@@ -235,23 +233,20 @@ def _numbered_folders(folder: Path) -> dict[int, list[Path]]:
 
 
 def _check_rafdb_counts(folder: Path, images: dict[int, list[Path]], published: dict[int, int]) -> None:
-    """Refuse a whole RAF-DB whose classes are numbered in another order; a subset cannot be checked so."""
+    """Refuse a complete RAF-DB whose classes are numbered in another order; a subset cannot be checked."""
     counts = {number: len(images.get(number, [])) for number in published}
-    if not _alike(sum(counts.values()), sum(published.values())):
+    if not _agree(sum(counts.values()), sum(published.values())):
         return
     for number in published:
-        if not _alike(counts[number], published[number]):
+        if not _agree(counts[number], published[number]):
             raise InputError(
-                (
-                    f"The folder of RAF-DB's class {number} in {folder} has "
-                    f"{counts[number]} images "
-                    f"where RAF-DB has {published[number]}, so its classes have another order"
-                ),
+                f"The folder of RAF-DB's class {number} in {folder} has {counts[number]} images where RAF-DB has "
+                f"{published[number]}, so its classes have another order",
                 "describe the images in a table (layout table)",
             )
 
 
-def _alike(count: int, published: int) -> bool:
+def _agree(count: int, published: int) -> bool:
     return abs(count - published) <= _TOLERANCE * published
 
 
@@ -262,11 +257,13 @@ def _table(path: Path) -> Iterator[_Row]:
     if not {"image", "expression"} <= set(columns) <= set(_TABLE_COLUMNS) or len(columns) < len(header):
         raise InputError(
             f"{path} line 1 has the columns {', '.join(header)}",
-            "they must be image, expression and optionally split and group",
+            "use the columns image, expression and optionally split and group",
         )
     for line, fields in rows:
         if len(fields) != len(header):
-            raise InputError(f"{path} line {line} has {len(fields)} fields instead of {len(header)}", "correct it")
+            raise InputError(
+                f"{path} line {line} has {len(fields)} fields instead of {len(header)}", "correct the line"
+            )
         number = expression_number(fields[columns["expression"]])
         if number is None:
             raise InputError(
@@ -278,23 +275,23 @@ def _table(path: Path) -> Iterator[_Row]:
             raise InputError(f"{path} line {line} has the split {split!r}", "choose train or validation")
         group = fields[columns["group"]] if "group" in columns else ""
         if "group" in columns and not group:
-            raise InputError(f"{path} line {line} has no group", "name one for every image, or leave the column out")
+            raise InputError(f"{path} line {line} has no group", "name one for every image, or remove the column")
         yield _Row(path.parent / fields[columns["image"]], number, split, group, listed_in=path.parent)
 
 
 def _check_groups(path: Path, split: np.ndarray, group: np.ndarray) -> None:
     on_both = np.intersect1d(group[split == "train"], group[split == "validation"])
     if len(on_both):
-        raise InputError(f"{path} has the group {on_both[0]} in training and validation both", "correct its split")
+        raise InputError(f"{path} has the group {on_both[0]} in both training and validation", "correct its split")
 
 
 def _holdout(path: Path, labels: np.ndarray, group: np.ndarray, share: float, seed: int) -> np.ndarray:
-    """Split [N] of images without one: by class alone where `group` [N] is empty, else by whole groups."""
+    """Draw the split [N] of images without one: by class only if `group` [N] is empty, else also by whole groups."""
     unit, members = ("group", group) if group[0] else ("image", np.arange(len(labels)))
     for number in np.unique(labels):
         if len(np.unique(members[labels == number])) < 2:
             raise InputError(
-                f"{path} has a single {unit} of {EXPRESSIONS[number]}, which cannot be in training and validation both",
+                f"{path} has a single {unit} of {EXPRESSIONS[number]}, which cannot be in both training and validation",
                 "add images or a column split",
             )
     try:
@@ -313,7 +310,7 @@ def _holdout(path: Path, labels: np.ndarray, group: np.ndarray, share: float, se
 
 
 def _csv_rows(path: Path, delimiter: str = ",") -> Iterator[tuple[int, list[str]]]:
-    """Line number and fields of every line that is not blank."""
+    """Line number and fields of every line that is not blank; raises InputError if the list cannot be read."""
     try:
         with path.open(newline="", encoding="utf-8-sig") as handle:
             reader = csv.reader(handle, delimiter=delimiter, strict=True)
@@ -321,7 +318,9 @@ def _csv_rows(path: Path, delimiter: str = ",") -> Iterator[tuple[int, list[str]
                 if any(fields):
                     yield reader.line_num, fields
     except (OSError, UnicodeDecodeError, csv.Error) as error:
-        raise InputError(f"The list of images {path} cannot be read ({error})", "check folder and layout") from error
+        raise InputError(
+            f"The list of images {path} cannot be read ({error})", "check the folder and the layout"
+        ) from error
 
 
 _READERS = {"affectnet_csv": _affectnet_csv, "affectnet_npy": _affectnet_npy, "rafdb": _rafdb, "table": _table}

@@ -10,7 +10,7 @@ from frame_expressions.challenge.annotations import read_annotation
 
 
 def frame_labels(row: dict[str, str], num_frames: int) -> np.ndarray:
-    """Class [num_frames] int8, -1 where unlabelled, of a track's decoded frames.
+    """Class of every decoded frame of a track: [num_frames] int8, -1 if unlabelled.
 
     row: its `track`, `annotation` (path or empty) and `label` (class name of the whole clip, if there is no
     annotation). Raises InputError for an annotation that cannot be read or belongs to another video.

@@ -1,8 +1,8 @@
-"""The table of overrides: a researcher's decision who a track is about, in some or all of its frames.
+"""The overrides table: a researcher's decision on who a track is about, in some or all of its frames.
 
 Tab-separated with a header: track, from_frame, to_frame (1-based, both included; empty: from the first, to the last),
-person (as in `faces.person_spec`, `identity` with a box, or `absent`), and optionally box: x1,y1,x2,y2 in px of the
-upright frame `from_frame`, around the face of an `identity`.
+person (as in `faces.person_spec`, `identity` with a box, or `absent`), and optionally box: x1,y1,x2,y2 of the face of
+an `identity`, in px of the upright frame `from_frame`.
 """
 
 import re
@@ -29,7 +29,7 @@ def read_overrides(tsv: Path, tracks: Collection[str]) -> dict[str, list[dict]]:
     if not set(REQUIRED) <= set(columns) <= {*REQUIRED, *OPTIONAL} or len(set(columns)) < len(columns):
         raise InputError(
             f"The overrides table {tsv} line 1 has the columns {', '.join(columns) or 'none'}",
-            f"it needs {', '.join(REQUIRED)}, and may have box, separated by tabs",
+            f"use {', '.join(REQUIRED)} and optionally box, separated by tabs",
         )
     overrides: dict[str, list[dict]] = {}
     for line, row in rows:
@@ -39,7 +39,7 @@ def read_overrides(tsv: Path, tracks: Collection[str]) -> dict[str, list[dict]]:
         values = {column: (row.get(column) or "").strip() for column in (*REQUIRED, *OPTIONAL)}
         if values["track"] not in tracks:
             raise InputError(
-                f"{where} names the track {values['track']!r}, which the corpus does not have", "correct it"
+                f"{where} names the track {values['track']!r}, which the corpus does not have", "correct the name"
             )
         overrides.setdefault(values["track"], []).append(_override(where, values))
     return overrides
@@ -49,10 +49,10 @@ def _override(where: str, values: dict[str, str]) -> dict:
     first = _frame(where, values["from_frame"], "from_frame") or 1
     last = _frame(where, values["to_frame"], "to_frame")
     if last is not None and last < first:
-        raise InputError(f"{where} goes from frame {first} to {last}", "let to_frame be at least from_frame")
+        raise InputError(f"{where} goes from frame {first} to {last}", "set to_frame to at least from_frame")
     person, box = values["person"], values["box"]
     if box and person != "identity":
-        raise InputError(f"{where} gives a box to {person!r}", "only identity takes one")
+        raise InputError(f"{where} gives a box to {person!r}", "remove the box, or set person to identity")
     if person == "identity" and not box:
         raise InputError(f"{where} gives no box to identity", f"write the box of the face in frame {first}")
     try:
@@ -71,5 +71,5 @@ def _frame(where: str, text: str, column: str) -> int | None:
     if not text:
         return None
     if not _FRAME.fullmatch(text):
-        raise InputError(f"{where} has {column} {text[:80]!r}", "frames are whole numbers from 1")
+        raise InputError(f"{where} has {column} {text[:80]!r}", "write a whole number from 1")
     return int(text)

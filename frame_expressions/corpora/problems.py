@@ -1,4 +1,4 @@
-"""Problems of a corpus: one row per fault, so all of them can be shown together.
+"""Problems of a corpus: one row for each fault, so all can be shown together.
 
 Imported whenever the Snakefile is parsed, so it must not import pyarrow, pandas or torch.
 """
@@ -11,14 +11,14 @@ from frame_expressions.corpora.tracks import Track, check_tracks
 from frame_expressions.runtime.errors import InputError
 
 ERROR = "error"
-"""Severity of what keeps `submission` from running to its end."""
+"""Severity of a fault that would stop `submission`."""
 WARNING = "warning"
-"""Severity of what a person should look at, but that stops nothing."""
+"""Severity of a fault that a person should look at, but that does not stop anything."""
 
 
 @dataclass(frozen=True)
 class Problem:
-    """One fault: its severity, what is wrong, what to do, and the track and file it is about, where there is one."""
+    """One fault: its severity, what is wrong, what to do, and the track and file concerned, if any."""
 
     severity: str
     what: str
@@ -28,7 +28,7 @@ class Problem:
 
 
 def problem_of(error: InputError, severity: str = ERROR, track: str = "", file: str = "") -> Problem:
-    """The fault that an InputError states."""
+    """An InputError as a Problem."""
     return Problem(severity, error.what, error.remedy, track, file)
 
 
@@ -49,7 +49,7 @@ def raise_first(problems: Sequence[Problem]) -> None:
 
 
 def without_clashes(tracks: Iterable[Track]) -> tuple[list[Track], list[Problem]]:
-    """The tracks that `check_tracks` accepts together, and a fault for each that it does not."""
+    """The tracks that `check_tracks` accepts together, and a Problem for each of the others."""
     accepted: list[Track] = []
     problems: list[Problem] = []
     seen: dict[tuple[str, str], Track] = {}

@@ -1,9 +1,9 @@
-"""The `table` layout: any corpus, described by one tab-separated file with a header.
+"""The layout `table`: any corpus, described by one tab-separated file with a header.
 
 Columns: track, path, split, and optionally video (default: the path's stem), annotation (file in the challenge's
 format), label (one class for the whole clip, by name or number), person (default: auto, see `faces.person_spec`).
-Paths are absolute or relative to the table's folder. They stay inside it unless others are allowed, so a table from
-somebody else cannot refer to other files on this machine.
+Paths are absolute or relative to the table's folder. They must be inside it unless `allow_outside_root` is set, so a
+table from somebody else cannot refer to other files on this machine.
 """
 
 from pathlib import Path
@@ -23,9 +23,9 @@ OPTIONAL = ("video", "annotation", "label", "person")
 
 
 def scan_table(tsv: Path, allow_outside_root: bool = False) -> tuple[list[Track], list[Problem]]:
-    """Tracks of a table, in its order, and all that does not fit; a row with a fault gives no track.
+    """Tracks of a table, in its order, and the problems of its other rows.
 
-    allow_outside_root: whether the table may name files outside of its folder, links followed.
+    allow_outside_root: whether the table may name files outside its folder, after following links.
     """
     tsv = Path(tsv)
     inside = None if allow_outside_root else AllowedFolder(tsv.parent)
@@ -43,7 +43,7 @@ def scan_table(tsv: Path, allow_outside_root: bool = False) -> tuple[list[Track]
 
 
 def _rows(tsv: Path) -> list[tuple[int, dict[str | None, str | None]]]:
-    """Line number and fields of each row, once the header has been checked."""
+    """Line number and fields of each row, after a check of the header."""
     columns, rows = read_given_tsv(tsv, "table")
     _check_columns(tsv, columns)
     return rows
@@ -54,13 +54,13 @@ def _check_columns(tsv: Path, columns: list[str]) -> None:
     for column in columns:
         if column not in REQUIRED + OPTIONAL or columns.count(column) > 1:
             raise InputError(
-                f"The table {tsv} line 1 has an unknown or doubled column {column!r}",
-                f"the columns, separated by tabs, are {known}",
+                f"The table {tsv} line 1 has an unknown or duplicate column {column!r}",
+                f"use the columns {known}, separated by tabs",
             )
     for column in REQUIRED:
         if column not in columns:
             raise InputError(
-                f"The table {tsv} line 1 lacks the column {column!r}", f"the columns, separated by tabs, are {known}"
+                f"The table {tsv} line 1 lacks the column {column!r}", f"use the columns {known}, separated by tabs"
             )
 
 
@@ -71,7 +71,7 @@ def _track(tsv: Path, line: int, row: dict[str | None, str | None], inside: Allo
     values = {column: (text or "").strip() for column, text in row.items()}
     for column in REQUIRED:
         if not values[column]:
-            raise InputError(f"{where} leaves {column!r} empty", "fill it in")
+            raise InputError(f"{where} leaves {column!r} empty", "fill in the field")
     split, person = values["split"], values.get("person") or AUTO
     label, annotation = values.get("label", ""), values.get("annotation", "")
     if split not in SPLITS:
@@ -83,9 +83,9 @@ def _track(tsv: Path, line: int, row: dict[str | None, str | None], inside: Allo
     if label and expression_number(label) is None:
         raise InputError(f"{where} has the label {label!r}", f"choose one of {', '.join(EXPRESSIONS)} or 0 to 7")
     if label and annotation:
-        raise InputError(f"{where} gives both an annotation and a label", "keep one of them")
+        raise InputError(f"{where} gives both an annotation and a label", "keep only one of them")
     if split != "test" and not (label or annotation):
-        raise InputError(f"{where} gives a {split} track neither annotation nor label", "give one of them")
+        raise InputError(f"{where} gives a {split} track neither annotation nor label", "add one of them")
     path = _existing(where, tsv, values["path"], inside)
     video = values.get("video") or path.stem
     if person == AUTO:

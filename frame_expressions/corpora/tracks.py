@@ -41,10 +41,8 @@ def person_by_suffix(track: str, video: str) -> str:
 
 
 def check_tracks(tracks: Iterable[Track]) -> None:
-    """Refuse names that cannot be file names, paths that Snakemake would read otherwise, a track named twice, and
-    videos that are not one file each.
-
-    Raises InputError.
+    """Raise InputError for a name that cannot be a file name, a path that Snakemake would misread, a duplicate track
+    name, or a video name with several files, or a file with several video names.
     """
     seen: set[str] = set()
     path_of: dict[str, str] = {}
@@ -53,11 +51,8 @@ def check_tracks(tracks: Iterable[Track]) -> None:
         for kind, name in (("track", track.track), ("video", track.video)):
             if not is_name(name):
                 raise InputError(
-                    (
-                        f"The {kind} name {name!r} ({track.path!r}) may hold only letters, digits, '.', '_' and '-', "
-                        f"at most "
-                        f"{LONGEST_NAME}, and begin with a letter or digit"
-                    ),
+                    f"The {kind} name {name!r} ({track.path!r}) may hold only letters, digits, '.', '_' and '-', "
+                    f"at most {LONGEST_NAME}, and begin with a letter or digit",
                     "rename the file, or give it a name in the table layout",
                 )
         for path in (track.path, track.annotation):

@@ -162,7 +162,7 @@ def test_a_test_track_with_an_annotation_is_refused(tmp_path):
 
 def test_missing_parts_are_named(tmp_path):
     root = tmp_path / "far/below/others"  # the folders above are searched too, for a better hint
-    with pytest.raises(InputError, match=r"holds no files; set corpus\.root"):
+    with pytest.raises(InputError, match=r"contains no files; set corpus\.root"):
         index(root / "nowhere")
     touch(root, "batch1/1.mp4")
     with pytest.raises(InputError, match=r"holds no annotations.*, or correct corpus\.root"):

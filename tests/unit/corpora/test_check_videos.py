@@ -1,11 +1,11 @@
-"""What is in a corpus, and what is odd about it."""
+"""The contents and the problems of a corpus."""
 
 import os
 
 import numpy as np
 import pytest
 
-from frame_expressions.corpora import check_videos as inventory
+from frame_expressions.corpora import check_videos
 from frame_expressions.corpora.check_videos import count_rows, describe, look_at_labels, look_at_videos
 from frame_expressions.corpora.tracks import Track
 from frame_expressions.media.headers import Header
@@ -22,7 +22,7 @@ def text_of(rows):
 
 @pytest.fixture
 def corpus(tmp_path):
-    """Tracks by name, video, split, rows of the annotation (or the clip's label), and pictures of the video."""
+    """Tracks by name, video, split, rows of the annotation (or the clip's label), and frames of the video."""
 
     def make(*described):
         tracks = []
@@ -66,9 +66,9 @@ def test_rows_and_classes_are_counted(corpus, template):
     assert table["rows"].tolist()[::2] == [4, 21] and np.isnan(table.at[1, "rows"])
     assert table.loc[0, ["Neutral", "Happiness", "Fear"]].tolist() == [2, 1, 0]
     table, _ = look_at_videos(table, "stop", Limits(**LIMITS))
-    assert table["readable"].tolist() == [False, True, False]  # the others are still to be made
+    assert table["readable"].tolist() == [False, True, False]  # the other videos do not exist yet
     assert table.at[1, "Fear"] == table.at[1, "num_frames"] == 5
-    table, _ = table_of(corpus(("c", "b", "test", "Fear", 5)))  # a label of a test clip is nobody's business
+    table, _ = table_of(corpus(("c", "b", "test", "Fear", 5)))  # the label of a test clip is not read
     assert table.at[0, "readable"] and table.at[0, "Fear"] == 0
     without = count_rows(tracks, None)
     assert np.isnan(without.at[2, "rows"])
@@ -96,9 +96,9 @@ def test_odd_counts(corpus, num_rows, error, warning):
     assert (sentences(problems, "error"), sentences(problems, "warning")) == (error, warning)
 
 
-def test_a_wrong_header_alone_is_nothing_odd(corpus, monkeypatch):
+def test_a_wrong_header_alone_is_not_a_problem(corpus, monkeypatch):
     wrong = Header(num_frames=3, has_audio=True)
-    monkeypatch.setattr(inventory, "read_header", lambda path: wrong)
+    monkeypatch.setattr(check_videos, "read_header", lambda path: wrong)
     table, problems = table_of(corpus(("a", "a", "train", [0] * 20, 20)))
     assert problems == [] and table.at[0, "num_frames"] == 20
 
@@ -111,11 +111,11 @@ def test_a_video_is_decoded_only_where_its_count_would_stop_the_run(corpus, monk
         return read_video(path, limits)
 
     decoded.write_text("")
-    monkeypatch.setattr(inventory, "read_video", reading)
+    monkeypatch.setattr(check_videos, "read_video", reading)
     table_of(corpus(("a", "a", "train", [0] * 104, 100), ("b", "b", "train", [0] * 96, 97)))
     assert decoded.read_text() == ""
-    # A raw stream may hold more packets than pictures: decoding has the last word.
-    monkeypatch.setattr(inventory, "count_packets", lambda path: 120)
+    # A raw stream may have more packets than frames, so decoding decides.
+    monkeypatch.setattr(check_videos, "count_packets", lambda path: 120)
     table, problems = table_of(corpus(("a", "a", "train", [0] * 104, 100)))
     assert decoded.read_text() == "a.mp4" and table.at[0, "num_frames"] == 100
     assert sentences(problems, "error") == []
@@ -126,7 +126,7 @@ def test_a_video_that_makes_its_decoder_crash_is_one_problem_among_others(corpus
         os._exit(3)
 
     tracks = corpus(("a", "a", "train", [0] * 20, 20))
-    monkeypatch.setattr(inventory, "read_header", crash)
+    monkeypatch.setattr(check_videos, "read_header", crash)
     table, problems = table_of(tracks)
     assert not table.at[0, "readable"] and [problem.severity for problem in problems] == ["error"]
     assert "made its decoder crash (exit status 3)" in problems[0].what
@@ -140,17 +140,17 @@ def test_an_unreadable_video_has_no_labelled_frames(corpus, tmp_path, on_bad_vid
     assert [(problem.severity, problem.track, problem.file) for problem in problems] == [
         (severity, "a_left, a_right", str(tmp_path / "a.mp4"))
     ]
-    assert table[inventory.CLASSES].to_numpy().sum() == 0
+    assert table[check_videos.CLASSES].to_numpy().sum() == 0
     assert "No training frame is labelled" in sentences(look_at_labels(table, ["official"], 5), "error")
 
 
-def test_only_a_video_without_sound_is_reported_as_silent(corpus, tmp_path):
+def test_only_a_video_without_audio_is_reported(corpus, tmp_path):
     make_flash_and_beep(tmp_path / "loud.mp4", 25, ["-c:v", "mpeg4", "-c:a", "aac"])
     _, problems = table_of(corpus(("loud", "loud", "train", [0] * 50, 50), ("mute", "mute", "train", [0] * 9, 9)))
     assert [problem.what for problem in problems] == [f"The video {tmp_path / 'mute.mp4'} has no audio"]
 
 
-def test_a_class_that_rests_on_one_video_is_reported(corpus, template):
+def test_a_class_that_depends_on_one_video_is_reported(corpus, template):
     rows = [0, 1, 2, 3, 4, 5, 6, 7]
     tracks = corpus(
         ("a", "a", "train", [*rows, 2, 2], 10),
@@ -173,7 +173,7 @@ def test_a_class_that_rests_on_one_video_is_reported(corpus, template):
             ("warning", f"The video {video} holds {share}% of train's {name}", tracks)
             for name, video, share, tracks in [
                 (name, "a", 50, "a") if name == "Disgust" else (name, "c", shares[name], "c_left, c_right")
-                for name in inventory.CLASSES
+                for name in check_videos.CLASSES
             ]
         ),
         ("warning", "validation has no labelled frame of Other", ""),

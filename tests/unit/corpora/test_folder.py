@@ -1,3 +1,5 @@
+"""A folder of videos to predict."""
+
 import os
 from pathlib import Path
 

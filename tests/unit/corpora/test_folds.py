@@ -1,3 +1,5 @@
+"""Folds by name, and the division into parts."""
+
 import numpy as np
 import pandas as pd
 import pytest
@@ -41,7 +43,7 @@ def test_every_track_is_held_out_once_in_a_cross_validation():
 
 
 def test_a_fold_beyond_the_parts_is_refused():
-    with pytest.raises(InputError, match=r"no fold cv3: cross_validation\.num_folds is 3"):
+    with pytest.raises(InputError, match=r"fold cv3 does not exist: cross_validation\.num_folds is 3"):
         make_fold("cv3", SPLITS, PARTS)
 
 

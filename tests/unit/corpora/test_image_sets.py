@@ -207,7 +207,7 @@ def grouped_table(root, groups, split=None):
     return root / "faces.tsv", np.array([group for group, _ in groups])
 
 
-def test_holdout_keeps_groups_together_and_classes_alike(tmp_path):
+def test_holdout_keeps_groups_together_and_balances_classes(tmp_path):
     rng = np.random.default_rng(0)
     groups = [
         (f"person{person}", ("Anger", "Fear", "Other")[int(rng.choice(3, p=[0.6, 0.3, 0.1]))])
@@ -235,7 +235,7 @@ def test_a_given_split_may_not_divide_a_group(tmp_path):
     path, _ = grouped_table(tmp_path, pairs, split=["train", "validation", "train"])
     assert read_image_set("table", path).split.tolist() == ["train", "validation", "train"]
     path, _ = grouped_table(tmp_path, pairs, split=["train", "validation", "validation"])
-    with pytest.raises(InputError, match="has the group a in training and validation both"):
+    with pytest.raises(InputError, match="has the group a in both training and validation"):
         read_image_set("table", path)
 
 
@@ -262,7 +262,7 @@ def test_tables_that_do_not_fit_are_refused(tmp_path, text, message):
 
 @pytest.mark.parametrize("how", ["absolute", "above", "link"])
 @pytest.mark.parametrize("layout", ["table", "affectnet_csv"])
-def test_a_list_leads_outside_its_folder_only_if_allowed(tmp_path, layout, how):
+def test_a_list_names_images_outside_its_folder_only_if_allowed(tmp_path, layout, how):
     touch(tmp_path, "other/x.jpg")
     folder = tmp_path / "set"
     images = folder if layout == "table" else folder / "Manually_Annotated_Images"

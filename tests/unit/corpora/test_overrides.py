@@ -1,3 +1,5 @@
+"""The overrides table: its rows, and what it refuses."""
+
 import pytest
 
 from frame_expressions.corpora.overrides import read_overrides
@@ -38,17 +40,17 @@ def test_any_box_comes_through_to_the_job_that_looks_for_the_face(tmp_path, box)
     ("row", "sentence"),
     [
         ("c\t1\t2\tleft\t", "line 2 names the track 'c', which the corpus does not have"),
-        ("a\t0\t2\tleft\t", "from_frame '0'; frames are whole numbers from 1"),
-        ("a\t1\t2.5\tleft\t", "to_frame '2.5'; frames are whole numbers"),
+        ("a\t0\t2\tleft\t", "from_frame '0'; write a whole number from 1"),
+        ("a\t1\t2.5\tleft\t", "to_frame '2.5'; write a whole number from 1"),
         ("a\t3\t2\tleft\t", "goes from frame 3 to 2"),
         ("a\t1\t2\tleftmost\t", "'leftmost' is not a person; choose one of auto, .*, or absent"),
-        ("a\t1\t2\tleft\t1,2,3,4", "gives a box to 'left'; only identity takes one"),
+        ("a\t1\t2\tleft\t1,2,3,4", "gives a box to 'left'; remove the box, or set person to identity"),
         ("a\t1\t2\tidentity\t", "gives no box to identity"),
         ("a\t1\t2\tidentity\t5,2,3,4", "'5,2,3,4' is not a box; write x1,y1,x2,y2"),
         ("a\t1\t2\tidentity@0:1,1,2,2\t", "is not a person"),
         ("a\t1\t2\tleft\t\tmore", "more fields than the header"),
         ("a\t" + "1" * 5000 + "\t\tleft\t", "from_frame '1111"),
-        ("a\t²\t\tleft\t", "from_frame '²'; frames are whole numbers"),
+        ("a\t²\t\tleft\t", "from_frame '²'; write a whole number from 1"),
         ("a\t1\t\tidentity\t1,1," + "9" * 400 + ",2", "is not a box"),
         ("a\t1\t\tidentity@" + "1" * 5000 + ":1,1,2,2\t", "is not a person"),
     ],
@@ -59,7 +61,7 @@ def test_what_does_not_fit_is_said_with_its_line(tmp_path, row, sentence):
 
 
 def test_a_wrong_header_and_a_missing_file(tmp_path):
-    with pytest.raises(InputError, match="line 1 has the columns track, person; it needs track, from_frame"):
+    with pytest.raises(InputError, match="line 1 has the columns track, person; use track, from_frame"):
         read_overrides(_table(tmp_path, header="track\tperson"), TRACKS)
     with pytest.raises(InputError, match=r"none\.tsv cannot be read"):
         read_overrides(tmp_path / "none.tsv", TRACKS)

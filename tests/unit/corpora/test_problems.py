@@ -18,14 +18,14 @@ def test_a_fault_has_the_two_fields_of_its_error():
     assert problem == Problem("error", "The file a.txt (b; c) cannot be read", "fetch it again", "a", "a.txt")
 
 
-def test_collecting_goes_on_after_input_errors_only():
+def test_collecting_continues_after_input_errors_only():
     problems = []
     with collecting(problems, severity="warning", track="a"):
         raise ERROR
     assert [(problem.severity, problem.track) for problem in problems] == [("warning", "a")]
     with pytest.raises(KeyError), collecting(problems):
         raise KeyError("a bug")
-    raise_first(problems)  # a warning stops nothing
+    raise_first(problems)  # a warning does not stop anything
     with pytest.raises(InputError) as refusal:
         raise_first([*problems, Problem("error", "first", "do it"), Problem("error", "second", "")])
     assert str(refusal.value) == "first; do it."

@@ -53,7 +53,7 @@ def test_smallest_table_and_labels_by_number(tmp_path):
     [
         ("track,path,split\na,a.mp4,train\n", "line 1 .*unknown .*'track,path,split'"),
         ("track\tpath\n", "line 1 lacks the column 'split'"),
-        ("track\tpath\tsplit\tsplit\n", "line 1 .*doubled column 'split'"),
+        ("track\tpath\tsplit\tsplit\n", "line 1 .*duplicate column 'split'"),
         ("track\tpath\tsplit\tfps\n", "line 1 has an unknown .*'fps'"),
         ("track\tpath\tsplit\n", "has no rows"),
         ("track\tpath\tsplit\n\na\tgone.mp4\ttest\n", "line 3 names .*gone.mp4, which does not exist"),
@@ -80,7 +80,7 @@ def test_what_does_not_fit_is_refused_with_its_line(tmp_path, text, message):
 
 @pytest.mark.parametrize("column", ["path", "annotation"])
 @pytest.mark.parametrize("how", ["absolute", "above", "link", "linked folder"])
-def test_a_table_leads_outside_its_folder_only_if_allowed(tmp_path, column, how):
+def test_a_table_names_files_outside_its_folder_only_if_allowed(tmp_path, column, how):
     folder, other = tmp_path / "corpus", tmp_path / "other"
     folder.mkdir()
     other.mkdir()
