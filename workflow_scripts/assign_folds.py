@@ -1,4 +1,4 @@
-"""Divide the labelled tracks into the parts of a cross-validation: whole videos, alike in their classes."""
+"""Divide the labelled tracks into the parts of a cross-validation: whole videos, with the classes balanced."""
 
 import logging
 from pathlib import Path
@@ -18,8 +18,8 @@ from frame_expressions.runtime.job import log_to
 def run(*, tracks: list[dict], timelines: dict[str, Path], num_folds: int, folds: Path) -> None:
     """Write a row per labelled track: track, group, part (0 to num_folds - 1), labelled frames of each class.
 
-    tracks: rows with track, video, annotation, label and group. timelines: by video, if a label applies to a
-    whole clip and its number of frames is needed.
+    tracks: rows with track, video, annotation, label and group. timelines: by video, needed for the number of
+    frames of a clip with one label.
     """
     counts = np.array([_class_counts(row, timelines) for row in tracks], np.int64).reshape(len(tracks), NUM_CLASSES)
     part = divide(counts, [row["group"] for row in tracks], num_folds)

@@ -23,10 +23,10 @@ MOST_SHOWN = 100
 
 
 def run(*, config: dict, folds: list[str], table: Path) -> None:
-    """Write `table`, one row per problem, and print it below what there is.
+    """Write `table`, one row per problem, and print the contents of the corpus and the problems.
 
-    config: the whole configuration, since any of the files that it names may be missing. folds: those whose models
-    predict the submission. Raises InputError, once everything has been printed, if `submission` could not run.
+    config: the whole configuration, since any of the files that it names may be missing. folds: the folds whose models
+    predict the submission. Raises InputError, after everything has been printed, if `submission` could not run.
     """
     settings, execution = config["corpus"], config["execution"]
     logging.info("Checking the corpus: %s", settings)
@@ -85,7 +85,7 @@ def _as_tsv(problems: list[Problem]) -> str:
 
 
 def _as_lines(problems: list[Problem], table: Path) -> list[str]:
-    """The problems as lines of text: each fault, and below it the remedy."""
+    """The problems as lines of text: each problem with its remedy below it."""
     lines = []
     for problem in problems[:MOST_SHOWN]:
         lines += [f"{problem.severity:8} {problem.what}", *([f"{'':8} -> {problem.remedy}"] if problem.remedy else [])]

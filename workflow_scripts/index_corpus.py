@@ -1,4 +1,4 @@
-"""Verify the corpus before any long work and write its table of tracks."""
+"""Check the corpus before any long job and write its table of tracks."""
 
 import logging
 from collections import Counter
@@ -15,15 +15,15 @@ from frame_expressions.runtime.job import log_to
 
 
 def run(*, tracks: list[dict[str, str]], template: Path | None, on_bad_video: str, output: Path) -> None:
-    """Read every annotation and the template, look at every video file, and write `corpus/tracks.tsv`.
+    """Read every annotation and the template, check the size of every video, and write `corpus/tracks.tsv`.
 
-    tracks: the fields of each Track, as the Snakefile decided them. on_bad_video: `stop` refuses an empty video
-    file, `skip` leaves it to extract_frames, which lists it. Raises InputError.
+    tracks: the fields of each Track. on_bad_video: `stop` refuses an empty video file; `skip` leaves it to
+    extract_frames, which lists it. Raises InputError for the first fault.
     """
     corpus = [Track(**fields) for fields in tracks]
     logging.info("Indexing %d tracks, template %s", len(corpus), template)
     if not corpus:
-        raise InputError("The corpus has no tracks", "check the corpus folder in the configuration")
+        raise InputError("The corpus has no tracks", "check corpus.root or corpus.table in the configuration")
     check_tracks(corpus)
     for track in corpus:
         if not Path(track.path).is_file():

@@ -33,9 +33,9 @@ def run(
 ) -> None:
     """Write `predictions` and `check` from the test logits of one fold, or of several, which are averaged.
 
-    best: the smoothing, as the search wrote it. template: the organisers' rows; None gives every decoded frame of every
-    track a row. timelines: of the videos of `tracks`, in the same order; one without rows is of a skipped video, whose
-    track gets the most frequent class of the others (Neutral if there are none).
+    best: the smoothing that the search wrote. template: the organisers' rows; None gives every decoded frame of every
+    track a row. timelines: those of the videos of `tracks`, in the same order. A timeline without rows belongs to a
+    skipped video, whose track gets the most frequent class of the others (Neutral if there are none).
     Raises InputError if logits, timelines and template do not belong together.
     """
     smoothing = Smoothing.read(best)
@@ -81,7 +81,7 @@ def run(
 def _check_tracks(
     template: Path | None, frames_of: dict[str, tuple], num_frames: dict[str, int], skipped: dict[str, str]
 ) -> None:
-    """Raise InputError for a track of the template that the corpus lacks; warn of one that the template lacks."""
+    """Raise InputError for a track of the template that the corpus lacks; log a warning for the reverse."""
     unknown = [track for track in frames_of if track not in num_frames]
     if unknown:
         raise InputError(
@@ -95,9 +95,9 @@ def _check_tracks(
 def _classes_of_rows(
     num_rows: int, frames_of: dict[str, tuple[np.ndarray, np.ndarray]], classes_of: dict[str, np.ndarray]
 ) -> tuple[np.ndarray, dict[str, int]]:
-    """Class [num_rows] int8 of every row, and by track how many more rows than frames it has, where they differ.
+    """Class [num_rows] int8 of every row, and the number of rows minus that of frames for each track where they differ.
 
-    classes_of: of every frame of each track that was not skipped. Rows of other tracks get the most frequent class.
+    classes_of: class of every frame of each track that was not skipped. Rows of other tracks get the most frequent one.
     """
     classes, filled = np.empty(num_rows, dtype=np.int8), np.zeros(num_rows, dtype=bool)
     differences = {}
@@ -113,6 +113,7 @@ def _classes_of_rows(
 
 
 def _reason(timeline: Path) -> str:
+    """Why the video of a timeline without rows was skipped."""
     settings = read_provenance(timeline)["settings"]
     if "skipped" not in settings:
         raise InputError(f"{timeline} has no frames and gives no reason", "delete it and run the workflow again")

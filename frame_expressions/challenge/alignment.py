@@ -1,7 +1,7 @@
-"""Decoded frames against annotation or template rows: the one place that maps one to the other.
+"""The only mapping between decoded frames and the rows of annotations and templates.
 
-The decoded frames are the truth, row k belongs to frame k + 1. Aff-Wild2 differs by 0 or 1 row, seldom by -3 to
-2; a larger difference is suspect, and one of more than a twentieth of the rows is another video's file.
+The decoded frames are the reference; row k, counted from 0, belongs to frame k + 1. In Aff-Wild2 the numbers differ by
+0 or 1 row, rarely by -3 to 2. A larger difference is suspicious, and more than 5 % of the rows means another video.
 """
 
 import logging
@@ -18,8 +18,8 @@ LARGEST_SHARE = 0.05
 def labels_for_frames(rows: np.ndarray, num_frames: int, track: str) -> np.ndarray:
     """Class of every decoded frame: [num_frames] int8, from annotation rows [R] int8.
 
-    Rows past the last frame are cut, frames past the last row are -1. No frames (a skipped video) give an empty
-    array. Raises InputError when the difference is over 3 rows and over 5 % of the rows.
+    Rows past the last frame are dropped, and frames past the last row are -1. Without frames (a skipped video), the
+    array is empty. Raises InputError if the difference is over 3 rows and over 5 % of the rows.
     """
     labels = np.full(num_frames, UNLABELLED, dtype=np.int8)
     if num_frames:
@@ -32,8 +32,8 @@ def labels_for_frames(rows: np.ndarray, num_frames: int, track: str) -> np.ndarr
 def rows_from_frames(predictions: np.ndarray, num_rows: int, track: str) -> np.ndarray:
     """Class of every template row: [num_rows] int8, from predictions [T] of the decoded frames, T >= 1.
 
-    Rows past the last frame take its prediction, frames past the last row are cut. What a skipped video's rows
-    get is the caller's decision. Raises InputError when the difference is over 3 rows and over 5 % of the rows.
+    Rows past the last frame take its prediction, and frames past the last row are dropped. The caller decides the
+    rows of a skipped video. Raises InputError if the difference is over 3 rows and over 5 % of the rows.
     """
     if len(predictions) == 0:
         raise ValueError(f"{track} has no frames to take predictions from")

@@ -13,7 +13,7 @@ _REFUSED = UNLABELLED - 1
 
 
 def read_annotation(path: Path) -> np.ndarray:
-    """Class of every annotated frame: [rows] int8, row k is frame k + 1, -1 where not annotated.
+    """Class of every row: [R] int8, row k (from 0) is frame k + 1, -1 for a frame without a class.
 
     Raises InputError for a missing header, another order of the classes, a blank line between rows, a value
     outside -1 to 7, or a file without rows.

@@ -7,7 +7,7 @@ import numpy as np
 
 from frame_expressions.challenge.scores import f1_of_confusion
 
-_AT_ONCE = 1000
+_BATCH = 1000
 
 
 def class_intervals(confusions: np.ndarray, num_resamples: int, seed: int) -> np.ndarray:
@@ -17,8 +17,8 @@ def class_intervals(confusions: np.ndarray, num_resamples: int, seed: int) -> np
     """
     rng, num_groups = np.random.default_rng(seed), len(confusions)
     found = []
-    for first in range(0, num_resamples, _AT_ONCE):
-        size = min(_AT_ONCE, num_resamples - first)
+    for first in range(0, num_resamples, _BATCH):
+        size = min(_BATCH, num_resamples - first)
         times = rng.multinomial(num_groups, np.full(num_groups, 1 / num_groups), size)  # [R, G]
         found.append(f1_of_confusion(np.tensordot(times, confusions, axes=1)))  # [R, C]
     return np.percentile(np.concatenate(found), (2.5, 97.5), axis=0).T

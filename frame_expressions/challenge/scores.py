@@ -53,7 +53,7 @@ def group_confusions(labels: np.ndarray, predicted: np.ndarray, group: np.ndarra
 
 
 def _counts(labels: np.ndarray, predicted: np.ndarray, group: tuple, groups: tuple) -> np.ndarray:
-    # Unlabelled frames, -1, are counted in a row of their own: cheaper than to sort them out.
+    # Unlabelled frames, -1, are counted in a row of their own, which is cheaper than filtering them.
     shape = (*groups, 1 + NUM_CLASSES, NUM_CLASSES)
     cell = np.ravel_multi_index((*group, 1 + np.asarray(labels), np.asarray(predicted)), shape)
     return np.bincount(cell, minlength=np.prod(shape)).reshape(shape)[..., 1:, :]
@@ -71,7 +71,7 @@ def bootstrap_interval(confusions: np.ndarray, num_resamples: int, seed: int) ->
 
     Frames of one video are not independent, so whole videos are drawn. With one group the interval is its score.
     """
-    # Most rules score without intervals, and this import would take half of their start.
+    # Most rules score without intervals, and this import would take half of their start-up time.
     from scipy.stats import bootstrap
 
     if len(confusions) < 2:

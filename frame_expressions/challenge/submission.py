@@ -1,7 +1,7 @@
-"""The challenge's file of predictions: a writer, and a checker that shares nothing with it but the format.
+"""The challenge's file of predictions: a writer, and an independent checker that only shares the format with it.
 
 Run the checker on any file: `python -m frame_expressions.challenge.submission PREDICTIONS TEMPLATE`. Editions 1 to 4
-want one file per track: `--per-track FOLDER` writes them from a file that has passed; it needs no template.
+expect one file per track: `--per-track FOLDER` writes them from a checked file and does not need a template.
 """
 
 import argparse
@@ -32,9 +32,9 @@ def write_predictions(path: Path, rows: Sequence[tuple[str, int]], classes: np.n
 
 
 def write_track_files(predictions: Path, folder: Path) -> int:
-    """Write `<track>.txt` into `folder` for every track of a checked file of predictions; returns how many.
+    """Write `<track>.txt` into `folder` for every track of a checked file of predictions; returns their number.
 
-    As editions 1 to 4 want them: the eight class names, then one class per line, line k below the header for frame k.
+    The format of editions 1 to 4: the eight class names, then one class per line, line k below the header for frame k.
     Raises InputError for a track whose frames are not 1, 2, 3 ... in this order, and for a folder with other tracks.
     """
     values: dict[str, list[str]] = {}
@@ -42,15 +42,15 @@ def write_track_files(predictions: Path, folder: Path) -> int:
         location, value = line.split(",")
         track = location.split("/", 1)[0]
         if not is_name(track):
-            raise _offence(predictions, number, f"names the track {track[:80]!r}, and no file can be called so")
+            raise _offence(predictions, number, f"names the track {track[:80]!r}, which cannot be a file name")
         of_track = values.setdefault(track, [])
         expected = image_location(track, len(of_track) + 1)
         if location != expected:
-            raise _offence(predictions, number, f"gives {location}, but a file per track needs {expected} here")
+            raise _offence(predictions, number, f"gives {location}, but a file per track needs {expected} there")
         of_track.append(value)
     others = sorted(file.name for file in folder.glob("*.txt") if file.stem not in values)
     if others:
-        raise InputError(f"{folder} holds {others[0]}, which is not a track of {predictions}", "give a new folder")
+        raise InputError(f"{folder} holds {others[0]}, which is not a track of {predictions}", "name a new folder")
     for track, of_track in values.items():
         write_text("\n".join([",".join(EXPRESSIONS), *of_track]) + "\n", folder / f"{track}.txt")
     return len(values)
@@ -60,7 +60,7 @@ def check_predictions(predictions: Path, template: Path | Sequence[str]) -> dict
     """Verify a file of predictions against the template (file or folder), or the ordered list of its image locations.
 
     Returns its number of rows and tracks, and the rows of each class. Raises InputError that names the first
-    offending line: header, line ends, spaces, number of fields, class, order, rows missing, doubled or unknown.
+    offending line: header, line ends, spaces, number of fields, class, order, or a missing, duplicate or unknown row.
     """
     expected = _template_locations(template) if isinstance(template, Path) else list(template)
     wanted = set(expected)
@@ -132,7 +132,7 @@ def _offence(predictions: Path, number: int, what: str) -> InputError:
 
 
 def main() -> int:
-    """Check the two files named on the command line; 0 and a summary when the challenge would take the file."""
+    """Check the files named on the command line; print a summary and return 0 if the challenge would accept them."""
     parser = argparse.ArgumentParser(description="Check an EXPR submission against the organisers' template.")
     parser.add_argument("predictions", type=Path)
     parser.add_argument("template", type=Path, nargs="?", help="file, or folder of editions 1 to 4")

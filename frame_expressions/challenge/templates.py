@@ -1,9 +1,9 @@
-"""The organisers' template of the test set: which rows a submission must hold, in which order.
+"""The organisers' template of the test set: the rows of a submission, in their order.
 
 Rows read `<track>/<frame:05d>.jpg,` (5th edition) or `<track>/<frame:05d>.jpg,0` (6th to 10th); only the part
-before the first comma counts. Editions 1 to 4 have one file `<track>.txt` per track, in the form of an annotation: a
-folder of them is a template whose rows are their lines, tracks by name. Frames are 1-based. Imported
-at every reading of the Snakefile.
+before the first comma counts. Editions 1 to 4 have one file `<track>.txt` per track, in the format of an annotation: a
+folder of them is a template whose rows are their lines, with the tracks sorted by name. Frames are 1-based. Imported
+whenever the Snakefile is parsed, so it must not import pyarrow, pandas or torch.
 """
 
 import re
@@ -16,7 +16,7 @@ from frame_expressions.runtime.errors import InputError
 
 _ROW = re.compile(
     r"^([A-Za-z0-9][A-Za-z0-9._-]*)/([0-9]{5}|[1-9][0-9]{5,8})\.jpg *(?:,.*)?$", re.MULTILINE
-)  # a track's name becomes a file's, hence nothing that could lead to another folder
+)  # a track's name becomes a file name, so it must not lead to another folder
 
 
 def image_location(track: str, frame: int) -> str:
@@ -27,7 +27,7 @@ def image_location(track: str, frame: int) -> str:
 def read_template(path: Path) -> list[tuple[str, int]]:
     """Ordered rows (track, frame) of a template, with or without its header line, or of a folder of track files.
 
-    Raises InputError for a row of another form, a frame 0, or a row that comes twice.
+    Raises InputError for a row of another format, a frame 0, or a duplicate row.
     """
     if Path(path).is_dir():
         num_rows = {file.stem: len(read_annotation(file)) for file in _track_files(path)}
@@ -60,7 +60,7 @@ def read_template(path: Path) -> list[tuple[str, int]]:
 def template_tracks(path: Path) -> dict[str, int]:
     """Tracks of a template in their order, each with its number of rows.
 
-    Looks at the tracks' names, or counts lines (0.2 s for a million rows); read_template checks every row.
+    Only reads the tracks' names, or counts lines (0.2 s for a million rows); `read_template` checks every row.
     """
     if Path(path).is_dir():
         return {file.stem: file.read_bytes().rstrip().count(b"\n") for file in _track_files(path)}
@@ -79,15 +79,15 @@ def _is_header(line: str) -> bool:
 
 
 def _track_files(folder: Path) -> list[Path]:
-    """The files of a template that is a folder, by their tracks' names; without those that a Mac hides."""
+    """The files of a template that is a folder, sorted by track, without the hidden files of a Mac."""
     shown = [file for file in Path(folder).glob("*.txt") if not file.name.startswith(".")]
     if not shown:
         raise InputError(
-            f"The template {folder} is a folder without <track>.txt", "give the organisers' file or folder"
+            f"The template {folder} is a folder without <track>.txt", "use the organisers' original file or folder"
         )
     for file in shown:
         if not is_name(file.stem):
-            raise InputError(f"The template {folder} holds {file.name!r}, which no track is called", "take it out")
+            raise InputError(f"The template {folder} holds {file.name!r}, which cannot be a track's name", "remove it")
     return sorted(shown, key=lambda file: file.stem)
 
 
@@ -98,6 +98,6 @@ def _unreadable(path: Path, error: Exception) -> InputError:
 def _refuse_first_bad_line(path: Path, lines: list[str], first: int) -> None:
     number = next(k for k in range(first, len(lines)) if not _ROW.fullmatch(lines[k]))
     raise InputError(
-        (f"The template {path} line {number + 1} reads {lines[number][:80]!r} instead of <track>/<frame:05d>.jpg,0"),
+        f"The template {path} line {number + 1} reads {lines[number][:80]!r} instead of <track>/<frame:05d>.jpg,0",
         "use the organisers' original file",
     )

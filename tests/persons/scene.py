@@ -12,12 +12,12 @@ from frame_expressions.demo.scene import Pose, draw_background, draw_frame, draw
 FPS = 8
 SIZE = (640, 320)
 NOWHERE = -400.0
-LEAST_SEEN_SHARE = 0.75  # of a face's square that is neither hidden nor outside the picture: who has less may be lost
+LEAST_SEEN_SHARE = 0.75  # of a face's square, neither hidden nor outside the frame: below it, a person may be lost
 
 
 @dataclass(frozen=True)
 class Scene:
-    """Poses of the persons `anna`, `bert` and `carl` by name, [T] each; later ones stand in front of earlier ones."""
+    """Poses of the persons `anna`, `bert` and `carl` by name, [T] each; later ones are in front of earlier ones."""
 
     poses: dict[str, list[Pose]]
 
@@ -83,8 +83,8 @@ def write_scene(scene: Scene, path: Path, seed: int) -> None:
                 for name, pose in zip(scene.poses, poses, strict=True)
                 if pose.x_px > NOWHERE
             ]
-            picture = draw_frame(background, figures, light)
-            container.mux(stream.encode(av.VideoFrame.from_ndarray(picture, format="rgb24")))
+            image = draw_frame(background, figures, light)
+            container.mux(stream.encode(av.VideoFrame.from_ndarray(image, format="rgb24")))
         container.mux(stream.encode(None))
 
 

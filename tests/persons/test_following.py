@@ -32,7 +32,7 @@ def scene(tmp_path_factory):
 
 
 def _follow(scene, folder, model):
-    """Share of frames in which each way to choose follows whom it should, and in which the largest face is theirs."""
+    """For each way to choose a person, the share of frames in which it follows them, and in which theirs is largest."""
     made, video, timeline = scene
     faces, subject = folder / "faces.parquet", folder / "subject.parquet"
     detect_faces.run(
@@ -49,7 +49,7 @@ def _follow(scene, folder, model):
         select_subject.run(**files, person=person, overrides=list(overrides), settings=FOLLOWING)
         return read_boxes(subject)
 
-    # Anna is there large and long. For two thirds of the time she is on Bert's right.
+    # Anna has the highest presence. For two thirds of the time she is on Bert's right.
     bert = ",".join(f"{edge:.0f}" for edge in made.poses["bert"][0].xyxy_px())
     override = {"from_frame": 1, "to_frame": None, "person": f"identity@1:{bert}"}
     largest = boxes("largest")
@@ -64,8 +64,8 @@ def _follow(scene, folder, model):
     }
 
 
-# Not the cascade: where two persons pass in front of each other its boxes belong to nobody, so that whether they are
-# exchanged there hangs on the last bits of the pictures, which another processor draws otherwise.
+# Not the cascade: where two persons pass in front of each other, its boxes belong to neither, so whether they are
+# exchanged depends on the last bits of the frames, which differ between processors.
 def test_the_right_person_is_followed_where_the_largest_face_is_not(scene, tmp_path, shared, capsys):
     found = _follow(scene, tmp_path, shared / "models/scrfd_500m.onnx")
     with capsys.disabled():

@@ -1,4 +1,4 @@
-"""crop_faces on a video whose pixels say where they lie."""
+"""crop_faces on a video whose pixels show where they are."""
 
 import io
 
@@ -36,9 +36,9 @@ def pixels(jpeg):
 
 def test_crops_come_by_frame_then_scale_in_true_colours(tmp_path):
     def draw(number):
-        picture = np.zeros((48, 64, 3), np.uint8)
-        picture[..., number] = 200  # red, green, blue
-        return picture
+        image = np.zeros((48, 64, 3), np.uint8)
+        image[..., number] = 200  # red, green, blue
+        return image
 
     video = make_video(tmp_path / "v.mkv", [0, 4, 8], draw=draw)
     table = read_parquet(crop(tmp_path, video, [[22, 14, 42, 34], None, [-10, 14, 10, 34]]))

@@ -31,14 +31,14 @@ def detect(tmp_path, video, detector="cascade", model=None, **settings):
 
 @pytest.fixture
 def astronaut(tmp_path):
-    """Three pictures: the portrait, nothing, the portrait moved 20 px to the right."""
+    """Three frames: the portrait, nothing, the portrait moved 20 px to the right."""
     portrait = Image.fromarray(skimage.data.astronaut()[:240, 90:330])
 
     def draw(number):
-        picture = Image.new("RGB", (320, 240), (128, 128, 128))
+        image = Image.new("RGB", (320, 240), (128, 128, 128))
         if number != 1:
-            picture.paste(portrait, (10 * number, 0))
-        return np.asarray(picture)
+            image.paste(portrait, (10 * number, 0))
+        return np.asarray(image)
 
     return make_video(tmp_path / "a.mkv", [0, 4, 8], codec="ffv1", size=(320, 240), draw=draw)
 

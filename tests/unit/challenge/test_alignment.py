@@ -25,7 +25,7 @@ def test_rows_take_the_last_prediction_or_are_cut():
 
 
 @pytest.mark.parametrize("difference", [-3, -1, 0, 1, 2, 3])
-def test_usual_differences_pass_in_silence(difference, caplog):
+def test_usual_differences_are_not_logged(difference, caplog):
     labels_for_frames(np.zeros(1000 + difference, dtype=np.int8), 1000, "a")
     rows_from_frames(np.zeros(1000, dtype=np.int8), 1000 + difference, "a")
     assert not caplog.records

@@ -123,7 +123,7 @@ def test_files_per_track_hold_the_same_classes(tmp_path):
     }
     assert read_template(folder) == sorted(ROWS)
     assert read_annotation(folder / "b.txt").tolist() == [0, 7]
-    assert write_track_files(path, folder) == 2  # once more onto its own files
+    assert write_track_files(path, folder) == 2  # again, over its own files
     (folder / "old.txt").touch()
     with pytest.raises(InputError, match=r"holds old\.txt, which is not a track of"):
         write_track_files(path, folder)
@@ -131,7 +131,7 @@ def test_files_per_track_hold_the_same_classes(tmp_path):
 
 def test_files_per_track_need_every_frame_in_order(tmp_path):
     (tmp_path / "p.txt").write_text(GOOD.replace("b/00002", "b/00003"))
-    with pytest.raises(InputError, match=r"line 3 gives b/00003\.jpg, but a file per track needs b/00002\.jpg here"):
+    with pytest.raises(InputError, match=r"line 3 gives b/00003\.jpg, but a file per track needs b/00002\.jpg there"):
         write_track_files(tmp_path / "p.txt", tmp_path / "files")
     assert not (tmp_path / "files").exists()
 

@@ -86,7 +86,7 @@ def test_names_that_no_track_can_have_are_not_listed(tmp_path):
     (tmp_path / "folder/..x{y}.txt").write_text("")
     (tmp_path / "folder/a b.txt").write_text(HEADER.removeprefix("image_location,") + "0\n")
     for read in (read_template, template_tracks):
-        with pytest.raises(InputError, match=r"folder holds 'a b\.txt', which no track is called"):
+        with pytest.raises(InputError, match=r"folder holds 'a b\.txt', which cannot be a track's name"):
             read(tmp_path / "folder")
 
 
