@@ -6,7 +6,7 @@ from frame_expressions.runtime.errors import InputError
 
 
 def check_class_token(encoder: nn.Module) -> None:
-    """Raise InputError where an encoder's first token is a patch like any other, as SigLIP's and I-JEPA's is."""
+    """Raise InputError for an encoder whose first token is an ordinary patch, such as SigLIP and I-JEPA."""
     if not any(name.endswith(("cls_token", "class_embedding")) for name, _ in encoder.named_parameters()):
         raise InputError(
             f"{type(encoder).__name__} has no class token, and its first token is a corner of the image",

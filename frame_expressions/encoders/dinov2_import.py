@@ -1,4 +1,4 @@
-"""DINOv2 under its original names, turned into the transformers model.
+"""Converts a DINOv2 with its original parameter names to the transformers model.
 
 Source: https://github.com/facebookresearch/dinov2 for the original names and sizes.
 """
@@ -15,7 +15,7 @@ from frame_expressions.networks.published_weights import check_names, check_tens
 from frame_expressions.runtime.errors import InputError
 
 HEAD_FEATURES = 64
-"""Features per attention head in every published DINOv2; shapes do not tell."""
+"""Features per attention head in every published DINOv2; the shapes do not show it."""
 
 PREFIXES = ("", "module.", "backbone.", "module.backbone.")
 """Prefixes that training code puts before the backbone's names."""
@@ -23,7 +23,7 @@ PREFIXES = ("", "module.", "backbone.", "module.backbone.")
 LEFT_OUT = ("head", "dino_head", "ibot_head")
 """Training heads that a file may hold besides the backbone; no later step uses them."""
 
-# Original name -> transformers' names; where there are several, the original has them stacked along axis 0.
+# Original name -> transformers' names; the original stacks several along axis 0.
 _OUTER = {
     "cls_token": ("embeddings.cls_token",),
     "mask_token": ("embeddings.mask_token",),
@@ -59,16 +59,13 @@ def backbone_weights(
     if not prefixes:
         raise InputError(
             f"{where} lacks {landmark}",
-            (
-                "give DINOv2 weights with their original names, or set encoders.visual.path for a folder in Hugging "
-                "Face "
-                "layout"
-            ),
+            "give DINOv2 weights with their original names, or set encoders.visual.path for a folder in Hugging Face "
+            "layout",
         )
     if len(prefixes) > 1 or prefixes[0] not in PREFIXES:
         raise InputError(
             f"{where} holds backbones under {', '.join(map(repr, sorted(prefixes)))}",
-            f"save one of them alone, with no prefix or one of {', '.join(filter(None, PREFIXES))}",
+            f"save only one of them, without a prefix or with one of {', '.join(filter(None, PREFIXES))}",
         )
     prefix = prefixes[0]
     beside = tuple(f"{prefix.removesuffix('backbone.')}{head}." for head in LEFT_OUT) if "backbone" in prefix else ()
@@ -87,15 +84,15 @@ def backbone_weights(
 def dinov2_from_original(state: dict[str, torch.Tensor], where: Path | str) -> Dinov2Model:
     """The transformers model, float32 and in eval mode, of a state dict with DINOv2's original names.
 
-    Sizes come from the tensors: features, layers, patch and image side (the one that the position embeddings are made
-    for), MLP or SwiGLU. Raises InputError that names the file `where` and a tensor that is missing, unknown, of the
+    Sizes come from the tensors: features, layers, patch and image side (that of the position embeddings), MLP or
+    SwiGLU. Raises InputError that names the file `where` and a tensor that is missing, unknown, of the
     wrong shape or not finite. Source: the original's vision_transformer.py.
     """
     if "register_tokens" in state:
         raise InputError(f"{where} is a DINOv2 with register_tokens", "give the variant without registers")
     tensors = {_BLOCK.sub(r"blocks.\1.", name): tensor for name, tensor in state.items()}
     if len(tensors) < len(state):
-        raise InputError(f"{where} holds a block twice, in two chunks", "save its blocks once")
+        raise InputError(f"{where} holds a block twice, in two chunks", "save each block once")
     num_layers = 1 + max((int(block[1]) for name in tensors if (block := _BLOCK.match(name))), default=0)
     names = _names(num_layers, is_swiglu="blocks.0.mlp.w12.weight" in tensors or "blocks.0.mlp.w3.weight" in tensors)
     check_names(tensors, names, where)
@@ -120,7 +117,8 @@ def dinov2_from_original(state: dict[str, torch.Tensor], where: Path | str) -> D
 def resize_positions(model: Dinov2Model, image_px: int) -> None:
     """Resize the position embeddings of a square of M x M patches to those of images of `image_px`.
 
-    The original does it whenever it sees one, with a scale that is a little too large, and transformers without that.
+    The original resizes them in every forward pass, with a scale that is slightly too large; transformers resizes with
+    the exact scale.
     Source: interpolate_pos_encoding of the original's vision_transformer.py.
     """
     config, positions = model.config, model.embeddings.position_embeddings.detach()  # [1, 1 + M * M, D]
@@ -162,7 +160,7 @@ def _config(tensors: dict[str, torch.Tensor], num_layers: int, where: Path | str
     num_features, _, patch_px, _ = patches.shape
     is_swiglu = "blocks.0.mlp.w3.weight" in tensors
     last = tensors["blocks.0.mlp.w3.weight" if is_swiglu else "blocks.0.mlp.fc2.weight"]
-    # A SwiGLU's width is two thirds of an MLP's, so that both have as many weights.
+    # A SwiGLU is two thirds as wide as an MLP, so both have the same number of weights.
     mlp_ratio = last.numel() / num_features**2 * (1.5 if is_swiglu else 1.0)
     num_positions = tensors["pos_embed"].numel() // num_features - 1
     return Dinov2Config(

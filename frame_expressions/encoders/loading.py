@@ -1,4 +1,4 @@
-"""Encoders in Hugging Face layout: made at random, fetched from the hub, or read from a local folder."""
+"""Encoders in Hugging Face layout: randomly initialised, fetched from the hub, or read from a local folder."""
 
 import json
 from pathlib import Path
@@ -18,7 +18,7 @@ transformers.utils.logging.disable_progress_bar()  # loading takes seconds and t
 # How a checkpoint expects its images or waveform, in Hugging Face layout.
 PREPROCESSOR = "preprocessor_config.json"
 
-# Masks a share of the input while pre-training; some checkpoints leave them out and inference ignores them.
+# They mask a share of the input in pre-training; some checkpoints omit them, and inference does not use them.
 _PRETRAINING_ONLY = ("masked_spec_embed", "mask_token")
 
 
@@ -28,18 +28,20 @@ def random_encoder(architecture: dict, seed: int) -> PreTrainedModel:
     try:
         config = AutoConfig.for_model(settings.pop("model_type"), **settings)
     except (KeyError, ValueError) as error:
-        raise InputError(f"encoder architecture: {error}", "name a `model_type` that transformers knows") from error
+        raise InputError(
+            f"The encoder's architecture is unknown: {error}", "choose a model_type that transformers has"
+        ) from error
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(seed)
         return AutoModel.from_config(config)
 
 
 def load_encoder(folder: Path | str, revision: str | None = None) -> PreTrainedModel:
-    """Load an encoder from a local folder, or from the hub at a revision, every weight accounted for.
+    """Load an encoder from a local folder, or from the hub at a revision, and check that no weight is missing.
 
-    It is in eval mode and float32, whatever it is stored in. No code that comes with it is run. Raises InputError when
-    it is no Hugging Face model, has no safetensors (in a folder), cannot be fetched, or lacks weights that the
-    architecture has.
+    The encoder is in eval mode and in float32, whatever the stored precision. No code of the checkpoint is run. Raises
+    InputError for a checkpoint that is not a Hugging Face model, has no safetensors (in a folder), cannot be fetched,
+    or lacks weights of its architecture.
     """
     here = revision is None or not hub_answers()
     try:
@@ -59,7 +61,7 @@ def load_encoder(folder: Path | str, revision: str | None = None) -> PreTrainedM
         if revision is None:
             remedy = "give a folder with config.json and model.safetensors, or delete it if the workflow made it"
         elif huggingface_hub.constants.HF_HUB_OFFLINE:
-            remedy = "unset HF_HUB_OFFLINE, with which nothing is fetched, and run `snakemake --cores 1 fetch_models`"
+            remedy = "unset HF_HUB_OFFLINE, which forbids downloads, and run `snakemake --cores 1 fetch_models`"
         else:
             remedy = (
                 "run `snakemake --cores 1 fetch_models` with the same --configfile on a network, correct "
@@ -73,13 +75,13 @@ def load_encoder(folder: Path | str, revision: str | None = None) -> PreTrainedM
     if missing:
         raise InputError(
             f"{folder} lacks {len(missing)} weights of its architecture, {missing[0]} among them",
-            "its config.json and its weights do not belong together",
+            "give the config.json that belongs to these weights",
         )
     return model.eval()
 
 
 def hub_answers() -> bool:
-    """Whether the hub can be reached, asked once: its own client tries for half a minute before it says so."""
+    """Whether the hub can be reached. Asks once; the hub's own client retries for half a minute."""
     if huggingface_hub.constants.HF_HUB_OFFLINE:
         return False
     try:
@@ -96,9 +98,9 @@ def save_encoder(model: PreTrainedModel, folder: Path) -> None:
 
 
 def load_feature_extractor(folder: Path):
-    """The waveform normalisation that a speech checkpoint asks for, or None when its folder holds none.
+    """The waveform normalisation of a speech checkpoint, or None if its folder has none.
 
-    No code that comes with it is run. Raises InputError where transformers does not know it.
+    No code of the checkpoint is run. Raises InputError for one that transformers does not know.
     """
     if not (folder / PREPROCESSOR).is_file():
         return None
@@ -107,14 +109,14 @@ def load_feature_extractor(folder: Path):
     except (OSError, ValueError) as error:
         raise InputError(
             f"{folder / PREPROCESSOR} cannot be read ({str(error).splitlines()[0].rstrip('.')})",
-            "give the one that belongs to the checkpoint, or delete it if the workflow made it and run that again",
+            "give the checkpoint's own file, or, if the workflow made it, delete it and run the workflow again",
         ) from error
 
 
 def fetch_preprocessor(hub: str, revision: str) -> dict | None:
     """The hub's description of how a checkpoint expects its images or waveform, or None if there is none.
 
-    Raises InputError where the hub does not answer and a copy made before does not tell whether it ships one.
+    Raises InputError if the hub does not answer and the local cache does not show whether it has one.
     """
     if hub_answers():
         if not huggingface_hub.file_exists(hub, PREPROCESSOR, revision=revision):
@@ -124,9 +126,9 @@ def fetch_preprocessor(hub: str, revision: str) -> dict | None:
         copy = huggingface_hub.try_to_load_from_cache(hub, PREPROCESSOR, revision=revision)
         if copy is None:
             raise InputError(
-                f"the hub does not answer whether {hub} has a {PREPROCESSOR}",
+                f"The hub does not answer whether {hub} has a {PREPROCESSOR}",
                 "run `snakemake --cores 1 fetch_models` with the same --configfile on a network",
             )
-        if not isinstance(copy, str):  # it was asked before, and has none
+        if not isinstance(copy, str):  # cached: the hub has none
             return None
     return json.loads(Path(copy).read_text())

@@ -14,28 +14,28 @@ from PIL import Image, ImageOps
 from frame_expressions.encoders.processor_config import IMAGENET_MEAN, IMAGENET_STD
 
 FORMATS = ("JPEG", "PNG", "BMP", "WEBP", "TIFF", "GIF")
-"""Formats of images; Pillow knows others, one of which starts a program to be read (EPS)."""
+"""Accepted image formats. Pillow reads others, one of which (EPS) starts a program."""
 
 UNREADABLE = (OSError, SyntaxError, ValueError, struct.error, Image.DecompressionBombError)
-"""What `decode` raises for an image that is damaged (the last but one: its EXIF data), in another format, or has more
-pixels than Pillow takes."""
+"""Exceptions of `decode` for an image that is damaged (struct.error: its EXIF data), in another format, or has more
+pixels than Pillow accepts."""
 
 
 def decode(image: bytes | Path) -> np.ndarray:
     """Decode an encoded image or image file to uint8 [H, W, 3], RGB; grey images get three equal channels.
 
-    A photo is turned upright, as its EXIF data say. Raises one of UNREADABLE.
+    A photo is turned upright according to its EXIF data. Raises one of UNREADABLE.
     """
     with Image.open(io.BytesIO(image) if isinstance(image, bytes) else image, formats=FORMATS) as opened:
-        ImageOps.exif_transpose(opened, in_place=True)  # in place, or an upright one would be copied
-        if opened.mode.startswith("I;16"):  # grey of 16 bits, which Pillow would cut off at 255
+        ImageOps.exif_transpose(opened, in_place=True)  # in place: avoids copying upright images
+        if opened.mode.startswith("I;16"):  # 16-bit grey, which Pillow would clip at 255
             return np.repeat((np.asarray(opened) >> 8).astype(np.uint8)[..., None], 3, axis=2)
-        return np.asarray(opened if opened.mode == "RGB" else opened.convert("RGB"))  # converting would copy
+        return np.asarray(opened if opened.mode == "RGB" else opened.convert("RGB"))  # convert always copies
 
 
 def to_input(images: torch.Tensor, image_px: int) -> torch.Tensor:
     """Centre-crop uint8 [B, S, S, 3] to P and normalise by ImageNet's statistics: float32 [B, 3, P, P]."""
-    cropped = centre_crop(images.permute(0, 3, 1, 2), image_px)  # first, since the border need not be computed with
+    cropped = centre_crop(images.permute(0, 3, 1, 2), image_px)  # first, to skip the arithmetic on the border
     return normalise(to_unit(cropped.permute(0, 2, 3, 1)))
 
 
@@ -52,7 +52,7 @@ def centre_crop(images: torch.Tensor, image_px: int) -> torch.Tensor:
 
 def normalise(images: torch.Tensor) -> torch.Tensor:
     """Subtract ImageNet's mean and divide by its standard deviation, per channel of [B, 3, P, P]."""
-    # Not blocking, since a GPU may still be at work on the batch before.
+    # Non-blocking: the GPU may still be busy with the previous batch.
     mean, std = (
         torch.tensor(values).view(1, 3, 1, 1).to(images.device, non_blocking=True)
         for values in (IMAGENET_MEAN, IMAGENET_STD)

@@ -1,4 +1,4 @@
-"""preprocessor_config.json of an encoder made here: how transformers' own classes prepare an image or waveform for it.
+"""preprocessor_config.json of an encoder: how transformers' own classes prepare an image or waveform for it.
 
 Imported whenever the Snakefile is parsed, so it must not import pyarrow, pandas or torch.
 """
@@ -8,14 +8,14 @@ IMAGENET_STD = [0.229, 0.224, 0.225]
 
 
 def preprocessor_config(encoder: dict) -> dict:
-    """The file's content for an encoder as configured: visual ones have image_px, speech ones a feature_extractor."""
+    """The file's content for a configured encoder: a visual one has image_px, an audio one a feature_extractor."""
     if "image_px" in encoder:
         return image_processor(resize_px=encoder["resize_px"], image_px=encoder["image_px"])
     return encoder["feature_extractor"]
 
 
 def image_processor(*, resize_px: int, image_px: int) -> dict:
-    """What transformers' own image processor needs to prepare a crop as this project does."""
+    """The settings with which transformers' own image processor prepares a crop as this project does."""
     return {
         "image_processor_type": "BitImageProcessor",
         "do_resize": True,

@@ -1,4 +1,4 @@
-"""Class weights, label smoothing and mixup: what the logits are compared with.
+"""The loss, with class weights, label smoothing and mixup.
 
 Shapes: B images, C classes.
 """

@@ -1,4 +1,4 @@
-"""Weights that others publish: read without running any code of theirs, and held against what they must contain."""
+"""Published weights: read without running code from the file, and checked for names, shapes and finite values."""
 
 import pickle
 import struct
@@ -30,7 +30,7 @@ _NUMPY = [
     ),
 ]
 
-# What torch's reader of weights alone raises where a file is damaged.
+# Exceptions of torch's weights-only reader for a damaged file.
 _DAMAGED = (RuntimeError, LookupError, TypeError, ValueError, AttributeError, AssertionError, EOFError, struct.error)
 
 
@@ -38,7 +38,7 @@ def read_state_dict(path: Path) -> dict[str, torch.Tensor]:
     """Read named tensors, as stored, from a .safetensors file or a PyTorch .pt, .pth or .bin checkpoint.
 
     The weights of a checkpoint are at its top or under one of `WRAPPINGS`. Raises InputError for a file that is cut
-    off, holds anything but tensors there, or would have to run code to be read.
+    off, holds anything but tensors there, or cannot be read without running code.
     """
     path = Path(path)
     if path.suffix == ".safetensors":
@@ -48,19 +48,17 @@ def read_state_dict(path: Path) -> dict[str, torch.Tensor]:
             raise InputError(f"{path} cannot be read as safetensors ({error})", "fetch it again") from error
     if path.suffix not in (".pt", ".pth", ".bin"):
         raise InputError(f"{path} is neither .safetensors nor .pt, .pth or .bin", "give the weights in one of these")
-    remedy = (
-        "fetch it again, or load it with a PyTorch of version 1.6 or newer and save the state dict alone as safetensors"
-    )
+    remedy = "fetch it again, or load it with PyTorch 1.6 or newer and save only its state dict, as safetensors"
     return _weights(read_checkpoint(path, remedy), path)
 
 
 def read_checkpoint(path: Path, remedy: str) -> object:
-    """Read a PyTorch checkpoint: plain values, tensors and NumPy arrays, nothing that would have to run code.
+    """Read a PyTorch checkpoint of plain values, tensors and NumPy arrays, without running code from it.
 
-    remedy: what to do about a file that is damaged. Raises InputError for one, and for one that holds anything else.
+    remedy: of the error for a damaged file. Raises InputError for one, and for one that holds anything else.
     """
     with path.open("rb") as handle:
-        begins_as_zip = handle.read(4) == b"PK\3\4"  # else torch would read an older format
+        begins_as_zip = handle.read(4) == b"PK\3\4"  # otherwise torch would read an older format
     if not begins_as_zip or not zipfile.is_zipfile(path):
         raise InputError(f"{path} is not a checkpoint in PyTorch's zip format, or is cut off", remedy)
     try:
@@ -80,10 +78,12 @@ def read_checkpoint(path: Path, remedy: str) -> object:
 def _weights(content: object, path: Path) -> dict[str, torch.Tensor]:
     """The state dict in a checkpoint."""
     if not isinstance(content, dict):
-        raise InputError(f"{path} holds a {type(content).__name__} and no state dict", "save the state dict instead")
+        raise InputError(f"{path} holds a {type(content).__name__}, not a state dict", "save the state dict instead")
     wrappings = [name for name in WRAPPINGS if isinstance(content.get(name), dict)]
     if len(wrappings) > 1:
-        raise InputError(f"{path} holds weights under {' and '.join(wrappings)}", "save the state dict of one alone")
+        raise InputError(
+            f"{path} holds weights under {' and '.join(wrappings)}", "save the state dict of only one of them"
+        )
     state = content[wrappings[0]] if wrappings else content
     for name, tensor in state.items():
         if not isinstance(name, str) or not isinstance(tensor, torch.Tensor):
@@ -103,7 +103,7 @@ def read_vector(path: Path) -> np.ndarray:
 
 
 def check_names(found: Iterable[str], expected: Iterable[str], where: Path | str) -> None:
-    """Raise InputError that names what is missing from the names `found` or not known among them."""
+    """Raise InputError that names the missing or the unknown names."""
     found, expected = list(found), list(expected)
     missing = sorted(set(expected) - set(found))
     if missing:

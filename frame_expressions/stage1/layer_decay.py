@@ -1,4 +1,4 @@
-"""Learning rates that shrink towards the input, for fine-tuning a vision transformer."""
+"""Layer-wise learning rates that decrease towards the input, for fine-tuning a vision transformer."""
 
 import re
 
@@ -6,29 +6,25 @@ from torch import nn
 
 from frame_expressions.runtime.errors import InputError
 
-# transformers' names: DINOv2, DINOv3, CLIP and SigLIP, and ViT, DeiT and BEiT without a prefix. From the beginning,
-# since a block may hold layers of its own, and since those of a stage are counted anew in each.
+# transformers' names: DINOv2, DINOv3, CLIP and SigLIP, and ViT, DeiT and BEiT without a prefix. Matched from the start
+# of a name, because a block may have layers of its own, and a network of stages numbers the layers of each from 0.
 _BLOCK = re.compile(r"(?:encoder\.|model\.)?layers?\.(\d+)\.")
 
 _PATCHES = ("embeddings.patch_embeddings.", "embeddings.patch_embedding.")
 
-# Beginnings of the names of the parameters that stay as they are.
+# Prefixes of the names of frozen parameters.
 FROZEN_EMBEDDINGS = {"none": (), "patches": _PATCHES, "all": ("embeddings.",)}
 
-# Prefixes of the names of parameters before the first block; CLIP's norm is named so by transformers.
+# Prefixes of the names of parameters before the first block; the spelling of CLIP's norm is transformers' own.
 _BEFORE_BLOCKS = ("embeddings.", "pre_layrnorm.")
 
 
 def _num_blocks(backbone: nn.Module) -> int:
-    """How many blocks a network has; InputError where none is recognised."""
+    """Number of a network's blocks. Raises InputError if none is recognised."""
     numbers = [int(block[1]) for name, _ in backbone.named_parameters() if (block := _BLOCK.match(name))]
     if not numbers:
         raise InputError(
-            (
-                f"{type(backbone).__name__} has no blocks under a name that Stage I knows (encoder.layer.0, layers.0 "
-                f"or "
-                "alike)"
-            ),
+            f"{type(backbone).__name__} has no blocks under a name that Stage I knows (encoder.layer.0, layers.0)",
             "choose a vision transformer such as DINOv2 in encoders.visual",
         )
     return 1 + max(numbers)
@@ -37,8 +33,8 @@ def _num_blocks(backbone: nn.Module) -> int:
 def freeze(backbone: nn.Module, *, embeddings: str, num_blocks: int) -> None:
     """Stop gradients in the embeddings and the first `num_blocks` blocks.
 
-    embeddings: `none`, `patches` (their projection alone, as the method does), or `all` (class and mask token and
-    positions too). Raises InputError for a network whose blocks are not recognised.
+    embeddings: `none`, `patches` (only the patch projection, as in the method), or `all` (also class and mask tokens
+    and positions). Raises InputError for a network whose blocks are not recognised.
     """
     _num_blocks(backbone)
     for name, parameter in backbone.named_parameters():
@@ -62,7 +58,7 @@ def parameter_groups(
 
     Block i of L learns at backbone_lr * layer_decay ** (L - 1 - i), the embeddings at
     backbone_lr * layer_decay ** L, the final norm at backbone_lr. Vectors (biases, norms, layer scales) and all
-    embeddings but the projection of the patches (class, mask and register tokens, positions) are not decayed. Raises
+    embeddings but the patch projection (class, mask and register tokens, positions) have no weight decay. Raises
     InputError for a network whose blocks are not recognised.
     """
     num_blocks = _num_blocks(backbone)

@@ -63,7 +63,7 @@ class PadAug(nn.Module):
         self.max_shift = settings.max_shift
 
     def forward(self, images: torch.Tensor, generator: torch.Generator) -> torch.Tensor:
-        """Return images [B, C, H, W] in [0, 1] with bars; `generator` lives on the CPU."""
+        """Return images [B, C, H, W] in [0, 1] with bars; `generator` is on the CPU."""
         batch, _, height, width = images.shape
         applied = torch.rand(batch, generator=generator) < self.probability
         pattern = torch.randint(len(PATTERNS), (batch,), generator=generator)

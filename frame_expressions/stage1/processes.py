@@ -1,4 +1,4 @@
-"""Run one function in several processes of this machine, as accelerate expects to find them."""
+"""Run one function in several processes of this machine, set up as accelerate expects."""
 
 import logging
 import os
@@ -20,14 +20,15 @@ from frame_expressions.runtime.errors import InputError
 def run_in_processes(function: Callable, num_processes: int, num_threads: int, settings: dict) -> None:
     """Call `function(**settings, num_threads=...)` in `num_processes` processes that share `num_threads`.
 
-    One process is this process. `function` stands at the top level of a module. Only the first process's log lines
-    appear. When one fails, all end: its InputError is raised here, or RuntimeError for whatever else it was.
+    If `num_processes` is 1, it runs in this process. `function` must be at the top level of a module. Only the first
+    process logs messages below ERROR. When one fails, all end: its InputError is raised in this process, any other
+    exception as RuntimeError.
     """
     if num_processes == 1:
         function(**settings, num_threads=num_threads)
         return
     usual_start = torch.multiprocessing.get_start_method()
-    # Spawned, since forked ones inherit torch's threads and GPU, and work with neither.
+    # Spawned: torch's threads and its GPU context, which forked processes inherit, do not work in them.
     failures = torch.multiprocessing.get_context("spawn").SimpleQueue()
     settings = settings | {"num_threads": max(num_threads // num_processes, 1)}
     with tempfile.TemporaryDirectory() as folder:
@@ -37,7 +38,7 @@ def run_in_processes(function: Callable, num_processes: int, num_threads: int, s
         except ProcessException as error:
             if failures.empty():  # it was killed
                 raise
-            # The first failure is the cause; the other processes fail when they miss the one that is gone.
+            # The first failure is the cause; the other processes fail because that process is gone.
             cause, trace = failures.get()
             if isinstance(cause, InputError):
                 raise cause from None
@@ -54,13 +55,13 @@ def _process(
     function: Callable,
     settings: dict,
 ) -> None:
-    # Torch interrupts these processes when the one that started them dies, which a job in the background would ignore.
+    # torch interrupts these processes when their parent dies; a background job would ignore the signal.
     signal.signal(signal.SIGINT, signal.default_int_handler)
-    # Else the processes that decode images would be spawned too, and import for seconds in every epoch.
+    # Otherwise the processes that decode images would be spawned too, and import for seconds in every epoch.
     torch.multiprocessing.set_start_method(usual_start, force=True)
     level = logging.INFO if index == 0 else logging.ERROR
     logging.basicConfig(level=level, stream=sys.stderr, format="%(asctime)s %(levelname)s %(message)s")
-    # accelerate finds its place in these, and would take all cores without a number of threads.
+    # accelerate reads its rank from these; without a thread count, it would use all cores.
     os.environ |= {"LOCAL_RANK": str(index), "RANK": str(index)}
     os.environ |= {"LOCAL_WORLD_SIZE": str(num_processes), "WORLD_SIZE": str(num_processes)}
     os.environ["OMP_NUM_THREADS"] = str(settings["num_threads"])

@@ -16,7 +16,7 @@ from frame_expressions.prediction.exported_model import ExportedModel, settings_
 from frame_expressions.prediction.predictor import predict_video
 from tests.conftest import ROOT
 from tests.media import make_video
-from tests.unit.encoders.test_encoders import WAV2VEC2
+from tests.unit.encoders.networks import WAV2VEC2
 from workflow_scripts import export_model
 
 

@@ -15,7 +15,7 @@ from frame_expressions.prediction.default_config import default_config
 from frame_expressions.prediction.exported_model import settings_of
 from tests.conftest import ROOT
 from tests.media import make_flash_and_beep, make_video
-from tests.unit.encoders.test_encoders import WAV2VEC2
+from tests.unit.encoders.networks import WAV2VEC2
 from workflow_scripts import export_model
 
 SIZES = {"num_visual": 8, "num_audio": 8, "num_classes": 8, "num_fused": 4}

@@ -236,7 +236,7 @@ def test_an_encoder_whose_configuration_is_of_another_is_refused(tmp_path):
     save_encoder(random_encoder(DINOV2, seed=0), tmp_path)
     larger = random_encoder(DINOV2 | {"hidden_size": 16}, seed=0).config
     (tmp_path / "config.json").write_text(larger.to_json_string())
-    with pytest.raises(InputError, match=r"its config\.json and its weights do not belong together"):
+    with pytest.raises(InputError, match=r"give the config\.json that belongs to these weights"):
         load_encoder(tmp_path)
 
 

@@ -10,7 +10,7 @@ from frame_expressions.encoders.loading import random_encoder
 from frame_expressions.encoders.visual import VisualEncoder
 from frame_expressions.fusion import training
 from frame_expressions.networks.device import on_own_stream
-from tests.unit.encoders.test_encoders import LARGER, VIT, WAV2VEC2, _jpeg, _network
+from tests.unit.encoders.networks import LARGER, VIT, WAV2VEC2, noise_jpeg, plain_network
 from tests.unit.fusion.test_training import TRAINING, _frames, _model
 from tests.unit.stage1.test_training import _train, images  # noqa: F401
 
@@ -32,10 +32,12 @@ def _least_cosine(found, wanted):
 @pytest.mark.parametrize("architecture", [LARGER, VIT])
 @pytest.mark.parametrize("dtype", [torch.float32, torch.bfloat16, torch.float16])
 def test_class_tokens(architecture, dtype):
-    batches = [[_jpeg(number) for number in range(start, start + size)] for start, size in ((0, 3), (3, 3), (6, 1))]
+    batches = [
+        [noise_jpeg(number) for number in range(start, start + size)] for start, size in ((0, 3), (3, 3), (6, 1))
+    ]
     features = []
     for device, precision in (("cpu", torch.float32), ("cuda", dtype)):
-        encoder = VisualEncoder(encoder=_network(architecture), image_px=28, device=device, dtype=precision)
+        encoder = VisualEncoder(encoder=plain_network(architecture), image_px=28, device=device, dtype=precision)
         features.append(np.concatenate(list(encoder.embed(batches, 2))))
     assert features[0].shape == (7, 32)
     assert _least_cosine(*features) > 0.999

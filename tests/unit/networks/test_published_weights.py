@@ -118,7 +118,7 @@ def test_damaged_and_foreign_files_are_refused(tmp_path):
 @pytest.mark.parametrize(
     ("content", "sentence"),
     [
-        ([torch.zeros(1)], "holds a list and no state dict"),
+        ([torch.zeros(1)], "holds a list, not a state dict"),
         ({"model": STATE, "teacher": STATE}, "weights under model and teacher"),
         ({"student": STATE, "epoch": 3}, "entry 'student' is a dict"),
         ({"model": {**STATE, "steps": 3}}, "entry 'steps' is a int"),
