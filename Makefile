@@ -1,6 +1,6 @@
-# `make submission` runs the whole chain, `make test` passes the tests, `make ablation` makes the paper's comparisons
-# on a larger demonstration, `make bench` measures speed and memory. They need Python 3.11, make and a network that
-# reaches the package registries, the first time only.
+# `make submission` runs the whole pipeline, `make test` runs linters and tests, `make ablation` makes the paper's
+# comparisons on a larger demonstration, `make bench` measures speed and memory. They need Python 3.11, make and, the
+# first time, network access to the package registries.
 
 PYTHON ?= $(shell command -v python3.11 || command -v python3)
 CORES ?= all
@@ -26,34 +26,34 @@ score-demo: $(INSTALLED)
 test: $(INSTALLED) lint
 	$(RUN) python -m pytest -n 2 --dist loadfile
 
-# The pinned packages against the list of known vulnerabilities. Strict: a package that cannot be looked up is no pass.
+# Check the pinned packages for known vulnerabilities. Strict: a package that cannot be looked up is a failure.
 audit:
 	@$(PYTHON) -m venv $(VENV)/audit
 	@$(VENV)/audit/bin/pip install --quiet --disable-pip-version-check pip-audit
 	@for pins in requirements.txt requirements-no-deps.txt requirements-slurm.txt requirements-kubernetes.txt; do \
 	  $(VENV)/audit/bin/pip-audit --strict --no-deps --disable-pip --requirement $$pins || exit 1; done
 
-# Made-up media in many formats, and real ones if there are any: is frame k of every stage frame k, its sound in time?
+# Synthetic media in many formats, and real ones if present: is frame k the same frame in every stage, with its audio?
 test-alignment: $(INSTALLED)
 	@$(RUN) python -m tests.alignment
 
-# A small demonstration through a real Slurm on this machine, which loses jobs and nodes; root on Debian or Ubuntu.
+# A small demonstration on a real Slurm on this machine, which loses jobs and nodes. Needs root on Debian or Ubuntu.
 test-cluster: $(INSTALLED)
 	@$(VENV)/bin/pip install --quiet --disable-pip-version-check -r requirements-slurm.txt
 	@$(RUN) python -m tests.slurm
 
-# The same with its results in an object store that speaks S3, beside a run with results on the disk.
+# A small demonstration with its results in an S3 object store, compared with a run that keeps them on the disk.
 test-storage: $(INSTALLED)
 	@$(VENV)/bin/pip install --quiet --disable-pip-version-check -r requirements-kubernetes.txt -r tests/requirements-storage.txt
 	@$(RUN) python -m pytest tests/workflow/test_storage.py
 
-# The small demonstration killed at 30 random moments, and 500 damaged media through the stages that read media;
-# what came of it is in results/survival.json.
+# Kill the small demonstration at 30 random moments, and run 500 damaged media through the stages that read media.
+# The outcome is in results/survival.json.
 survive: $(INSTALLED)
 	@$(RUN) python -m tests.survival.kills
 	@$(RUN) python -m tests.survival.mutations
 
-# Figure 1 and parts of others need an SCRFD detector: make bench MODEL=scrfd_500m.onnx
+# Figure 1 and parts of other figures need an SCRFD detector: make bench MODEL=scrfd_500m.onnx
 MODEL ?= $(wildcard ../shared/models/scrfd_500m.onnx)
 bench: $(INSTALLED)
 	@$(RUN) python -m benchmarks $(if $(MODEL),--model $(MODEL))
@@ -71,11 +71,11 @@ format: $(INSTALLED)
 
 install: $(INSTALLED)
 
-# insightface asks for an OpenCV that needs a desktop's libraries; requirements.txt pins the one that does not.
+# insightface requires an OpenCV that needs a desktop's libraries; requirements.txt pins the one that does not.
 $(INSTALLED): requirements.txt requirements-no-deps.txt
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info[:2] != (3, 11))' || \
 	  { echo "Python 3.11 is needed, found $$($(PYTHON) --version 2>&1); set PYTHON=/path/to/python3.11"; exit 1; }
-	@echo "Installing into $(VENV), once; this takes a minute or two."
+	@echo "Installing into $(VENV). This happens once and takes a minute or two."
 	$(PYTHON) -m venv $(VENV)
 	$(VENV)/bin/pip install --quiet --disable-pip-version-check -r requirements.txt
 	$(VENV)/bin/pip install --quiet --disable-pip-version-check --no-deps -r requirements-no-deps.txt
