@@ -1,9 +1,11 @@
 """The package's floors: a module imports from its own floor and the ones below, never upwards."""
 
 import ast
+import io
 import re
 import subprocess
 import sys
+import tokenize
 
 import pytest
 
@@ -30,6 +32,8 @@ FLOORS = (
 HEAVY = ("pandas", "pyarrow", "scipy", "sklearn", "torch", "transformers")
 SOURCES = sorted(path.relative_to(ROOT).as_posix() for path in PACKAGE.rglob("*.py"))
 SCRIPTS = sorted((ROOT / "workflow_scripts").glob("[a-z]*.py"))
+RULE_FILES = sorted((ROOT / "rules").glob("*.smk"))
+IMPORT = re.compile(r"^(?:from \S+ )?import ([^\n]+)$", re.MULTILINE)
 
 
 def _imported(path):
@@ -40,6 +44,7 @@ def _imported(path):
         elif isinstance(node, ast.ImportFrom):
             assert node.level == 0, f"{path} imports by a relative name, which would load a second copy of the module"
             yield node.module
+            yield from (f"{node.module}.{alias.name}" for alias in node.names)  # each may be a module, too
 
 
 def test_the_package_has_these_floors_and_no_loose_module():
@@ -54,6 +59,8 @@ def test_a_module_imports_nothing_from_above(source):
         assert not module.startswith("workflow_scripts"), f"{source} imports the script {module}"
         if module.startswith("frame_expressions."):
             imported = module.split(".")[1]
+            if imported not in FLOORS:
+                pytest.fail(f"{source} imports {module}: name the module that defines it")
             assert FLOORS.index(imported) <= floor, f"{source} imports {module} from a floor above"
 
 
@@ -67,11 +74,10 @@ def test_a_script_imports_no_other_script():
 
 
 def test_the_snakefile_and_its_rules_import_light_modules_only():
-    texts = [path.read_text() for path in (ROOT / "Snakefile", *sorted((ROOT / "rules").glob("*.smk")))]
-    lines = {
-        line for text in texts for line in re.findall(r"^from frame_expressions[^\n]+ import [^\n(]+$", text, re.M)
-    }
-    assert len(lines) > 10
+    texts = [path.read_text() for path in (ROOT / "Snakefile", *RULE_FILES)]
+    lines = {found[0] for text in texts for found in IMPORT.finditer(text)}
+    assert not [line for line in lines if line.endswith(("(", "\\"))], "this test reads imports on one line only"
+    assert len([line for line in lines if "frame_expressions" in line]) > 10
     program = "\n".join([*sorted(lines), "import sys", "print(*sys.modules)"])
     done = subprocess.run([sys.executable, "-c", program], cwd=ROOT, capture_output=True, text=True, check=True)
     assert set(done.stdout.split()) & set(HEAVY) == set()
@@ -81,20 +87,37 @@ def test_the_snakefile_is_short_and_asks_neither_the_command_line_nor_the_import
     text = (ROOT / "Snakefile").read_text()
     assert text.count("\n") <= 90
     assert text.count("sys.argv") == 1  # handed to the one function that decides the mode
-    for path in (ROOT / "rules").glob("*.smk"):
+    for path in RULE_FILES:
         assert "sys.argv" not in path.read_text(), path.name
         assert "basedir" not in path.read_text(), path.name
     assert "workflow.basedir" not in text
 
 
-def test_a_rule_file_imports_what_it_uses():
-    """Names of one rule file do not come from another: only config, run and corpus are shared, and Snakemake's own."""
-    for path in sorted((ROOT / "rules").glob("*.smk")):
-        text = path.read_text()
-        imported = set(re.findall(r"\w+", " ".join(re.findall(r"^from \S+ import ([^\n]+)$", text, re.M))))
-        for name in ("digest_of", "rising", "steady", "local_if_given", "label_rows", "fold_names", "METHOD", "Path"):
-            if re.search(rf"\b{name}\b", re.sub(r"^from .*$", "", text, flags=re.M)):
-                assert name in imported, f"{path.name} uses {name} without importing it"
+def _defined(text):
+    """Names that a rule file imports or assigns for all of its rules."""
+    imported = {name.split()[-1] for found in IMPORT.findall(text) for name in found.split(",")}
+    return imported | set(re.findall(r"^(?:def )?(\w+)(?: =|\()", text, re.MULTILINE))
+
+
+def _used(text):
+    """Names that a rule file reads: not attributes, keyword arguments or directives."""
+    tokens = list(tokenize.generate_tokens(io.StringIO(text).readline))
+    for before, token, after in zip([tokens[0], *tokens], tokens, tokens[1:], strict=False):
+        if token.type == tokenize.NAME and before.string != "." and after.string not in ("=", ":"):
+            yield token.string
+        elif token.type == tokenize.STRING and token.string.startswith("f"):
+            yield from re.findall(r"\{(\w+)", token.string)
+
+
+def test_a_rule_file_defines_what_it_uses():
+    """Names do not come from another rule file: config, run and corpus, which all share, are the Snakefile's."""
+    texts = {path.name: path.read_text() for path in RULE_FILES}
+    defined = {name: _defined(text) for name, text in texts.items()}
+    everywhere = set().union(*defined.values())
+    assert {"digest_of", "rising", "NUM_FOLDS", "ablation_plan"} <= everywhere
+    for name, text in texts.items():
+        foreign = (everywhere - defined[name]) & set(_used(text))
+        assert not foreign, f"{name} takes {', '.join(sorted(foreign))} from another rule file"
 
 
 def _functions(path):
