@@ -17,7 +17,7 @@ ROOT = Path(__file__).resolve().parents[1]
 
 @pytest.fixture
 def shared() -> Path:
-    """Folder of real clips, models and faces beside the repository; its tests are skipped without it."""
+    """Folder of real clips, models and faces next to the repository; its tests are skipped without it."""
     folder = ROOT.parent / "shared"
     if not folder.is_dir():
         pytest.skip("the folder ../shared with real media is not on this machine")

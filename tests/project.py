@@ -82,7 +82,7 @@ class Project:
         return jobs
 
     def digests(self) -> dict[str, str]:
-        """SHA-256 of every artifact by its path in `results`; logs and run times, with the clock in them, are none."""
+        """SHA-256 of every artifact by its path in `results`, without logs and run times, which depend on the clock."""
         results = self.root / "results"
         paths = {path.relative_to(results): path for path in sorted(results.rglob("*")) if path.is_file()}
         artifacts = {path: found for path, found in paths.items() if path.parts[0] not in ("logs", "benchmarks")}

@@ -1,4 +1,4 @@
-"""What the small run computes, kept as numbers, so that no change moves its quality unseen.
+"""Numbers that the small run computes, kept so no change alters its quality unnoticed.
 
     snakemake --cores 2 submission --configfile tests/configs/small.yaml
     python -m tests.workflow.pinned        # keeps the numbers of this run; say in the commit why they had to move

@@ -1,4 +1,4 @@
-"""`fetch_models` beside a hub that answers, and jobs without any network."""
+"""`fetch_models` with a local hub that answers, and jobs without any network."""
 
 import json
 import shutil

@@ -1,4 +1,4 @@
-"""A run whose results lie on a disk that fills up or becomes read-only: what it says, and how it goes on."""
+"""A run whose results are on a disk that fills up or becomes read-only: its message, and how it resumes."""
 
 import shutil
 import subprocess
@@ -26,7 +26,7 @@ def on_own_disk(finished, checkout):
         subprocess.run(["umount", "--lazy", results], check=True)
 
 
-def test_a_full_or_read_only_disk_stops_a_run_which_goes_on_once_that_is_mended(finished, on_own_disk):
+def test_a_full_or_read_only_disk_stops_a_run_which_resumes_once_that_is_fixed(finished, on_own_disk):
     project, expected = on_own_disk, finished.digests()
     results, filler = project.root / "results", project.root / "results/logs/filler"
     remove_from("fusion", results)

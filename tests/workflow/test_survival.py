@@ -1,4 +1,4 @@
-"""A run that is killed goes on by the README's words, with the same bytes; see tests/survival for many of them."""
+"""A killed run resumes as the README describes, with the same bytes; tests/survival kills many runs."""
 
 import json
 import shutil

@@ -1,4 +1,4 @@
-"""What a job asks of a scheduler."""
+"""The resources that a job requests from a scheduler."""
 
 from types import SimpleNamespace
 
