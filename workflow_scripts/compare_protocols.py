@@ -1,4 +1,4 @@
-"""Print the scores of the official split and of both protocols of cross-validation side by side."""
+"""Print the scores of the official split and of both cross-validation protocols side by side."""
 
 import logging
 from pathlib import Path
@@ -11,14 +11,14 @@ from frame_expressions.runtime.job import log_to, print_result
 
 NOTES = """
 official: the corpus's own split; nested, paper: cross-validation by video. Epoch and smoothing are chosen on the
-very frames that are reported in official and paper (as published), on other videos in nested. mean, std: over the
-folds; pooled: all folds' frames together, with a 95 % bootstrap interval over videos; detected: without the frames
-whose face was interpolated or absent.
+frames that are scored in official and paper (as published), on other videos in nested. mean, std: over the folds;
+pooled: the frames of all folds together, with a 95 % bootstrap interval over videos; detected: without frames whose
+face was interpolated or absent.
 """
 
 
 def run(*, scores: dict[str, Path], table: Path) -> None:
-    """Write one readable table and print it; `scores` is what evaluate wrote, by protocol."""
+    """Write a text table and print it. scores: the files that evaluate wrote, by protocol."""
     found = {protocol: read_json(path) for protocol, path in scores.items()}
     summary = pd.DataFrame({protocol: _figures(score) for protocol, score in found.items()}).T
     classes = pd.DataFrame({protocol: score["f1"] for protocol, score in found.items()}).T[list(EXPRESSIONS)]

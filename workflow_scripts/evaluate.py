@@ -1,4 +1,4 @@
-"""Score what one or several folds predict for their held-out tracks."""
+"""Score the predictions of one or several folds for their held-out tracks."""
 
 import logging
 from dataclasses import asdict
@@ -32,7 +32,7 @@ def run(
 ) -> None:
     """Write the scores of the folds' held-out tracks, a table of the tracks, and the confusion matrix as a figure.
 
-    logits, best: of each fold its logits and its smoothing. group_of: the video of each track, the unit of the
+    logits, best: the logits and the smoothing of each fold. group_of: the video of each track, the unit of the
     bootstrap.
     """
     folds = [read_labelled_logits(path, "heldout") for path in logits]

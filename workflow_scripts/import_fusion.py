@@ -1,4 +1,4 @@
-"""Bring a published gate and its statistics into our layout, in place of a trained fusion model."""
+"""Convert a published gate and its statistics to a fusion model, which replaces the trained one."""
 
 import logging
 from pathlib import Path
@@ -10,7 +10,7 @@ from frame_expressions.runtime.job import log_to
 
 
 def run(*, weights: Path, visual_mean: Path, visual_std: Path, audio_mean: Path, audio_std: Path, model: Path) -> None:
-    """Write the fusion model of a gate's state dict and of its four statistics, each an .npy vector."""
+    """Write a fusion model from a gate's state dict and four statistics, each an .npy vector."""
     logging.info("importing the gate %s", weights)
     given = {
         "visual_mean": visual_mean,

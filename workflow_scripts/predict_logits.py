@@ -1,4 +1,4 @@
-"""Apply a fusion model to tracks that it was not trained on: test tracks, or an imported model's validation tracks."""
+"""Apply a fusion model to tracks it was not trained on: test tracks, or the validation tracks of an imported model."""
 
 import logging
 from pathlib import Path
@@ -23,7 +23,7 @@ def run(
     logits: Path,
     num_threads: int,
 ) -> None:
-    """Write the logits of every frame of `tracks`, and of validation tracks what is known of their frames.
+    """Write the logits of every frame of `tracks`; for validation tracks, also the labels and columns of the frames.
 
     tracks: rows with track, split, annotation and label, all of one split. visual, audio: the shards' (npy, index)
     pairs.

@@ -1,4 +1,4 @@
-"""The published gate and its statistics, turned into a fusion model."""
+"""Converts the published gate and its statistics to a fusion model."""
 
 from pathlib import Path
 
@@ -16,7 +16,7 @@ STATISTICS = {
     "audio_mean": "audio_normalisation.mean",
     "audio_std": "audio_normalisation.std",
 }
-"""The statistics of the L2-normalised training features, and where the fusion model holds them."""
+"""Statistics of the L2-normalised training features, and the names of the fusion model's buffers that hold them."""
 
 _NAMES = tuple(
     f"{layer}.{kind}"
@@ -28,12 +28,12 @@ _NAMES = tuple(
 def gate_from_original(
     state: dict[str, torch.Tensor], statistics: dict[str, np.ndarray], where: Path | str
 ) -> FusionModel:
-    """The fusion model, in eval mode, of a gate's state dict and its statistics.
+    """A fusion model in eval mode from a gate's state dict and its statistics.
 
-    `state` has the names vis_proj, aud_proj, gate.0, gate.3, cls.0 and cls.2, each with weight and bias; `statistics`
-    holds visual_mean, visual_std [V], audio_mean, audio_std [A] float32 of the L2-normalised training features, applied
-    after the L2 norm as the authors do. Raises InputError that names the file `where` and what is missing, unknown, of
-    the wrong shape or not finite, or a standard deviation that is not positive. Source: the method's Stage II.
+    state: vis_proj, aud_proj, gate.0, gate.3, cls.0 and cls.2, each with weight and bias. statistics: visual_mean,
+    visual_std [V], audio_mean, audio_std [A], float32, of the L2-normalised training features; they are applied after
+    the L2 norm, as the authors do. where: the file that errors name. Raises InputError if a tensor is missing, unknown,
+    of the wrong shape or not finite, or if a standard deviation is not positive. Source: the method's Stage II.
     """
     check_names(state, _NAMES, where)
     check_names(statistics, STATISTICS, where)
@@ -42,7 +42,7 @@ def gate_from_original(
         if weight.ndim != 2:
             raise InputError(
                 f"{where}: {name}.weight has the shape {tuple(weight.shape)}, not (fused, features)",
-                "give the weights of a gate",
+                "give the state dict of the published gate",
             )
     num_fused, num_visual = projections["vis_proj"].shape
     model = FusionModel(
@@ -51,7 +51,7 @@ def gate_from_original(
         num_audio=projections["aud_proj"].shape[1],
         num_classes=NUM_CLASSES,
         num_fused=num_fused,
-        visual_dropout=0.0,  # dropout acts in training only, and the weights do not say what it was
+        visual_dropout=0.0,  # unknown, and only used in training
         audio_dropout=0.0,
         dropout=0.0,
     )
@@ -61,6 +61,8 @@ def gate_from_original(
     check_tensors(given, {name: tuple(made[target].shape) for name, target in targets.items()}, where)
     for name in ("visual_std", "audio_std"):
         if not (statistics[name] > 0).all():
-            raise InputError(f"{where}: {name} is not positive everywhere", "give the training features' deviations")
+            raise InputError(
+                f"{where}: {name} is not positive everywhere", "give the standard deviations of the training features"
+            )
     model.load_state_dict({target: given[name] for name, target in targets.items()}, strict=True)
     return model.eval()

@@ -1,8 +1,8 @@
-"""Fusion heads: from a frame's visual and audio feature to logits, knowing which of them is there.
+"""Fusion heads: map the visual and audio features of a frame, and flags that tell which are present, to logits.
 
-Shapes: B frames, V visual features, A audio features, H fused features, C classes. A missing modality comes as
-zeros with its `present` flag down. Every head is made with the same arguments, and its forward pass takes
-visual [B, V], audio [B, A], visual_present [B] bool, audio_present [B] bool, and returns logits [B, C].
+Shapes: B frames, V visual features, A audio features, H fused features, C classes, E experts. A missing modality is
+passed as zeros with its `present` flag False. All heads have the same constructor arguments. Their forward pass takes
+visual [B, V], audio [B, A], visual_present [B] bool and audio_present [B] bool, and returns logits [B, C].
 Source: the method's Stage II (the gate) and the heads that it was compared with.
 """
 
@@ -20,15 +20,15 @@ def _classifier(num_fused: int, num_classes: int, dropout: float) -> nn.Sequenti
 def _joined(
     visual: torch.Tensor, audio: torch.Tensor, visual_present: torch.Tensor, audio_present: torch.Tensor
 ) -> torch.Tensor:
-    """Both features and both flags side by side: [B, V + A + 2]."""
+    """Both features and both flags, concatenated: [B, V + A + 2]."""
     flags = torch.stack([visual_present, audio_present], dim=-1).to(visual.dtype)
     return torch.cat([visual, audio, flags], dim=-1)
 
 
 class GatedFusion(nn.Module):
-    """z = g * Wv v + (1 - g) * Wa a with a gate per fused feature, then LayerNorm, dropout and one linear layer.
+    """z = g * Wv v + (1 - g) * Wa a with one gate per fused feature, then LayerNorm, dropout and one linear layer.
 
-    Where only one modality is there the gate is fixed on it.
+    If only one modality is present, the gate selects it completely.
     """
 
     def __init__(self, num_visual: int, num_audio: int, num_classes: int, *, num_fused: int, dropout: float):
@@ -51,7 +51,7 @@ class GatedFusion(nn.Module):
 
 
 class LinearFusion(nn.Module):
-    """One linear layer on both features and flags; `num_fused` and `dropout` are not used."""
+    """One linear layer on both features and flags; ignores `num_fused` and `dropout`."""
 
     def __init__(self, num_visual: int, num_audio: int, num_classes: int, *, num_fused: int, dropout: float):
         super().__init__()
@@ -74,9 +74,9 @@ class MLPFusion(nn.Module):
 
 
 class BilinearFusion(nn.Module):
-    """The product of both projections, feature by feature: a bilinear form of low rank.
+    """The element-wise product of both projections: a bilinear form of low rank.
 
-    Where only one modality is there its projection stands alone. Source: arXiv 1610.04325.
+    If only one modality is present, its projection is used alone. Source: arXiv 1610.04325.
     """
 
     def __init__(self, num_visual: int, num_audio: int, num_classes: int, *, num_fused: int, dropout: float):
@@ -92,7 +92,7 @@ class BilinearFusion(nn.Module):
 
 
 class WeightedFusion(nn.Module):
-    """z = w Wv v + (1 - w) Wa a with one weight per frame, a softmax over the modalities that are there."""
+    """z = w Wv v + (1 - w) Wa a with one weight per frame, a softmax over the modalities that are present."""
 
     def __init__(self, num_visual: int, num_audio: int, num_classes: int, *, num_fused: int, dropout: float):
         super().__init__()
@@ -104,16 +104,16 @@ class WeightedFusion(nn.Module):
     def forward(self, visual, audio, visual_present, audio_present) -> torch.Tensor:
         scores = self.weights(torch.cat([visual, audio], dim=-1))  # [B, 2]
         present = torch.stack([visual_present, audio_present], dim=-1)
-        # Where nothing is there nothing is masked, since a softmax over nothing is not a number.
+        # If neither modality is present, neither is masked: a softmax over only -inf is NaN.
         masked = ~present & present.any(dim=-1, keepdim=True)
         visual_weight, audio_weight = scores.masked_fill(masked, -torch.inf).softmax(dim=-1).split(1, dim=-1)
         return self.cls(visual_weight * self.vis_proj(visual) + audio_weight * self.aud_proj(audio))
 
 
 class CrossAttentionFusion(nn.Module):
-    """Each modality's projection asks the other (8 heads), both results side by side are classified.
+    """Cross-attention in both directions (8 heads); the classifier takes both results, concatenated.
 
-    A modality that is not there is not asked, and has nothing to say itself. `num_fused` is a multiple of 8.
+    A missing modality neither attends nor is attended to. `num_fused` must be a multiple of 8.
     """
 
     NUM_HEADS = 8
@@ -127,19 +127,19 @@ class CrossAttentionFusion(nn.Module):
         self.cls = _classifier(2 * num_fused, num_classes, dropout)
 
     def forward(self, visual, audio, visual_present, audio_present) -> torch.Tensor:
-        visual_there, audio_there = visual_present[:, None], audio_present[:, None]
-        visual = torch.where(visual_there, self.vis_proj(visual), 0.0)[:, None]  # [B, 1, H], one token
-        audio = torch.where(audio_there, self.aud_proj(audio), 0.0)[:, None]
+        has_visual, has_audio = visual_present[:, None], audio_present[:, None]
+        visual = torch.where(has_visual, self.vis_proj(visual), 0.0)[:, None]  # [B, 1, H], one token
+        audio = torch.where(has_audio, self.aud_proj(audio), 0.0)[:, None]
         from_audio = self.visual_asks(visual, audio, audio, need_weights=False)[0][:, 0]
         from_visual = self.audio_asks(audio, visual, visual, need_weights=False)[0][:, 0]
-        both = visual_there & audio_there
+        both = has_visual & has_audio
         visual = visual[:, 0] + torch.where(both, from_audio, 0.0)
         audio = audio[:, 0] + torch.where(both, from_visual, 0.0)
         return self.cls(torch.cat([visual, audio], dim=-1))
 
 
 class MoEFusion(nn.Module):
-    """Four small networks on both features and flags, their logits weighed by a softmax router."""
+    """Four small networks on both features and flags; a softmax router weights their logits."""
 
     NUM_EXPERTS = 4
 

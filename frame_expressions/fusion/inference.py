@@ -64,7 +64,7 @@ def track_logits(model: FusionModel, shards: dict[str, FeatureShards], tracks: I
 
 
 DESCRIBED = ("time_s", "detected", "padded_share")
-"""Columns of the visual shards' index that describe a frame."""
+"""Columns of the visual shards' index that describe a frame and are stored with its logits."""
 
 
 def describe_frames(
@@ -72,7 +72,7 @@ def describe_frames(
 ) -> dict[str, np.ndarray]:
     """The columns that `write_logits` stores with the logits of labelled tracks, concatenated over the tracks.
 
-    visual: opened with the columns DESCRIBED. labels: [T] int8 by track.
+    visual: shards opened with the columns DESCRIBED. labels: int8 [T] by track. fold: the roles of the tracks.
     """
     tracks = list(tracks)
     lengths = [len(labels[track]) for track in tracks]
@@ -85,7 +85,10 @@ def describe_frames(
 
 
 def fill_from_nearest(logits: np.ndarray, known: np.ndarray) -> np.ndarray:
-    """Give each unknown frame of one track's logits [T, C] those of the nearest known one, the earlier of two."""
+    """Replace the logits [T, C] of each unknown frame by those of the nearest known one, the earlier of two.
+
+    known: bool [T]. If no frame is known, the logits are returned unchanged.
+    """
     rows = np.flatnonzero(known)
     if len(rows) == 0:
         return logits

@@ -1,10 +1,13 @@
-"""The ablation's table in brief: a row for each configuration, over its seeds."""
+"""Summary of the ablation: one row per configuration, averaged over its seeds."""
 
 import pandas as pd
 
 
 def summarise(found: pd.DataFrame, method: str) -> pd.DataFrame:
-    """Mean and standard deviation over the seeds by configuration, and the mean difference to `method`."""
+    """Mean and standard deviation over the seeds by configuration, and the mean difference to `method`.
+
+    found: the rows of table.parquet, one per configuration and seed.
+    """
     by_seed = found.pivot(index="configuration", columns="seed", values="macro_f1")
     rows = found.groupby("configuration", sort=False)
     return pd.DataFrame(

@@ -51,7 +51,7 @@ class SheetTrack:
 
 
 class ContactSheet:
-    """The choice of a track's frames, made first, so that only these need to be decoded; then the drawing of the sheet.
+    """Chooses the frames of a track first, so that only these need to be decoded; then draws the sheet.
 
     doubt: the track's statistics. shown: indices of all frames on the sheet, ascending. other: the row [F] of the face
     marked with an A, the largest face of similar size in these frames that was not chosen, or None.

@@ -1,4 +1,4 @@
-"""Figures: drawn without a screen, written whole, the same bytes each time."""
+"""Writes figures without a display, atomically, and with the same bytes every time."""
 
 from pathlib import Path
 
@@ -8,6 +8,8 @@ from frame_expressions.artifacts.atomic import atomic_write
 
 
 def write_png(figure: Figure, path: Path) -> None:
-    """Write a figure as PNG."""
+    """Write a figure as PNG at 150 dpi."""
     with atomic_write(path) as temporary:
-        figure.savefig(temporary, dpi=150, format="png", metadata={"Software": None})  # the version would go in
+        figure.savefig(
+            temporary, dpi=150, format="png", metadata={"Software": None}
+        )  # without the version of matplotlib

@@ -1,32 +1,62 @@
-"""A page of HTML that needs nothing else: blocks that escape what they show, sections of them, and the frame around.
+"""Self-contained HTML pages: blocks that escape their texts, sections made of blocks, and the page around them.
 
-Readable without a script, on a phone and on paper, light and dark as the reader's system is set.
+A page needs no script or network, suits phones, desktops and print, and follows the light or dark setting of the
+reader's system.
 """
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import cache
 from typing import ClassVar
 
-from jinja2 import Environment, StrictUndefined
+from jinja2 import Environment, StrictUndefined, Template
 
 _ENVIRONMENT = Environment(autoescape=True, trim_blocks=True, lstrip_blocks=True, undefined=StrictUndefined)
 
 
 class Block:
-    """A part of a section; its template sees its fields, and every text among them is escaped."""
+    """A part of a section. Its template is rendered with its fields; every text in them is escaped."""
 
     template: ClassVar[str]
 
     def __html__(self) -> str:
-        return _ENVIRONMENT.from_string(self.template).render(vars(self))
+        return _compiled(self.template).render(vars(self))
+
+
+@cache
+def _compiled(template: str) -> Template:
+    return _ENVIRONMENT.from_string(template)
 
 
 @dataclass(frozen=True)
 class Text(Block):
-    """A paragraph."""
+    """A paragraph; the parts between backticks are set as code."""
 
     text: str
-    template = "<p>{{ text }}</p>"
+    template = """<p>
+{%- for part in text.split("`") %}{% if loop.index is even %}<code>{{ part }}</code>{% else %}{{ part }}{% endif %}
+{%- endfor %}</p>"""
+
+
+@dataclass(frozen=True)
+class Link(Block):
+    """A link to another file or part of the page."""
+
+    text: str
+    href: str
+    template = '<p><a href="{{ href }}">{{ text }}</a></p>'
+
+
+@dataclass(frozen=True)
+class Steps(Block):
+    """A numbered list; each step is a sequence of blocks."""
+
+    steps: Sequence[Sequence[Block]]
+    template = """<ol>
+{% for blocks in steps %}
+<li>{% for block in blocks %}{{ block }}{% endfor %}</li>
+{% endfor %}
+</ol>"""
 
 
 @dataclass(frozen=True)
@@ -51,11 +81,15 @@ class Numbers(Block):
 
 @dataclass(frozen=True)
 class Table(Block):
-    """Rows of text; the first cell of each is its header, which may wrap after an underscore."""
+    """Rows of text. The first cell of a row is its header and may wrap after an underscore.
+
+    anchors: the anchor that each row's header links to; empty for no links.
+    """
 
     caption: str
     columns: Sequence[str]
     rows: Sequence[Sequence[str]]
+    anchors: Sequence[str] = ()
     template = """<div class="wide" role="group" aria-label="{{ caption }}" tabindex="0">
 <table>
 <caption><span>{{ caption }}</span></caption>
@@ -63,7 +97,9 @@ class Table(Block):
 <tbody>
 {% for row in rows %}
 <tr><th scope="row">
+{%- if anchors %}<a href="#{{ anchors[loop.index0] }}">{% endif %}
 {%- for part in row[0].split("_") %}{{ part }}{% if not loop.last %}_<wbr>{% endif %}{% endfor %}
+{%- if anchors %}</a>{% endif %}
 </th>{% for cell in row[1:] %}<td>{{ cell }}</td>{% endfor %}</tr>
 {% endfor %}
 </tbody>
@@ -75,8 +111,8 @@ class Table(Block):
 class Picture(Block):
     """An image with its caption, as data URIs.
 
-    dark: the version for dark screens, None where `light` suits both. least_px: the width below which it is not shrunk
-    but scrolled.
+    dark: the version for dark screens, None if `light` suits both. least_px: below this width the image is scrolled
+    instead of shrunk.
     """
 
     light: str
@@ -97,6 +133,18 @@ class Picture(Block):
 
 
 @dataclass(frozen=True)
+class LinkedImage(Block):
+    """An image file next to the page, loaded when it is scrolled into view, and linked to at its full size."""
+
+    file: str
+    width_px: int
+    height_px: int
+    alt: str
+    template = """<a href="{{ file | urlencode }}"><img src="{{ file | urlencode }}" width="{{ width_px }}"
+height="{{ height_px }}" loading="lazy" alt="{{ alt }}"></a>"""
+
+
+@dataclass(frozen=True)
 class Pictures(Block):
     """Up to three images side by side if there is room, none narrower than `least_px`."""
 
@@ -111,7 +159,7 @@ class Pictures(Block):
 
 @dataclass(frozen=True)
 class Legend(Block):
-    """What colours stand for: (name, colour) each."""
+    """The meaning of colours: (name, colour) each."""
 
     entries: Sequence[tuple[str, str]]
     template = """<ul class="legend" aria-label="Colours">
@@ -123,7 +171,7 @@ class Legend(Block):
 
 @dataclass(frozen=True)
 class Folded(Block):
-    """Blocks that are shown when asked for."""
+    """Blocks that are folded away until the reader opens them."""
 
     summary: str
     blocks: Sequence[Block]
@@ -136,7 +184,7 @@ class Folded(Block):
 
 @dataclass(frozen=True)
 class Listing(Block):
-    """Text whose lines are kept."""
+    """Preformatted text."""
 
     text: str
     template = '<pre tabindex="0">{{ text }}</pre>'
@@ -144,11 +192,15 @@ class Listing(Block):
 
 @dataclass(frozen=True)
 class Section(Block):
-    """A part of the page that can be linked to: letters and hyphens as `anchor`, its title, its blocks in order."""
+    """A part of the page with an anchor (no spaces), a title, and blocks in order.
+
+    is_listed: whether the navigation of the page links to it.
+    """
 
     anchor: str
     title: str
     blocks: Sequence[Block]
+    is_listed: bool = True
     template = """<section aria-labelledby="{{ anchor }}">
 <h2 id="{{ anchor }}">{{ title }}</h2>
 {% for block in blocks %}
@@ -166,10 +218,10 @@ _STYLE = """
 html { scroll-padding-top: 1rem; -webkit-text-size-adjust: 100%; text-size-adjust: 100%; }
 body { font: 1rem/1.5 system-ui, sans-serif; margin: 0; background: var(--paper); color: var(--ink); }
 main, nav { padding: 0 1rem; }
-main { max-width: 62rem; padding-bottom: 4rem; }
+main { max-width: var(--width, 62rem); padding-bottom: 4rem; }
 h1 { font-size: 1.7rem; line-height: 1.2; margin: 1.5rem 0 .5rem; }
 h2 { font-size: 1.3rem; line-height: 1.25; margin: 0 0 .8rem; overflow-wrap: anywhere; }
-p, figcaption, summary { max-width: 46rem; overflow-wrap: anywhere; }
+p, li, figcaption, summary { max-width: 46rem; overflow-wrap: anywhere; }
 a { color: var(--link); }
 :focus-visible { outline: 3px solid var(--link); outline-offset: 2px; }
 .skip { position: absolute; left: 1rem; top: -6rem; padding: .6rem 1rem; background: var(--paper); z-index: 1; }
@@ -209,7 +261,8 @@ pre { background: var(--field); padding: .6rem .8rem; margin: .5rem 0; overflow-
 details { margin: 1rem 0; }
 summary { cursor: pointer; padding: .3rem 0; color: var(--link); }
 @media (min-width: 70rem) {
-  body { display: grid; grid-template-columns: 15rem minmax(0, 1fr); max-width: 82rem; margin: 0 auto; }
+  body { display: grid; grid-template-columns: 15rem minmax(0, 1fr); margin: 0 auto;
+    max-width: calc(var(--width, 62rem) + 20rem); }
   nav { position: sticky; top: 0; align-self: start; max-height: 100vh; overflow-y: auto; padding-top: 1.7rem; }
   nav ul { flex-direction: column; }
 }
@@ -229,10 +282,10 @@ _PAGE = _ENVIRONMENT.from_string(
     + _STYLE
     + """</style>
 </head>
-<body>
+<body{% if width_rem %} style="--width: {{ width_rem }}rem"{% endif %}>
 <a class="skip" href="#content">Skip to the content</a>
 <nav aria-label="Sections"><ul>
-{% for section in sections %}
+{% for section in sections if section.is_listed %}
 <li><a href="#{{ section.anchor }}">{{ section.title }}</a></li>
 {% endfor %}
 </ul></nav>
@@ -249,6 +302,6 @@ _PAGE = _ENVIRONMENT.from_string(
 )
 
 
-def page_of(title: str, introduction: str, sections: Sequence[Section]) -> str:
-    """The whole page."""
-    return _PAGE.render(title=title, introduction=introduction, sections=sections)
+def page_of(title: str, introduction: str, sections: Sequence[Section], width_rem: int | None = None) -> str:
+    """The whole page as HTML. width_rem: maximum width of the content; None for that of text with figures."""
+    return _PAGE.render(title=title, introduction=introduction, sections=sections, width_rem=width_rem)

@@ -13,13 +13,13 @@ from PIL import Image
 from frame_expressions.report.page import Picture
 
 WIDTH_IN = 4.8
-"""As wide as a phone's screen without making its letters too small to read."""
+"""Fits a phone's screen with letters that are still large enough to read."""
 _PX_PER_IN = 96  # of CSS
 
 
 @dataclass(frozen=True)
 class Theme:
-    """Colours of a figure: of text, of lesser lines, behind it, and of its series, which markers tell apart as well."""
+    """Colours of a figure: text, secondary lines, background, and data series, which also differ by their markers."""
 
     ink: str
     muted: str
@@ -38,12 +38,12 @@ def draw_figure(draw: Draw, height_in: float, theme: Theme, width_in: float = WI
     """A figure in a theme's colours."""
     with rc_context(_settings(theme)):
         figure = _figure(draw, height_in, theme, width_in)
-        figure.draw_without_rendering()  # ticks take their colours when they are first laid out
+        figure.draw_without_rendering()  # ticks take their colours at the first layout
     return figure
 
 
 def figure_picture(draw: Draw, height_in: float, alt: str, caption: str) -> Picture:
-    """What `draw` draws, in both themes."""
+    """A figure drawn by `draw` in both themes, as SVG."""
     light, dark = (_svg(draw, height_in, theme) for theme in (LIGHT, DARK))
     return Picture(light, dark, round(WIDTH_IN * _PX_PER_IN), round(height_in * _PX_PER_IN), alt, caption)
 
@@ -66,7 +66,7 @@ def _svg(draw: Draw, height_in: float, theme: Theme) -> str:
     stream = io.BytesIO()
     with rc_context(_settings(theme)):
         figure = _figure(draw, height_in, theme, WIDTH_IN)
-        # Neither date nor version: the same figure gives the same bytes.
+        # Without date and version, so that the same figure gives the same bytes.
         figure.savefig(stream, format="svg", transparent=True, metadata={"Date": None, "Creator": None})
     return _uri("image/svg+xml", stream.getvalue())
 

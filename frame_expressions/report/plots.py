@@ -1,4 +1,4 @@
-"""What the report's figures draw.
+"""Draws the figures of the report.
 
 Shapes: T frames of a track, C classes.
 """
@@ -21,7 +21,7 @@ _FACE_HEIGHT = {DETECTED: 0.8, INTERPOLATED: 0.3}
 
 
 def draw_training(figure: Figure, theme: Theme, histories: dict[str, pd.DataFrame], scored_on: str) -> None:
-    """Loss and macro-F1 by epoch, a line for each history; a ring marks the best epoch. scored_on: what."""
+    """Loss and macro-F1 by epoch, one line per history; a ring marks the best epoch. scored_on: for the axis label."""
     above, below = figure.subplots(2, 1, sharex=True)
     for number, (name, history) in enumerate(histories.items()):
         look = {"color": theme.series[number % len(theme.series)], "marker": MARKERS[number % len(MARKERS)]}
@@ -39,7 +39,7 @@ def draw_training(figure: Figure, theme: Theme, histories: dict[str, pd.DataFram
 
 
 def draw_smoothing(figure: Figure, theme: Theme, search: pd.DataFrame, unit: str) -> None:
-    """Macro-F1 by window, a line for each kind."""
+    """Macro-F1 by window, one line per kind. unit: of the windows."""
     axes = figure.subplots()
     for number, (kind, rows) in enumerate(search[search["kind"] != "none"].groupby("kind", sort=False)):
         look = {"color": theme.series[number % len(theme.series)], "marker": MARKERS[number % len(MARKERS)]}
@@ -52,7 +52,7 @@ def draw_smoothing(figure: Figure, theme: Theme, search: pd.DataFrame, unit: str
 
 
 def draw_confusion(figure: Figure, theme: Theme, counts: np.ndarray) -> None:
-    """Each true class's frames, shared out over the predicted classes, in percent: counts [C, C]."""
+    """Confusion matrix as percentages of each true class. counts: [C, C], true by predicted."""
     shares = counts / np.maximum(counts.sum(axis=1, keepdims=True), 1)
     colours = LinearSegmentedColormap.from_list("shares", [theme.paper, theme.series[0]])
     axes = figure.subplots()
@@ -69,7 +69,7 @@ def draw_confusion(figure: Figure, theme: Theme, counts: np.ndarray) -> None:
 
 
 def draw_f1(figure: Figure, theme: Theme, f1: np.ndarray, intervals: np.ndarray, mean: float) -> None:
-    """F1 of each class [C] with its interval [C, 2], and a line at their mean."""
+    """F1 of each class [C] with its interval [C, 2]; a dashed line marks their mean."""
     axes = figure.subplots()
     places = np.arange(len(f1))
     axes.hlines(places, intervals[:, 0], intervals[:, 1], color=theme.series[0], linewidth=2)
@@ -85,9 +85,9 @@ def draw_timeline(
 ) -> None:
     """Three strips of classes and one of the face over time.
 
-    edges_s [T + 1]: where each frame begins and the last ends. classes: truth, prediction, smoothed prediction, int8
-    [T] each, -1 where unlabelled. status [T]: a high bar where the face was detected, a low one where it was
-    interpolated, none where it was absent.
+    edges_s [T + 1]: start times of the frames, and the end of the last one. classes: truth, prediction and smoothed
+    prediction, int8 [T] each, -1 where unlabelled. status [T]: drawn as a high bar where the face was detected, a low
+    bar where it was interpolated, and no bar where it was absent.
     """
     axes = figure.subplots()
 
@@ -107,13 +107,13 @@ def draw_timeline(
 
 
 def stretches(holds: np.ndarray) -> list[tuple[int, int]]:
-    """Half-open ranges of frames, in bool [T], that hold."""
+    """Half-open ranges of frames in which `holds`, bool [T], is True."""
     steps = np.diff(holds.astype(np.int8), prepend=0, append=0)
     return list(zip(np.flatnonzero(steps == 1).tolist(), np.flatnonzero(steps == -1).tolist(), strict=True))
 
 
 def _ink_on(colour: str) -> str:
-    """Black or white, whichever stands out more: its contrast is at least 4.5."""
+    """Black or white, whichever has the higher contrast on `colour` (always at least 4.5)."""
     channels = np.array(to_rgb(colour))
     linear = np.where(channels <= 0.04045, channels / 12.92, ((channels + 0.055) / 1.055) ** 2.4)
     luminance = linear @ (0.2126, 0.7152, 0.0722)

@@ -1,4 +1,4 @@
-"""Scores of what one or several folds predict for their held-out tracks, smoothed.
+"""Scores the smoothed predictions of one or several folds for their held-out tracks.
 
 Shapes: T frames of a track, N of all tracks, K tracks, C classes.
 """
@@ -24,7 +24,7 @@ class EvaluationSettings:
 
 
 def names_of_frames(frames: LabelledLogits, name_of: dict[str, str] | None = None) -> np.ndarray:
-    """The track of every frame, [N], or what `name_of` calls its track."""
+    """The track of each frame [N], or the name that `name_of` gives to its track."""
     names = list(frames.logits) if name_of is None else [name_of[track] for track in frames.logits]
     return np.repeat(names, [len(array) for array in frames.logits.values()])
 

@@ -1,4 +1,4 @@
-"""The choice of a smoothing over time: its kinds and windows, what it does to tracks, and the search for the best.
+"""Smoothing over time: a choice of kind and window, and its application to tracks.
 
 Shapes: T frames of a track, N of all tracks, C classes.
 """
@@ -15,10 +15,10 @@ from frame_expressions.smoothing.track_smoother import TrackSmoother
 
 @dataclass(frozen=True)
 class Smoothing:
-    """A kind and its window.
+    """A kind of smoothing and its window.
 
-    windows_at_fps: frames a second at which `window_frames` counts, so that it lasts as long in every video; None
-    counts each video's own frames.
+    kind: one of `track_smoother.KINDS`. window_frames: odd. windows_at_fps: the frame rate that `window_frames` refers
+    to, so that the window has the same duration in every video; None counts each video's own frames.
     """
 
     kind: str
@@ -27,18 +27,18 @@ class Smoothing:
 
     @classmethod
     def read(cls, best: Path) -> "Smoothing":
-        """The choice that a smoothing search wrote."""
+        """The choice of a smoothing search, from its best.json."""
         chosen = read_json(best)
         return cls(chosen["kind"], chosen["window_frames"], chosen["windows_at_fps"])
 
     def classes(self, logits: np.ndarray, time_s: np.ndarray) -> np.ndarray:
-        """Class [T] int8 of every frame of a track, from its logits [T, C] and its frames' times [T]."""
+        """Class [T] int8 of each frame of a track, from its logits [T, C] and the times of its frames [T]."""
         return smooth_logits(logits, self.kind, self.frames_of(frame_interval_s(time_s)))
 
     def frames_of(self, interval_s: float | None) -> int:
-        """The window in frames of a track: the odd number that lasts nearest to `window_frames` at `windows_at_fps`.
+        """The window in frames of a track: the odd number whose duration is nearest to the setting's.
 
-        interval_s: time from one frame of the track to the next, None if it has but one.
+        interval_s: time between two frames of the track, None if it has fewer than two.
         """
         if self.windows_at_fps is None or interval_s is None:
             return self.window_frames
@@ -50,12 +50,12 @@ NO_SMOOTHING = Smoothing("none", 1, None)
 
 
 def frame_interval_s(time_s: np.ndarray) -> float | None:
-    """The usual time from one frame of a track to the next, from their times [T]; None for less than two frames."""
+    """The median time between two frames of a track, from their times [T]; None for fewer than two frames."""
     return float(np.median(np.diff(time_s))) if len(time_s) > 1 else None
 
 
 def smooth_logits(logits: np.ndarray, kind: str, window_frames: int) -> np.ndarray:
-    """Smooth a track's [T, C] and return each frame's class [T] int8, as `TrackSmoother.classes` does."""
+    """Class [T] int8 of each frame of a track after smoothing its logits [T, C]; see `TrackSmoother.classes`."""
     if len(logits) == 0:
         return np.zeros(0, dtype=np.int8)
     return TrackSmoother(logits, window_frames).classes(kind, window_frames)

@@ -1,8 +1,11 @@
-"""Smoothing of one track's logits over time, for many kinds and windows of it.
+"""Equals a sliding mean, median, Gaussian or vote over each column of a track's logits, then argmax; but is faster.
 
-Shapes: T frames of a track, P of the track with its ends repeated, C classes, K levels, W frames of a window, M windows
-at a time. A window is an odd number of frames centred on each; past the ends the first and last frame are repeated.
-Window 1 and kind `none` change nothing.
+The plain code is in tests/unit/smoothing/test_smoothing.py (scipy's filters with mode="nearest"). This module shares
+the work between the many kinds and windows of a search.
+
+Shapes: T frames of a track, P frames of the track with its ends repeated, C classes, K levels, W frames of a window, M
+windows at a time. A window is an odd number of frames, centred on each frame; past the ends of the track the first and
+last frame are repeated. Window 1 and kind `none` change nothing.
 """
 
 from collections.abc import Callable
@@ -15,30 +18,30 @@ from scipy import fft
 KINDS = ("none", "mean", "median", "gaussian", "vote")
 
 MEDIAN_LEVELS = 31
-"""Thresholds that medians are first compared with. More of them leave fewer frames to settle, and cost more."""
+"""Number of thresholds that medians are first compared with. More cost more, but leave fewer frames undecided."""
 
 SETTLED_AT_ONCE = 2**21
-"""Values of windows that are gathered at a time (16 MiB at most)."""
+"""Maximum number of window values that are gathered at a time (16 MiB)."""
 
 
 class TrackSmoother:
-    """Smooths one track with any kind and window; what the windows have in common is computed once.
+    """Smooths one track with any kind and window; work that the windows share is done once.
 
-    A window's score takes running sums or a Fourier transform, hence no longer for a wide window than for a narrow one,
-    but is known only within an error. Frames whose two highest scores are nearer than that are settled one by one.
+    Scores come from running sums or a Fourier transform, so a wide window takes no longer than a narrow one, but they
+    have a rounding error. Frames whose two highest scores differ by less than that are decided by the plain formula.
     """
 
     def __init__(self, logits: np.ndarray, widest_frames: int):
-        """logits [T, C], T >= 1; widest_frames: the widest window that will be asked for."""
+        """logits: [T, C], T >= 1. widest_frames: the widest window that `classes` will be called with."""
         self._reach = widest_frames // 2
         columns = np.ascontiguousarray(logits.T)
         self._frames = slice(self._reach, self._reach + len(logits))
         self._logits = np.pad(columns, ((0, 0), (self._reach, self._reach)), mode="edge")  # [C, P], P = T + 2 reach
-        # Far above what rounding does to a score, far below what tells classes apart.
+        # Far above the rounding error of a score, far below the differences between classes.
         self._error = 1e-9 * float(np.abs(columns).max())
 
     def classes(self, kind: str, window_frames: int) -> np.ndarray:
-        """Class [T] int8 of each frame; on a tie the lower class wins.
+        """Class [T] int8 of each frame; of equal scores, the lower class.
 
         `gaussian` has a standard deviation of a quarter of the window; `vote` takes the most frequent class.
         """
@@ -82,43 +85,43 @@ class TrackSmoother:
     def _above(self) -> np.ndarray:
         """Running sums [K, C, P + 1] of 1 where a logit is above a level and -1 where it is not.
 
-        Levels are closest where it matters which class is higher: they are quantiles of every frame's two highest means
-        over half the widest window.
+        The levels are dense where they decide between classes: they are quantiles of the two highest means of each
+        frame over half the widest window.
         """
         half = self._reach | 1
         last, before = self._ends(self._sums, half)
         highest = np.sort((last - before) / half, axis=0)[-2:]
         levels = np.quantile(highest, np.arange(1, MEDIAN_LEVELS + 1) / (MEDIAN_LEVELS + 1)).astype(self._logits.dtype)
-        # As narrow as the longest sum allows: comparing them is what takes the time.
+        # The narrowest type that holds the longest sum: comparing them takes most of the time.
         dtype = np.min_scalar_type(-self._logits.shape[1] - 1)
         signs = ((self._logits > level).view(np.int8) * np.int8(2) - np.int8(1) for level in levels)
         return np.stack([_running_sums(sign, np.int32).astype(dtype) for sign in signs])
 
     def _ends(self, sums: np.ndarray, window_frames: int) -> tuple[np.ndarray, np.ndarray]:
-        """Running sums [..., T] up to the last frame of each frame's window, and up to before its first."""
+        """Running sums [..., T] up to the last frame of each frame's window, and up to the one before its first."""
         start = self._reach - window_frames // 2
         length = self._frames.stop - self._frames.start
         return sums[..., start + window_frames :][..., :length], sums[..., start:][..., :length]
 
     def _median_levels(self, window_frames: int) -> np.ndarray:
-        """How many of the levels are below the window's median: [C, T] uint8."""
+        """Number of levels below the median of each window: [C, T] uint8."""
         last, before = self._ends(self._above, window_frames)
         return (last > before).sum(axis=0, dtype=np.uint8)
 
     def _correlate(self, weights: np.ndarray) -> np.ndarray:
-        """Symmetric weights [W] over each frame's window: [C, T] float64."""
+        """Sums of each frame's window, weighted by symmetric weights [W]: [C, T] float64."""
         reach = len(weights) // 2
         kernel = np.zeros(self._fft_length)
         kernel[np.arange(-reach, reach + 1)] = weights
-        # A symmetric kernel's transform is real. What wraps around stays within the repeated end frames.
+        # The transform of a symmetric kernel is real. Values that wrap around stay within the repeated end frames.
         return fft.irfft(self._spectrum * fft.rfft(kernel).real, self._fft_length)[:, self._frames]
 
     def _settle(
         self, scores: np.ndarray, error: float, window_frames: int, exact: Callable[[np.ndarray], np.ndarray]
     ) -> np.ndarray:
-        """Class [T] int8 of the highest score, computed by `exact` where `scores` [C, T] leave several in question.
+        """Class [T] int8 of the highest score, recomputed by `exact` where several of `scores` [C, T] are too close.
 
-        exact: windows [M, W] to their scores [M].
+        error: scores that differ by no more may be in the wrong order. exact: maps windows [M, W] to scores [M].
         """
         contends = scores >= scores.max(axis=0) - error
         classes = _lowest(contends)
@@ -142,7 +145,7 @@ def _running_sums(values: np.ndarray, dtype: np.dtype) -> np.ndarray:
 
 
 def _lowest(contends: np.ndarray) -> np.ndarray:
-    """The lowest class [T] int8 that contends, of [C, T] bool. Several times as fast as argmax over few rows."""
+    """The lowest class [T] int8 that is True in [C, T]: argmax(axis=0), but several times faster for few rows."""
     ranks = np.arange(len(contends), 0, -1, dtype=np.int8)[:, None]
     return len(contends) - (contends * ranks).max(axis=0)
 

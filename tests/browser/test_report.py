@@ -110,7 +110,7 @@ def test_the_keyboard_reaches_the_content_first_and_everything_that_scrolls(brow
     assert browser.evaluate("getComputedStyle(document.activeElement).outlineStyle") == "solid"
     assert browser.evaluate("document.activeElement.getBoundingClientRect().top") >= 0
     browser.press("Tab")
-    assert browser.evaluate(focused) == "What came out"
+    assert browser.evaluate(focused) == "Results"
     unreachable = """[...document.querySelectorAll('*')].filter(element =>
       element.scrollWidth > element.clientWidth + 1 && getComputedStyle(element).overflowX === 'auto'
       && element.tabIndex !== 0).map(element => element.outerHTML.slice(0, 99))"""

@@ -1,4 +1,4 @@
-"""The corpus in tables, and the tracks whose person is most doubtful."""
+"""Sections on the data: the corpus in tables, and the tracks whose chosen person is most doubtful."""
 
 from collections import Counter
 from collections.abc import Iterable
@@ -25,7 +25,7 @@ SHEET_PX = 720
 def corpus_section(
     tracks: list[Track], timelines: dict[str, Path], subjects: dict[str, Path], audio: dict[str, Path]
 ) -> Section:
-    """What the corpus holds. timelines, audio: by video; subjects: by track."""
+    """Counts of the corpus by split. timelines, audio: by video. subjects: by track."""
     num_frames = {video: read_parquet(path, columns=["frame"]).num_rows for video, path in timelines.items()}
     counts, faces, states_of = [], [], []
     for split in SPLITS:
@@ -48,7 +48,7 @@ def corpus_section(
         states_of.append([f"{states[state]:,}" for state in (AUDIBLE, SILENT, NO_AUDIO)])
     names = ["tracks", "videos", "skipped videos", "frames", "labelled frames", *EXPRESSIONS]
     blocks = [
-        Text("A track is one person in one video; a video with two tracks has its frames counted twice."),
+        Text("A track is one person in one video. The frames of a video with two tracks are counted twice."),
         _by_split("Tracks, and labelled frames of each class", names, counts),
         _by_split("Share of frames whose face was", [DETECTED, INTERPOLATED, ABSENT], faces),
         _by_split("Videos by audio", ["audible", "silent (every sample is 0)", "no audio that decodes"], states_of),
@@ -57,12 +57,12 @@ def corpus_section(
 
 
 def doubt_section(doubt: Path, sheets: dict[str, Path]) -> Section:
-    """The first contact sheets of the table `doubt`. sheets: by track."""
+    """The contact sheets of the first tracks in the table `doubt`. sheets: by track."""
     rows = pd.read_csv(doubt, sep="\t", dtype={"track": str}).head(NUM_SHEETS)
     blocks = [
         Text(
-            f"Who was chosen in the {len(rows)} tracks where the choice is most doubtful. {EXPLANATION} All tracks are "
-            "in results/contact_sheets/index.html, which also says how to correct a choice."
+            f"The person chosen in the {len(rows)} most doubtful tracks. {EXPLANATION} All tracks are in "
+            "results/contact_sheets/index.html, which also explains how to correct a choice."
         ),
         Text(
             "The chosen box is green and solid where detected, orange and dashed where interpolated; thin grey boxes "
@@ -86,7 +86,7 @@ def doubt_section(doubt: Path, sheets: dict[str, Path]) -> Section:
 
 
 def _by_split(caption: str, names: Iterable[str], columns: list[list[str]]) -> Table:
-    """A row for each name, a column for each split."""
+    """One row per name, one column per split."""
     return Table(caption, ["", *SPLITS], list(zip(names, *columns, strict=True)))
 
 
@@ -103,6 +103,6 @@ def _statuses(subject: Path) -> list[str]:
 
 
 def _audio_state(audio: Path) -> str:
-    """The state that the file states, without decoding its samples."""
+    """The audio state from the metadata of the file, without decoding its samples."""
     with open_audio(audio) as flac:
         return state_of(flac)

@@ -1,4 +1,4 @@
-"""How good the predictions are: confusion, F1 of each class, the tracks that matter most, and timelines.
+"""Sections on the predictions: confusion, F1 of each class, the most influential tracks, and timelines.
 
 Shapes: T frames of a track, N of all tracks, C classes.
 """
@@ -24,12 +24,12 @@ from frame_expressions.report.plots import draw_confusion, draw_f1, draw_timelin
 from frame_expressions.runtime.errors import InputError
 from frame_expressions.smoothing.smoothing import NO_SMOOTHING, Smoothing
 
-NUM_MOVING, NUM_TIMELINES = 3, 2
+NUM_INFLUENTIAL, NUM_TIMELINES = 3, 2
 
 
 @dataclass(frozen=True)
 class Heldout:
-    """One held-out track: times [T]; truth (-1 unlabelled), unsmoothed and smoothed prediction, int8 [T]."""
+    """One held-out track: times [T]; truth (-1 unlabelled), unsmoothed and smoothed predictions, int8 [T]."""
 
     time_s: np.ndarray
     truth: np.ndarray
@@ -38,7 +38,7 @@ class Heldout:
 
 
 def read_heldout(logits: list[Path], best: list[Path]) -> dict[str, Heldout]:
-    """The tracks that scores are reported on, by name, as their folds predict them. best: each fold's smoothing."""
+    """The held-out tracks by name, with the predictions of their folds. best: the smoothing of each fold."""
     found = {}
     for path, chosen in zip(logits, map(Smoothing.read, best), strict=True):
         fold = read_labelled_logits(path, "heldout")
@@ -57,7 +57,7 @@ def scores_section(
     num_resamples: int,
     seed: int,
 ) -> Section:
-    """Confusion matrix, F1 of each class, and the tracks that move the score most. tracks: as evaluate wrote them."""
+    """Confusion matrix, F1 of each class, and the most influential tracks. tracks: the table that evaluate wrote."""
     counts = np.array(scores["confusion"])
     f1 = np.array([scores["f1"][name] for name in EXPRESSIONS])
     truth, smoothed = (
@@ -66,7 +66,7 @@ def scores_section(
     group = np.repeat([group_of[name] for name in heldout], [len(track.truth) for track in heldout.values()])
     confusions = group_confusions(truth, smoothed, group)
     if not np.array_equal(confusions.sum(axis=0), counts):
-        raise InputError("The logits are not those that were scored", "run `snakemake report` again to score them anew")
+        raise InputError("The logits have changed since they were scored", "run `snakemake report` again to score them")
     intervals = class_intervals(confusions, num_resamples, seed)
     worst, best = EXPRESSIONS[f1.argmin()], EXPRESSIONS[f1.argmax()]
     pictures = [
@@ -74,7 +74,7 @@ def scores_section(
             partial(draw_confusion, counts=counts),
             4.6,
             "Confusion matrix; its counts are in the table below.",
-            "Of each true class's frames, the percentage that was predicted as each class.",
+            "Percentage of each true class's frames that was predicted as each class.",
         ),
         figure_picture(
             partial(draw_f1, f1=f1, intervals=intervals, mean=scores["macro_f1"]),
@@ -95,12 +95,12 @@ def scores_section(
             "Confusion matrix in frames",
             [Table("True class by predicted class", ["true", *EXPRESSIONS], confusion_rows)],
         ),
-        _moving(tracks, scores["macro_f1"]),
+        _influential(tracks, scores["macro_f1"]),
     ]
     return Section("scores", "Scores by class and track", blocks)
 
 
-def _moving(tracks: pd.DataFrame, macro_f1: float) -> Table:
+def _influential(tracks: pd.DataFrame, macro_f1: float) -> Table:
     labelled = tracks[tracks["num_labelled"] > 0]
     moves = (labelled["macro_f1_without"] - macro_f1).sort_values(key=np.abs, ascending=False, kind="stable")
     rows = [
@@ -111,14 +111,14 @@ def _moving(tracks: pd.DataFrame, macro_f1: float) -> Table:
             f"{row['macro_f1_without']:.4f}",
             f"{move:+.4f}",
         ]
-        for (_, row), move in zip(labelled.loc[moves.index[:NUM_MOVING]].iterrows(), moves, strict=False)
+        for (_, row), move in zip(labelled.loc[moves.index[:NUM_INFLUENTIAL]].iterrows(), moves, strict=False)
     ]
-    headers = ["track", "frames", "accuracy", "without it", "change"]
-    return Table("Macro-F1 when a track is left out: those that move it most", headers, rows)
+    headers = ["track", "frames", "accuracy", "macro-F1 without it", "change"]
+    return Table("Macro-F1 without one track: the most influential tracks", headers, rows)
 
 
 def timelines_section(tracks: pd.DataFrame, heldout: dict[str, Heldout], subjects: dict[str, Path]) -> Section:
-    """Truth and prediction over time, of the tracks predicted best and worst. subjects: by track."""
+    """Truth and prediction over time for the tracks with the best and worst accuracy. subjects: by track."""
     ranked = tracks[tracks["num_labelled"] > 0].sort_values("accuracy", ascending=False, kind="stable")
     best = ranked.head(min(NUM_TIMELINES, (len(ranked) + 1) // 2))
     worst = ranked.tail(min(NUM_TIMELINES, len(ranked) // 2))
@@ -128,9 +128,9 @@ def timelines_section(tracks: pd.DataFrame, heldout: dict[str, Heldout], subject
         for row in rows.itertuples()
     ]
     text = (
-        "The tracks predicted best and worst, by the share of labelled frames that the smoothed prediction gets right. "
-        "Face: a high bar where it was detected, a low one where it was interpolated, none where it was absent and "
-        "audio alone was used."
+        "The tracks with the best and worst accuracy, the share of labelled frames whose smoothed prediction is "
+        "correct. Face: a high bar where it was detected, a low bar where it was interpolated, and no bar where it was "
+        "absent and only audio was used."
     )
     legend = Legend(list(zip(EXPRESSIONS, COLOURS, strict=True)))
     return Section("timelines", "Timelines", [Text(text), legend, Pictures(pictures, least_px=400)])
@@ -139,13 +139,16 @@ def timelines_section(tracks: pd.DataFrame, heldout: dict[str, Heldout], subject
 def _timeline(kind: str, track: str, accuracy: float, heldout: Heldout, subject: Path) -> Picture:
     status = np.array(read_parquet(subject, columns=["status"])["status"].to_pylist())
     if len(status) != len(heldout.truth):
-        raise InputError(f"{subject} and the logits of {track} hold different frames", "delete it and run again")
+        raise InputError(
+            f"{subject} and the logits of {track} have different numbers of frames",
+            "delete it and run the workflow again",
+        )
     edges_s = np.append(heldout.time_s, duration_s(heldout.time_s))
     classes = (heldout.truth, heldout.prediction, heldout.smoothed)
-    says = f"{accuracy:.1%} of labelled frames right, face absent in {np.mean(status == ABSENT):.1%} of frames"
+    summary = f"{accuracy:.1%} of labelled frames correct, face absent in {np.mean(status == ABSENT):.1%} of frames"
     return figure_picture(
         partial(draw_timeline, edges_s=edges_s, classes=classes, status=status),
         1.9,
-        f"Timeline of {track}, {edges_s[-1]:.1f} s: truth, prediction, smoothed prediction and face. {says}.",
-        f"{track} ({kind}): {says}.",
+        f"Timeline of {track}, {edges_s[-1]:.1f} s: truth, prediction, smoothed prediction and face. {summary}.",
+        f"{track} ({kind}): {summary}.",
     )

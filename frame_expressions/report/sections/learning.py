@@ -1,4 +1,4 @@
-"""What was learnt, and from what: PadAug, training curves, the search of the smoothing, the ablation."""
+"""Sections on the training: PadAug, training curves, the smoothing search, and the ablation."""
 
 from dataclasses import dataclass
 from functools import partial
@@ -37,7 +37,7 @@ def padaug_section(
     rng = np.random.default_rng(seed)
     images, labels = _some_images(image_sets, holdout, stored_px, rng)
     shown = centre_crop(images.permute(0, 3, 1, 2), image_px)  # [6, 3, P, P]
-    # Every image gets bars here, which in training only a share of them does.
+    # All images get bars here; in training only a share of them does.
     paint = PadAug(PadAugSettings(**padaug | {"probability": 1.0}))
     painted = (paint(shown.float() / 255, torch.Generator().manual_seed(seed)) * 255).round().byte()
     pairs = [_pair(*pair) for pair in zip(shown.numpy(), painted.numpy(), labels, strict=True)]
@@ -53,32 +53,32 @@ def padaug_section(
 def _some_images(
     image_sets: list[dict], holdout: dict, stored_px: int, rng: np.random.Generator
 ) -> tuple[torch.Tensor, list[int]]:
-    """Training images uint8 [6, S, S, 3] of all sets and their classes, no class twice while there are others."""
+    """Training images of all sets, uint8 [6, S, S, 3], and their classes; a class repeats only after all others."""
     found = read_image_sets(image_sets, holdout)
     training = [images.split == "train" for images in found]
     paths = [path for images, kept in zip(found, training, strict=True) for path in np.array(images.paths)[kept]]
     labels = np.concatenate([images.labels[kept] for images, kept in zip(found, training, strict=True)])
     order = rng.permutation(len(paths))
-    earlier = pd.Series(labels[order]).groupby(labels[order]).cumcount().to_numpy()  # of its class
+    earlier = pd.Series(labels[order]).groupby(labels[order]).cumcount().to_numpy()  # images of the same class
     chosen = order[np.argsort(earlier, kind="stable")[:NUM_IMAGES]]
     dataset = ImageDataset([Path(paths[index]) for index in chosen], labels[chosen], stored_px)
     images, classes = zip(*(dataset[number] for number in range(len(dataset))), strict=True)
     return torch.stack(images), list(classes)
 
 
-def _pair(before: np.ndarray, after: np.ndarray, labels: int) -> Picture:
+def _pair(before: np.ndarray, after: np.ndarray, label: int) -> Picture:
     """Two images uint8 [3, P, P] side by side."""
     gap = np.full((3, before.shape[1], _GAP_PX), 128, np.uint8)
     rgb = np.ascontiguousarray(np.concatenate([before, gap, after], axis=2).transpose(1, 2, 0))
     edges = {"left": after[:, :, 0], "right": after[:, :, -1], "top": after[:, 0], "bottom": after[:, -1]}
     sides = " and ".join(side for side, edge in edges.items() if not edge.any())
-    name = EXPRESSIONS[labels]
+    name = EXPRESSIONS[label]
     return png_picture(rgb, f"A training image of {name}, and the same with bars {sides}", f"{name}: bars {sides}")
 
 
 @dataclass(frozen=True)
 class Training:
-    """What was trained: its name, its history by fold ("" where there are none), and what its epochs were scored on."""
+    """A training of this run: name, history by fold ("" without folds), and the data that its epochs were scored on."""
 
     name: str
     histories: dict[str, pd.DataFrame]
@@ -86,7 +86,7 @@ class Training:
 
     @property
     def summary(self) -> str:
-        """A sentence on each history."""
+        """One sentence per history."""
         return " ".join(self._sentence(fold, history) for fold, history in self.histories.items())
 
     def _sentence(self, fold: str, history: pd.DataFrame) -> str:
@@ -96,13 +96,13 @@ class Training:
 
 
 def trainings(stage1: pd.DataFrame | None, fusion: dict[str, pd.DataFrame]) -> list[Training]:
-    """What was trained here. stage1: its history, None where it was not trained; fusion: histories by fold."""
+    """The trainings of this run. stage1: its history, None if it was not trained. fusion: histories by fold."""
     found = [] if stage1 is None else [Training("Stage I", {"": stage1}, "validation images")]
     return [*found, Training("Stage II, fusion", fusion, "selection frames")] if fusion else found
 
 
 def curves_section(trained: list[Training], is_stage1_trained: bool, is_fusion_trained: bool) -> Section:
-    """Training curves of both stages, as far as they were trained here."""
+    """Training curves of the stages that were trained in this run."""
     pictures = [
         figure_picture(
             partial(draw_training, histories=training.histories, scored_on=training.scored_on),
@@ -114,9 +114,9 @@ def curves_section(trained: list[Training], is_stage1_trained: bool, is_fusion_t
     ]
     blocks: list[Block] = [Pictures(pictures, least_px=400)] if pictures else []
     if not is_stage1_trained:
-        blocks.append(Text("Stage I was not trained: imported weights take its place."))
+        blocks.append(Text("Stage I was not trained: its weights were imported."))
     if not is_fusion_trained:
-        blocks.append(Text("The fusion was not trained: imported weights take its place."))
+        blocks.append(Text("The fusion was not trained: its weights were imported."))
     return Section("training", "Training curves", blocks)
 
 
@@ -128,7 +128,7 @@ def training_figure(trained: list[Training]) -> Figure:
 
 def _draw_side_by_side(figure: Figure, theme: Theme, trained: list[Training]) -> None:
     if not trained:
-        figure.text(0.5, 0.5, "Nothing was trained: imported weights take its place.", ha="center", va="center")
+        figure.text(0.5, 0.5, "Nothing was trained: all weights were imported.", ha="center", va="center")
         return
     parts = figure.subfigures(1, len(trained), squeeze=False)[0]
     for part, training in zip(parts, trained, strict=True):
@@ -137,7 +137,7 @@ def _draw_side_by_side(figure: Figure, theme: Theme, trained: list[Training]) ->
 
 
 def smoothing_section(search: Path, submitted: Path, is_mean: bool) -> Section:
-    """Macro-F1 of every smoothing that was tried. is_mean: for the mean of fold models."""
+    """Macro-F1 of all smoothings tried. is_mean: whether they were tried on the mean of fold models."""
     rows, chosen = read_parquet(search).to_pandas(), Smoothing.read(submitted)
     unit = window_unit(read_provenance(search)["settings"]["windows_at_fps"])
     best = rows.groupby("kind", sort=False)["macro_f1"].max()
@@ -154,11 +154,15 @@ def smoothing_section(search: Path, submitted: Path, is_mean: bool) -> Section:
 
 
 def ablation_section(table: Path | None, method: str) -> Section:
-    """The comparisons, where they were made."""
+    """The comparisons, if they were made."""
     title = "Ablation"
     if table is None:
         commands = "snakemake --cores 8 ablation\nsnakemake --cores 8 report"
-        return Section("ablation", title, [Text("No ablation has been run here; this makes it:"), Command(commands)])
+        return Section(
+            "ablation",
+            title,
+            [Text("No ablation has been run. These commands run it and add it to this page:"), Command(commands)],
+        )
     found = read_parquet(table).to_pandas()
     summary = summarise(found, method)
     columns = ["macro_f1", "std", "difference", "unsmoothed", "padded", "padded_unsmoothed"]
@@ -168,10 +172,10 @@ def ablation_section(table: Path | None, method: str) -> Section:
     ]
     headers = ["macro-F1", "std", "difference", "unsmoothed", "padded", "padded, unsmoothed"]
     text = (
-        "Each configuration changes the method in one thing and takes the rest from it. Means over "
-        f"{found['seed'].nunique()} seeds, and the mean difference to the method seed by seed, of "
-        f"{found['num_labelled'].iloc[0]:,} frames; padded: of the {found['num_padded'].iloc[0]:,} whose crops reach "
-        "past the frame's edge."
+        "Each configuration changes one thing in the method. Means over "
+        f"{found['seed'].nunique()} seeds, and the mean difference to the method seed by seed, on "
+        f"{found['num_labelled'].iloc[0]:,} frames; padded: on the {found['num_padded'].iloc[0]:,} frames whose crops "
+        "extend past the frame's edge."
     )
     shown = Table("Macro-F1 of each configuration", ["configuration", "varies", *headers], rows)
     return Section("ablation", title, [Text(text), shown])

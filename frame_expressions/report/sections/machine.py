@@ -1,4 +1,4 @@
-"""What it ran with and how long it took: versions, settings, run times."""
+"""Sections on the run itself: versions, settings, run times."""
 
 import platform
 from importlib.metadata import PackageNotFoundError, version
@@ -28,7 +28,7 @@ PACKAGES = (
 
 
 def settings_section(config: dict) -> Section:
-    """Versions of the packages that matter, as far as they are installed where the report is written; all settings."""
+    """Versions of the main packages, if installed where the report is written, and the whole configuration."""
     rows = [["python", platform.python_version()], *([name, found] for name in PACKAGES if (found := _version(name)))]
     listing = Listing(yaml.safe_dump(config, sort_keys=False, allow_unicode=True))
     blocks = [Table("Versions", ["package", "version"], rows), Folded("The whole configuration", [listing])]
@@ -43,7 +43,7 @@ def _version(package: str) -> str | None:
 
 
 def run_times_section(benchmarks: Path) -> Section:
-    """Time and memory of each rule's jobs, from the files that exist now, the longest first."""
+    """Time and memory of each rule's jobs, longest first, from the benchmark files that exist now."""
     jobs = pd.DataFrame(
         [
             {
@@ -73,8 +73,8 @@ def run_times_section(benchmarks: Path) -> Section:
         for row in rules.itertuples()
     ]
     text = (
-        f"Each rule's latest jobs, {jobs['s'].sum() / 60:,.0f} min in all, side by side or one after the other. They "
-        "are read when this page is written; nothing else on it differs from run to run."
+        f"The latest jobs of each rule, {jobs['s'].sum() / 60:,.0f} min in total; jobs may have run in parallel. Run "
+        "times are the only part of this page that differs between identical runs."
     )
     headers = ["rule", "jobs", "total (s)", "median (s)", "memory (MB)"]
     return Section("times", "Run times", [Text(text), Table("Run times and peak memory of each rule", headers, rows)])

@@ -1,4 +1,4 @@
-"""What came out, in a few numbers."""
+"""The first section: the outcome in a few numbers."""
 
 from pathlib import Path
 
@@ -7,19 +7,19 @@ from frame_expressions.report.page import Numbers, Section, Text
 from frame_expressions.smoothing.smoothing import Smoothing
 
 _CHOSEN_ON = {
-    "official": "Epoch and smoothing were chosen on the same validation videos, as published, so the score is a "
-    "little better than on videos that nothing was chosen on.",
-    "paper": "Epoch and smoothing of each fold were chosen on the very videos that it is reported on, as published, so "
-    "the score is a little better than on videos that nothing was chosen on.",
-    "nested": "Epoch and smoothing of each fold were chosen on videos that it is not reported on.",
-    "imported": "The fusion model is an imported one; its smoothing was chosen on the same validation videos.",
+    "official": "Epoch and smoothing were chosen on the same validation videos, as published, so the score is slightly "
+    "optimistic.",
+    "paper": "Epoch and smoothing of each fold were chosen on the same videos that it is scored on, as published, so "
+    "the score is slightly optimistic.",
+    "nested": "Epoch and smoothing of each fold were chosen on other videos than those it is scored on.",
+    "imported": "The fusion model was imported; its smoothing was chosen on the same validation videos.",
 }
 
 
 def outcome_section(
     *, protocol: str, scores: dict, submitted: Path, check: dict, num_folds: int, stage1_metrics: Path | None
 ) -> Section:
-    """The section that opens the page. submitted: the smoothing of the submission, best.json."""
+    """The first section of the page. submitted: best.json, the smoothing of the submission."""
     low, high = scores["macro_f1_interval_95"]
     smoothing = Smoothing.read(submitted)
     figures = [
@@ -32,7 +32,7 @@ def outcome_section(
         ("Smoothing", smoothing.kind, _window(smoothing)),
         ("Submission", f"{check['rows']:,}", f"rows of {check['tracks']} tracks{_skipped(check)}"),
     ]
-    blocks = [Numbers(figures), Text(f"The scores are of the {_reported_on(protocol)}. {_CHOSEN_ON[protocol]}")]
+    blocks = [Numbers(figures), Text(f"Scored on the {_reported_on(protocol)}. {_CHOSEN_ON[protocol]}")]
     if num_folds > 1:
         blocks.append(Text(f"The submission is the mean of {num_folds} fold models' logits."))
     if stage1_metrics:
@@ -40,18 +40,18 @@ def outcome_section(
         note = f"on {stage1['num_val_images']:,} validation images, epoch {stage1['best_epoch']}"
         figures.append(("Stage I's macro-F1", f"{stage1['val_macro_f1']:.3f}", note))
     else:
-        blocks.append(Text("Stage I was not trained: imported weights take its place, and its score is not known."))
-    return Section("outcome", "What came out", blocks)
+        blocks.append(Text("Stage I was not trained: its weights were imported, so its score is unknown."))
+    return Section("outcome", "Results", blocks)
 
 
 def window_unit(smoothing_fps: float | None) -> str:
-    """What windows are counted in."""
+    """The unit of window lengths."""
     return "frames" if smoothing_fps is None else f"frames at {smoothing_fps:g} a second"
 
 
 def _window(smoothing: Smoothing) -> str:
     if smoothing.kind == "none":
-        return "no smoothing was better"
+        return "unsmoothed was best"
     return f"over {smoothing.window_frames} {window_unit(smoothing.windows_at_fps)}"
 
 

@@ -6,11 +6,14 @@ from frame_expressions.report.page import (
     Command,
     Folded,
     Legend,
+    Link,
+    LinkedImage,
     Listing,
     Numbers,
     Picture,
     Pictures,
     Section,
+    Steps,
     Table,
     Text,
     page_of,
@@ -22,6 +25,7 @@ PICTURE = Picture("data:image/png;base64,AAAA", "data:image/png;base64,BBBB", 20
 BLOCKS = [
     Text(HOSTILE),
     Command(HOSTILE),
+    Steps([[Text(HOSTILE)]]),
     Listing(HOSTILE),
     Numbers([(HOSTILE, HOSTILE, HOSTILE)]),
     Table(HOSTILE, [HOSTILE, HOSTILE], [[HOSTILE, HOSTILE]]),
@@ -51,6 +55,21 @@ def test_the_page_has_one_title_a_heading_for_each_section_and_links_to_them():
     ids = [attributes["id"] for _, attributes in page.tags if "id" in attributes]
     assert sorted(ids) == ["content", "one", "two"]
     assert {"name": "viewport", "content": "width=device-width, initial-scale=1"} in page.of("meta")
+
+
+def test_text_between_backticks_is_code():
+    page = Page(page_of("t", "i", [Section("one", "s", [Text("run `snakemake <x>` again")])]))
+    assert page.text_of("code") == ["snakemake <x>"] and "run snakemake <x> again" in page.text_of("p")
+
+
+def test_files_next_to_the_page_and_rows_are_linked_to():
+    image = LinkedImage(f"{HOSTILE}.jpg", 20, 10, HOSTILE)
+    blocks = [Link(HOSTILE, "#two"), image, Table("All", ["name", "n"], [["x", "1"], ["y", "2"]], ["one", "two"])]
+    page = Page(page_of("t", "i", [Section("one", "s", blocks), Section("two", "s", [], is_listed=False)]))
+    (shown,) = page.of("img")
+    assert shown["alt"] == HOSTILE and shown["loading"] == "lazy" and not set("<>&\"' ") & set(shown["src"])
+    assert [link["href"] for link in page.of("a")] == ["#content", "#one", "#two", shown["src"], "#one", "#two"]
+    assert not page.of("script")
 
 
 def test_tables_say_what_their_headers_belong_to():

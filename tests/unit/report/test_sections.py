@@ -62,7 +62,7 @@ def _texts(section):
 
 def test_the_sections_stand_in_their_order(page):
     assert [re.sub(r"\s+", " ", title) for title in page.text_of("h2")] == [
-        "What came out",
+        "Results",
         "Corpus",
         "The most doubtful tracks",
         "PadAug",
@@ -215,7 +215,7 @@ def _scores_section(finished, scores):
 def test_scores_of_other_logits_are_refused(finished, scores):
     counts = np.array(scores["confusion"])
     counts[0, 0] += 1
-    with pytest.raises(InputError, match="not those that were scored"):
+    with pytest.raises(InputError, match="have changed since they were scored"):
         _scores_section(finished, scores | {"confusion": counts.tolist()})
 
 
@@ -238,7 +238,7 @@ def test_timelines_are_of_the_best_and_the_worst_tracks(finished):
     captions = [picture.caption for picture in pictures.pictures]
     assert [caption.split(":")[0] for caption in captions] == ["good (best)", "fair (best)", f"{HOSTILE} (worst)"]
     accuracy = tracks.set_index("track").loc[HOSTILE, "accuracy"]
-    assert f"{accuracy:.1%} of labelled frames right, face absent in 10.0% of frames" in captions[-1]
+    assert f"{accuracy:.1%} of labelled frames correct, face absent in 10.0% of frames" in captions[-1]
 
 
 def test_what_imported_weights_take_the_place_of_is_said(finished, scores):
@@ -254,7 +254,7 @@ def test_what_imported_weights_take_the_place_of_is_said(finished, scores):
     (numbers,) = _blocks(outcome, Numbers)
     assert [what for what, _, _ in numbers.figures][-1] == "Submission"
     assert numbers.figures[-1][2] == "rows of 1 tracks, 1 of them skipped"
-    assert "Stage I was not trained" in _texts(outcome) and "imported one" in _texts(outcome)
+    assert "Stage I was not trained" in _texts(outcome) and "fusion model was imported" in _texts(outcome)
     names = ("holdout", "padaug", "stored_px", "image_px", "seed")
     assert "no training images" in _texts(padaug_section([], **{name: finished[name] for name in names}))
     curves = curves_section(trainings(None, {}), is_stage1_trained=False, is_fusion_trained=False)
@@ -283,7 +283,9 @@ def test_several_folds_are_told_apart(finished, scores):
         num_folds=5,
         stage1_metrics=finished["stage1_metrics"],
     )
-    assert "mean of 5 fold models" in _texts(outcome) and "not reported on" in _texts(outcome)
+    assert "mean of 5 fold models" in _texts(outcome) and "on other videos than those it is scored on" in _texts(
+        outcome
+    )
 
 
 def test_run_times_are_summed_by_rule(finished, tmp_path):
