@@ -15,6 +15,12 @@ class InputError(ValueError):
         self.what = what
         self.remedy = remedy
 
+    def __reduce__(self) -> tuple:
+        """Keep the system error behind this one, by which another process recognises a limit of the machine."""
+        cause = self.__cause__
+        known = {"__cause__": OSError(cause.errno, cause.strerror)} if isinstance(cause, OSError) else {}
+        return type(self), self.args, known
+
     def __str__(self) -> str:
         return f"{self.what}; {self.remedy}." if self.remedy else self.what
 

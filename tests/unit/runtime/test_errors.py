@@ -1,6 +1,7 @@
 """Every error that the user can correct states the fault and a remedy, in the form that the message needs."""
 
 import ast
+import errno
 import pickle
 
 import pytest
@@ -65,4 +66,7 @@ def test_errors_survive_a_process_boundary():
     for wrong in (InputError("a.mp4 is bad", "fix it"), error):
         copy = pickle.loads(pickle.dumps(wrong))
         assert (type(copy), str(copy), vars(copy)) == (type(wrong), "a.mp4 is bad; fix it.", vars(wrong))
+    wrong.__cause__ = OSError(errno.EMFILE, "Too many open files")
+    cause = pickle.loads(pickle.dumps(wrong)).__cause__
+    assert (type(cause), cause.errno) == (OSError, errno.EMFILE)
     assert str(InputError("No remedy is known")) == "No remedy is known"
