@@ -3,8 +3,9 @@
 Imported whenever the Snakefile is parsed, so it must not import pyarrow, pandas or torch.
 """
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
+from itertools import pairwise
 from pathlib import Path
 
 from frame_expressions.corpora.folds import submitted_folds
@@ -123,6 +124,13 @@ def _check_corpus(config: dict, corpus: Corpus, mode: str, arguments: Sequence[s
         check_results(Path("results"), corpus.paths.values())
 
 
-def _asks_for(target: str, arguments: Iterable[str]) -> bool:
-    """Whether a target is among the arguments, perhaps with the prefix that another workflow gave the rule."""
-    return any(argument == target or argument.endswith(f"_{target}") for argument in arguments)
+def _asks_for(target: str, arguments: Sequence[str]) -> bool:
+    """Whether a target is among the arguments, perhaps with the prefix that another workflow gave the rule.
+
+    A path, a setting or the name of the working folder may end in the same way.
+    """
+    for before, argument in pairwise(["", *arguments]):
+        is_prefixed = argument.isidentifier() and argument.endswith(f"_{target}")
+        if before not in ("-d", "--directory") and (argument == target or is_prefixed):
+            return True
+    return False

@@ -31,6 +31,12 @@ def test_predict_needs_videos_under_any_name_of_the_rule(config):
             start(copy.deepcopy(config), SCHEMA, ["snakemake", target], is_main_process=True)
 
 
+@pytest.mark.parametrize("before", ["--directory", "--config", "-d"])
+def test_the_value_of_an_option_is_no_target(config, before):
+    value = "run=my_predict" if before == "--config" else "my_predict"
+    assert start(config, SCHEMA, ["snakemake", before, value, "corpus"], is_main_process=True).mode == TRAIN
+
+
 def test_a_broken_corpus_stops_every_target_but_check_corpus(config):
     config["corpus"]["layout"] = "affwild2"
     config["imported"]["backbone"] = str(ROOT / "README.md")  # so no images are needed
