@@ -2,10 +2,12 @@
 
 import ast
 import io
+import os
 import re
 import subprocess
 import sys
 import tokenize
+from pathlib import Path
 
 import pytest
 
@@ -107,6 +109,19 @@ def _used(text):
             yield token.string
         elif token.type == tokenize.STRING and token.string.startswith("f"):
             yield from re.findall(r"\{(\w+)", token.string)
+
+
+def test_jobs_find_the_package_and_what_the_user_put_on_the_path(tmp_path):
+    probe = tmp_path / "Snakefile"
+    probe.write_text(f'include: "{ROOT / "Snakefile"}"\nprint("path", os.environ["PYTHONPATH"])\n')
+    done = subprocess.run(
+        [Path(sys.executable).with_name("snakemake"), "-n", "--snakefile", probe, "corpus"],
+        cwd=tmp_path,
+        env=os.environ | {"PYTHONPATH": "/somewhere/else"},
+        capture_output=True,
+        text=True,
+    )
+    assert f"path {ROOT}{os.pathsep}/somewhere/else\n" in done.stdout, done.stderr
 
 
 def test_a_rule_file_defines_what_it_uses():
