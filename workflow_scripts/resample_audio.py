@@ -1,18 +1,13 @@
 """Resample a video's audio to 16 kHz mono, aligned to the video's clock."""
 
 import logging
-import tempfile
 from pathlib import Path
 
-import numpy as np
-
 from frame_expressions.artifacts.provenance import provenance_of
-from frame_expressions.artifacts.vocabulary import AUDIBLE, NO_AUDIO, SILENT
-from frame_expressions.media.audio import SAMPLE_RATE, UndecodableAudio, decode_audio, write_audio
+from frame_expressions.media.audio import SAMPLE_RATE, UndecodableAudio, aligned_audio, no_audio, write_audio
 from frame_expressions.media.limits import Limits
 from frame_expressions.media.quarantine import SKIPPING, record_refusals, refusal_settings, with_skip_hint
-from frame_expressions.media.timeline import check_unchanged, duration_s, read_times
-from frame_expressions.media.video import start_time_s
+from frame_expressions.media.timeline import check_unchanged, read_times
 from frame_expressions.runtime.errors import MediaError
 from frame_expressions.runtime.job import log_to
 
@@ -26,33 +21,21 @@ def run(*, video: Path, timeline: Path, audio: Path, on_bad_video: str, limits: 
     under `left_out`, see `refusal_settings`.
     """
     time_s = read_times(timeline)
-    num_samples = max(1, round(duration_s(time_s) * SAMPLE_RATE))
-    logging.info("resampling %s to %d Hz, %d samples", video, SAMPLE_RATE, num_samples)
+    logging.info("resampling %s to %d Hz, %d frames", video, SAMPLE_RATE, len(time_s))
     provenance = provenance_of({"sample_rate": SAMPLE_RATE}, [timeline, video] if len(time_s) else [timeline])
     check_unchanged(video, timeline, provenance)
-    with tempfile.TemporaryFile() as decoded:
-        num_decoded = 0
-        if len(time_s):
-            start_s = start_time_s(video)
-            try:
-                num_decoded = decode_audio(video, start_s, num_samples, decoded, limits)
-            except MediaError as error:
-                may_stop = not isinstance(error, UndecodableAudio)
-                if on_bad_video == "stop" and may_stop:
-                    raise with_skip_hint(error) from error
-                logging.warning("%s", error)
-                provenance["settings"] |= refusal_settings("left_out", error, video, SKIPPING if may_stop else {})
-                decoded.truncate(0)
-        over_s = (num_decoded - num_samples) / SAMPLE_RATE
-        if over_s < 0:
-            logging.info("the last %.3f s have no audio: padded with silence", -over_s)
-        elif over_s > 0:
-            logging.info("the audio continues for at least %.3f s after the last frame: cut", over_s)
-        decoded.truncate(2 * num_samples)  # adds zeros if fewer samples were decoded
-        samples = np.memmap(decoded, np.int16, "r", shape=(num_samples,))
-        state = NO_AUDIO if num_decoded == 0 else AUDIBLE if samples.any() else SILENT
-        write_audio(samples, state, audio, provenance)
-    logging.info("made %s: %.3f s, state %s", audio, num_samples / SAMPLE_RATE, state)
+    samples, state = no_audio(time_s)
+    if len(time_s):
+        try:
+            samples, state = aligned_audio(video, time_s, limits)
+        except MediaError as error:
+            may_stop = not isinstance(error, UndecodableAudio)
+            if on_bad_video == "stop" and may_stop:
+                raise with_skip_hint(error) from error
+            logging.warning("%s", error)
+            provenance["settings"] |= refusal_settings("left_out", error, video, SKIPPING if may_stop else {})
+    write_audio(samples, state, audio, provenance)
+    logging.info("made %s: %.3f s, state %s", audio, len(samples) / SAMPLE_RATE, state)
 
 
 if __name__ == "__main__":

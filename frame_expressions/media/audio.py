@@ -7,6 +7,7 @@ import errno
 import json
 import logging
 import os
+import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -18,10 +19,13 @@ import numpy as np
 import soundfile
 
 from frame_expressions.artifacts.atomic import atomic_write
+from frame_expressions.artifacts.vocabulary import AUDIBLE, NO_AUDIO, SILENT
 from frame_expressions.media.avi import audio_delay_s
 from frame_expressions.media.child_process import run_limited
 from frame_expressions.media.container import ONLY_THIS_FILE, REMEDY, media_url, open_media
 from frame_expressions.media.limits import Limits
+from frame_expressions.media.timeline import duration_s
+from frame_expressions.media.video import start_time_s
 from frame_expressions.runtime.errors import InputError, MediaError, unreadable
 
 SAMPLE_RATE = 16000
@@ -36,6 +40,34 @@ _FFMPEG = (
 
 class UndecodableAudio(MediaError):
     """Audio of which nothing decodes; the video is used without it."""
+
+
+def aligned_audio(video: Path, time_s: np.ndarray, limits: Limits) -> tuple[np.ndarray, str]:
+    """A video's audio, int16 [N], from its first frame to the end of its last, and its state, one of AUDIO_STATES.
+
+    time_s: the timeline [T], T >= 1. Silence fills what the audio does not cover; see `decode_audio`, which raises.
+    """
+    num_samples = aligned_length(time_s)
+    with tempfile.TemporaryFile() as decoded:
+        num_decoded = decode_audio(video, start_time_s(video), num_samples, decoded, limits)
+        over_s = (num_decoded - num_samples) / SAMPLE_RATE
+        if over_s < 0:
+            logging.info("the last %.3f s have no audio: padded with silence", -over_s)
+        elif over_s > 0:
+            logging.info("the audio continues for at least %.3f s after the last frame: cut", over_s)
+        decoded.truncate(2 * num_samples)  # adds zeros if fewer samples were decoded
+        samples = np.memmap(decoded, np.int16, "r", shape=(num_samples,))
+    return samples, NO_AUDIO if num_decoded == 0 else AUDIBLE if samples.any() else SILENT
+
+
+def no_audio(time_s: np.ndarray) -> tuple[np.ndarray, str]:
+    """What `aligned_audio` returns for a video without audio; FLAC cannot be empty, so no timeline gives one sample."""
+    return np.zeros(aligned_length(time_s), np.int16), NO_AUDIO
+
+
+def aligned_length(time_s: np.ndarray) -> int:
+    """Number of samples of the audio that belongs to a timeline [T], at least 1."""
+    return max(1, round(duration_s(time_s) * SAMPLE_RATE))
 
 
 def decode_audio(video: Path, start_s: float, num_samples: int, samples_file: BinaryIO, limits: Limits) -> int:

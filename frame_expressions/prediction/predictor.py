@@ -4,7 +4,6 @@ Shapes: T frames of a video, N audio samples, D features of one modality, C clas
 """
 
 import logging
-import tempfile
 from collections.abc import Iterator
 from contextlib import closing
 from functools import partial
@@ -15,7 +14,7 @@ import pandas as pd
 import torch
 
 from frame_expressions.artifacts.feature_shards import as_float16
-from frame_expressions.artifacts.vocabulary import AUDIBLE, NO_AUDIO, SILENT
+from frame_expressions.artifacts.vocabulary import AUDIBLE
 from frame_expressions.encoders.audio import AudioFeatureSettings, embed_audio, load_audio_encoder
 from frame_expressions.encoders.visual import VisualFeatureSettings, embed_crops, load_visual_encoder
 from frame_expressions.faces.boxes import FaceTable
@@ -26,12 +25,11 @@ from frame_expressions.faces.subject import find_subject
 from frame_expressions.faces.tracking import SubjectSettings
 from frame_expressions.fusion.inference import frame_logits
 from frame_expressions.fusion.model import FusionModel
-from frame_expressions.media.audio import SAMPLE_RATE, UndecodableAudio, decode_audio
+from frame_expressions.media.audio import SAMPLE_RATE, UndecodableAudio, aligned_audio, no_audio
 from frame_expressions.media.audio_windows import AudioWindowSettings, audio_windows
 from frame_expressions.media.child_process import decode_in_child
 from frame_expressions.media.limits import Limits
-from frame_expressions.media.timeline import duration_s
-from frame_expressions.media.video import read_frames, read_video, start_time_s
+from frame_expressions.media.video import read_frames, read_video
 from frame_expressions.networks.device import start_torch
 from frame_expressions.prediction.default_config import default_config
 from frame_expressions.prediction.exported_model import ExportedModel
@@ -149,7 +147,12 @@ class Predictor:
 
     def _embed_audio(self, video: Path, time_s: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
         """Audio features, float16 [T, D], 0 where a window is silent, and presence, bool [T]."""
-        samples, state = self._samples(video, time_s)
+        try:
+            samples, state = aligned_audio(video, time_s, self._limits)
+        except UndecodableAudio as error:
+            logging.warning("%s", error)
+            samples, state = no_audio(time_s)
+        samples = samples.astype(np.float32) / 32768  # as `read_audio` gives them
         bounds, _, audible = audio_windows(time_s, samples, SAMPLE_RATE, self._windows)
         audible &= state == AUDIBLE
         rows = np.flatnonzero(audible)
@@ -161,21 +164,6 @@ class Predictor:
             num_threads=self._num_threads,
         )
         return as_float16(values, f"The audio features of {video}"), audible
-
-    def _samples(self, video: Path, time_s: np.ndarray) -> tuple[np.ndarray, str]:
-        """The video's audio, float32 [N], as long as its timeline, and its state, one of AUDIO_STATES."""
-        num_samples = max(1, round(duration_s(time_s) * SAMPLE_RATE))
-        with tempfile.TemporaryFile() as decoded:
-            try:
-                num_decoded = decode_audio(video, start_time_s(video), num_samples, decoded, self._limits)
-            except UndecodableAudio as error:
-                logging.warning("%s", error)
-                num_decoded = 0
-                decoded.truncate(0)
-            decoded.truncate(2 * num_samples)  # pads with zeros where less was decoded
-            samples = np.array(np.memmap(decoded, np.int16, "r", shape=(num_samples,)))
-        state = NO_AUDIO if num_decoded == 0 else AUDIBLE if samples.any() else SILENT
-        return samples.astype(np.float32) / 32768, state
 
     def _logits(
         self, visual: np.ndarray, visual_present: np.ndarray, audio: np.ndarray, audio_present: np.ndarray
