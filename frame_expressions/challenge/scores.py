@@ -3,6 +3,8 @@
 Shapes: N frames, G groups, C classes.
 """
 
+from collections.abc import Callable
+
 import numpy as np
 
 from frame_expressions.artifacts.vocabulary import EXPRESSIONS, NUM_CLASSES
@@ -66,28 +68,44 @@ def f1_of_confusion(confusion: np.ndarray) -> np.ndarray:
     return 2.0 * hits / np.maximum(occurrences, 1)
 
 
-def bootstrap_interval(confusions: np.ndarray, num_resamples: int, seed: int) -> tuple[float, float]:
-    """95 % percentile interval of macro-F1 over groups (videos) drawn with replacement, from [G, C, C].
+def macro_f1_interval(confusions: np.ndarray, num_resamples: int, seed: int) -> tuple[float, float]:
+    """95 % interval of macro-F1; see `f1_intervals`."""
+    ((low, high),) = _bootstrap(_mean_f1, confusions, num_resamples, seed)
+    return float(low), float(high)
 
-    Frames of one video are not independent, so whole videos are drawn. With one group the interval is its score.
+
+def f1_intervals(confusions: np.ndarray, num_resamples: int, seed: int) -> np.ndarray:
+    """95 % percentile interval [C, 2] of each class's F1 over groups (videos) drawn with replacement, from [G, C, C].
+
+    Frames of one video are not independent, so whole videos are drawn. With one group each interval is its F1.
     """
+    return _bootstrap(f1_of_confusion, confusions, num_resamples, seed)
+
+
+def _mean_f1(confusion: np.ndarray) -> np.ndarray:
+    return f1_of_confusion(confusion).mean(axis=-1, keepdims=True)
+
+
+def _bootstrap(
+    score: Callable[[np.ndarray], np.ndarray], confusions: np.ndarray, num_resamples: int, seed: int
+) -> np.ndarray:
+    """Lower and upper limits [K, 2] of scores [..., K] of confusion matrices [..., C, C]."""
     # Most rules score without intervals, and this import would take half of their start-up time.
     from scipy.stats import bootstrap
 
     if len(confusions) < 2:
-        score = float(f1_of_confusion(confusions.sum(axis=0)).mean())
-        return score, score
+        return np.repeat(score(confusions.sum(axis=0))[:, None], 2, axis=1)
 
-    def macro_f1_of_drawn(drawn: np.ndarray, axis: int = -1) -> np.ndarray:
-        return f1_of_confusion(confusions[drawn].sum(axis=axis - 2)).mean(axis=-1)
+    def score_drawn(drawn: np.ndarray, axis: int = -1) -> np.ndarray:
+        return np.moveaxis(score(confusions[drawn].sum(axis=axis - 2)), -1, 0)  # SciPy wants the resamples last
 
     found = bootstrap(
         (np.arange(len(confusions)),),
-        macro_f1_of_drawn,
+        score_drawn,
         n_resamples=num_resamples,
         batch=100,
         vectorized=True,
         method="percentile",
         rng=np.random.default_rng(seed),
     )
-    return float(found.confidence_interval.low), float(found.confidence_interval.high)
+    return np.stack(found.confidence_interval, axis=-1)

@@ -9,7 +9,7 @@ import numpy as np
 
 from frame_expressions.artifacts.logits import LabelledLogits, join_labelled
 from frame_expressions.artifacts.vocabulary import UNLABELLED
-from frame_expressions.challenge.scores import bootstrap_interval, group_confusions, macro_f1
+from frame_expressions.challenge.scores import group_confusions, macro_f1, macro_f1_interval
 from frame_expressions.smoothing.evaluation import EvaluationSettings, names_of_frames
 from frame_expressions.smoothing.search import best_smoothing, search
 from frame_expressions.smoothing.smoothing import Smoothing, smooth_tracks
@@ -50,7 +50,7 @@ def score_configuration(
     unsmoothed = np.concatenate([fold.predict("none") for fold in folds])
     padded = np.where(is_padded, frames.labels, UNLABELLED)
     counts = group_confusions(frames.labels, predicted, names_of_frames(frames, group_of))
-    low, high = bootstrap_interval(counts, settings.num_resamples, settings.seed)
+    low, high = macro_f1_interval(counts, settings.num_resamples, settings.seed)
     has_padded = bool((padded != UNLABELLED).any())
     return {
         "macro_f1": macro_f1(frames.labels, predicted),

@@ -11,7 +11,7 @@ import pandas as pd
 
 from frame_expressions.artifacts.logits import LabelledLogits, join_labelled
 from frame_expressions.artifacts.vocabulary import EXPRESSIONS, UNLABELLED
-from frame_expressions.challenge.scores import bootstrap_interval, f1_of_confusion, group_confusions, macro_f1
+from frame_expressions.challenge.scores import f1_of_confusion, group_confusions, macro_f1, macro_f1_interval
 from frame_expressions.smoothing.smoothing import NO_SMOOTHING, Smoothing, smooth_tracks
 
 
@@ -46,7 +46,7 @@ def score_folds(
     together, predicted, unsmoothed = join_labelled(folds), np.concatenate(smoothed), np.concatenate(plain)
     labels, detected = together.labels, together.detected
     group = names_of_frames(together, group_of)
-    low, high = bootstrap_interval(group_confusions(labels, predicted, group), settings.num_resamples, settings.seed)
+    low, high = macro_f1_interval(group_confusions(labels, predicted, group), settings.num_resamples, settings.seed)
     counts = group_confusions(labels, predicted, np.zeros(len(labels)))[0]
     by_fold = [
         {

@@ -12,10 +12,8 @@ import pandas as pd
 
 from frame_expressions.artifacts.logits import read_labelled_logits
 from frame_expressions.artifacts.parquet import read_parquet
-from frame_expressions.artifacts.vocabulary import EXPRESSIONS
-from frame_expressions.challenge.class_intervals import class_intervals
-from frame_expressions.challenge.scores import group_confusions
-from frame_expressions.faces.subject import ABSENT
+from frame_expressions.artifacts.vocabulary import ABSENT, EXPRESSIONS
+from frame_expressions.challenge.scores import f1_intervals, group_confusions
 from frame_expressions.media.timeline import duration_s
 from frame_expressions.report.page import Folded, Legend, Picture, Pictures, Section, Table, Text
 from frame_expressions.report.palette import COLOURS
@@ -67,7 +65,7 @@ def scores_section(
     confusions = group_confusions(truth, smoothed, group)
     if not np.array_equal(confusions.sum(axis=0), counts):
         raise InputError("The logits have changed since they were scored", "run `snakemake report` again to score them")
-    intervals = class_intervals(confusions, num_resamples, seed)
+    intervals = f1_intervals(confusions, num_resamples, seed)
     worst, best = EXPRESSIONS[f1.argmin()], EXPRESSIONS[f1.argmax()]
     pictures = [
         figure_picture(

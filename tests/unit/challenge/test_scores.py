@@ -5,11 +5,12 @@ import pytest
 from sklearn.metrics import confusion_matrix, f1_score
 
 from frame_expressions.challenge.scores import (
-    bootstrap_interval,
     confusion_of,
+    f1_intervals,
     f1_of_confusion,
     group_confusions,
     macro_f1,
+    macro_f1_interval,
     validation_scores,
 )
 from frame_expressions.runtime.errors import InputError
@@ -84,13 +85,33 @@ def test_the_interval_is_that_of_drawing_whole_groups(frames):
     counts = group_confusions(*frames)
     rng = np.random.default_rng(1)
     scores = [f1_of_confusion(counts[rng.integers(0, 20, 20)].sum(axis=0)).mean() for _ in range(4000)]
-    low, high = bootstrap_interval(counts, 4000, seed=3)
+    low, high = macro_f1_interval(counts, 4000, seed=3)
     assert (low, high) == pytest.approx(tuple(np.percentile(scores, [2.5, 97.5])), abs=0.006)
     assert low < macro_f1(*frames[:2]) < high
-    assert bootstrap_interval(counts, 100, seed=3) == bootstrap_interval(counts, 100, seed=3)
+    assert macro_f1_interval(counts, 100, seed=3) == macro_f1_interval(counts, 100, seed=3)
 
 
 def test_identical_groups_give_an_interval_of_width_zero():
     counts = np.stack([np.eye(8, dtype=int) * 4] * 5)
-    assert bootstrap_interval(counts, 100, seed=0) == (1.0, 1.0)
-    assert bootstrap_interval(counts[:1], 100, seed=0) == (1.0, 1.0)
+    assert macro_f1_interval(counts, 100, seed=0) == (1.0, 1.0)
+    assert macro_f1_interval(counts[:1], 100, seed=0) == (1.0, 1.0)
+
+
+def test_one_group_gives_its_own_f1_and_equal_groups_too():
+    confusion = np.array([[[3, 1], [2, 4]]])
+    # F1 = 2 hits / (true + predicted): 6 / (4 + 5) and 8 / (6 + 5).
+    expected = [[6 / 9, 6 / 9], [8 / 11, 8 / 11]]
+    assert f1_intervals(confusion, 20, seed=0) == pytest.approx(np.array(expected))
+    assert f1_intervals(np.repeat(confusion, 5, axis=0), 20, seed=0) == pytest.approx(np.array(expected))
+
+
+def test_intervals_are_percentiles_of_scores_of_drawn_groups():
+    rng = np.random.default_rng(0)
+    confusions = rng.integers(0, 30, (12, 3, 3))
+    drawn = confusions[rng.integers(0, 12, (20000, 12))].sum(axis=1)
+    slow = np.percentile(f1_of_confusion(drawn), (2.5, 97.5), axis=0).T
+    found = f1_intervals(confusions, 20000, seed=1)
+    assert found == pytest.approx(slow, abs=0.004)
+    assert (found == f1_intervals(confusions, 20000, seed=1)).all()
+    f1 = f1_of_confusion(confusions.sum(axis=0))
+    assert (found[:, 0] < f1).all() and (f1 < found[:, 1]).all()
