@@ -11,7 +11,7 @@ import pandas as pd
 from frame_expressions.artifacts.text import write_text
 from frame_expressions.corpora.check_files import problems_of_files
 from frame_expressions.corpora.check_videos import count_rows, describe, look_at_labels, look_at_videos
-from frame_expressions.corpora.image_sets import read_image_sets
+from frame_expressions.corpora.image_sets import HoldoutSettings, read_image_sets
 from frame_expressions.corpora.problems import ERROR, Problem, collecting, problem_of
 from frame_expressions.media.limits import Limits
 from frame_expressions.runtime.errors import InputError
@@ -74,7 +74,7 @@ def _problems_of_images(config: dict) -> list[Problem]:
     settings = config["stage1"]
     if config["imported"]["backbone"] is None and all(Path(path).exists() for path in image_set_files(config)):
         with collecting(problems):
-            read_image_sets(settings["image_sets"], settings["holdout"])
+            read_image_sets(settings["image_sets"], HoldoutSettings(**settings["holdout"]))
     return problems
 
 

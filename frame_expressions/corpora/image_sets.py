@@ -57,6 +57,17 @@ class _Row(NamedTuple):
 
 
 @dataclass(frozen=True)
+class HoldoutSettings:
+    """The block `stage1.holdout`: share of the images without a split that validate, and the seed of the draw."""
+
+    share: float
+    seed: int
+
+
+DEFAULT_HOLDOUT = HoldoutSettings(share=0.1, seed=0)
+
+
+@dataclass(frozen=True)
 class ImageSet:
     """Images with their classes: paths [N]; labels [N] int8, 0 to 7; split [N] text, train or validation."""
 
@@ -65,20 +76,14 @@ class ImageSet:
     split: np.ndarray
 
 
-def read_image_sets(image_sets: Iterable[dict], holdout: dict) -> list[ImageSet]:
-    """Image sets as configured: layout, root and optionally allow_outside_root; holdout: its share and seed.
+def read_image_sets(image_sets: Iterable[dict], holdout: HoldoutSettings) -> list[ImageSet]:
+    """Image sets as configured: layout, root and optionally allow_outside_root.
 
     Raises InputError as `read_image_set` does, and if all sets together have no image of a split.
     """
     image_sets = list(image_sets)
     found = [
-        read_image_set(
-            item["layout"],
-            Path(item["root"]),
-            holdout_share=holdout["share"],
-            seed=holdout["seed"],
-            allow_outside_root=item.get("allow_outside_root", False),
-        )
+        read_image_set(item["layout"], Path(item["root"]), holdout, item.get("allow_outside_root", False))
         for item in image_sets
     ]
     for split in ("train", "validation"):
@@ -91,12 +96,12 @@ def read_image_sets(image_sets: Iterable[dict], holdout: dict) -> list[ImageSet]
 
 
 def read_image_set(
-    layout: str, root: Path, holdout_share: float = 0.1, seed: int = 0, allow_outside_root: bool = False
+    layout: str, root: Path, holdout: HoldoutSettings = DEFAULT_HOLDOUT, allow_outside_root: bool = False
 ) -> ImageSet:
     """Read one image set, in the order of its lists, or of the file names if it has no list.
 
-    holdout_share: share of each class held out for validation, drawn with `seed`, for a table without a split
-    column; images of one group, if the table has that column, stay on one side. Raises InputError for an unknown
+    holdout: the share of each class that validates, for a table without a split column; images of one group, if the
+    table has that column, stay on one side. Raises InputError for an unknown
     layout, lists that do not fit it or name images outside their folder, images that do not exist, and a table that
     puts a group on both sides.
     """
@@ -119,7 +124,7 @@ def read_image_set(
     split = np.array([row.split for row in rows])
     group = np.array([row.group for row in rows])
     if not split[0]:
-        split = _holdout(root, labels, group, holdout_share, seed)
+        split = _holdout(root, labels, group, holdout)
     elif group[0]:
         _check_groups(root, split, group)
     return ImageSet(paths, labels, split)
@@ -285,7 +290,7 @@ def _check_groups(path: Path, split: np.ndarray, group: np.ndarray) -> None:
         raise InputError(f"{path} has the group {on_both[0]} in both training and validation", "correct its split")
 
 
-def _holdout(path: Path, labels: np.ndarray, group: np.ndarray, share: float, seed: int) -> np.ndarray:
+def _holdout(path: Path, labels: np.ndarray, group: np.ndarray, holdout: HoldoutSettings) -> np.ndarray:
     """Draw the split [N] of images without one: by class only if `group` [N] is empty, else also by whole groups."""
     unit, members = ("group", group) if group[0] else ("image", np.arange(len(labels)))
     for number in np.unique(labels):
@@ -296,13 +301,13 @@ def _holdout(path: Path, labels: np.ndarray, group: np.ndarray, share: float, se
             )
     try:
         if unit == "group":
-            folds = StratifiedGroupKFold(round(1 / share), shuffle=True, random_state=seed)
+            folds = StratifiedGroupKFold(round(1 / holdout.share), shuffle=True, random_state=holdout.seed)
             _, held_out = next(folds.split(labels, labels, group))
         else:
-            _, held_out = train_test_split(members, test_size=share, stratify=labels, random_state=seed)
+            _, held_out = train_test_split(members, test_size=holdout.share, stratify=labels, random_state=holdout.seed)
     except ValueError as error:
         raise InputError(
-            f"{path} cannot be split with a holdout share of {share} ({error})", "add images or a column split"
+            f"{path} cannot be split with a holdout share of {holdout.share} ({error})", "add images or a column split"
         ) from error
     split = np.full(len(labels), "train", dtype="<U10")
     split[held_out] = "validation"

@@ -3,18 +3,11 @@
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 
+from frame_expressions.corpora.image_sets import HoldoutSettings
 from frame_expressions.stage1.augmentation import AugmentationSettings
 from frame_expressions.stage1.moe import MoESettings
 from frame_expressions.stage1.padaug import PadAugSettings
 from frame_expressions.stage1.training import TrainingSettings
-
-
-@dataclass(frozen=True)
-class HoldoutSettings:
-    """The block `stage1.holdout`: share of the images without a split that validate, and the seed of the draw."""
-
-    share: float
-    seed: int
 
 
 @dataclass(frozen=True)

@@ -11,7 +11,7 @@ from matplotlib.figure import Figure
 
 from frame_expressions.artifacts.parquet import read_parquet, read_provenance
 from frame_expressions.artifacts.vocabulary import EXPRESSIONS
-from frame_expressions.corpora.image_sets import read_image_sets
+from frame_expressions.corpora.image_sets import HoldoutSettings, read_image_sets
 from frame_expressions.encoders.preprocessing import centre_crop
 from frame_expressions.report.ablation_summary import summarise
 from frame_expressions.report.page import Block, Command, Picture, Pictures, Section, Table, Text
@@ -54,7 +54,7 @@ def _some_images(
     image_sets: list[dict], holdout: dict, stored_px: int, rng: np.random.Generator
 ) -> tuple[torch.Tensor, list[int]]:
     """Training images of all sets, uint8 [6, S, S, 3], and their classes; a class repeats only after all others."""
-    found = read_image_sets(image_sets, holdout)
+    found = read_image_sets(image_sets, HoldoutSettings(**holdout))
     training = [images.split == "train" for images in found]
     paths = [path for images, kept in zip(found, training, strict=True) for path in np.array(images.paths)[kept]]
     labels = np.concatenate([images.labels[kept] for images, kept in zip(found, training, strict=True)])

@@ -10,6 +10,7 @@ from frame_expressions.corpora import image_sets
 from frame_expressions.corpora.image_sets import (
     AFFECTNET_TO_CHALLENGE,
     RAFDB_TO_CHALLENGE,
+    HoldoutSettings,
     read_image_set,
     read_image_sets,
 )
@@ -183,18 +184,18 @@ def table_of(root, counts):
 
 def test_holdout_is_stratified_and_seeded(tmp_path):
     path = table_of(tmp_path, {"Anger": 40, "Fear": 20, "Other": 10})
-    images = read_image_set("table", path, holdout_share=0.2, seed=1)
+    images = read_image_set("table", path, HoldoutSettings(0.2, 1))
     held_out = images.labels[images.split == "validation"]
     assert np.bincount(held_out, minlength=8).tolist() == [0, 8, 0, 4, 0, 0, 0, 2]
-    assert (read_image_set("table", path, holdout_share=0.2, seed=1).split == images.split).all()
-    assert (read_image_set("table", path, holdout_share=0.2, seed=2).split != images.split).any()
+    assert (read_image_set("table", path, HoldoutSettings(0.2, 1)).split == images.split).all()
+    assert (read_image_set("table", path, HoldoutSettings(0.2, 2)).split != images.split).any()
 
 
 def test_holdout_that_cannot_be_drawn_is_refused(tmp_path):
     with pytest.raises(InputError, match="single image of Fear"):
         read_image_set("table", table_of(tmp_path, {"Anger": 4, "Fear": 1}))
     with pytest.raises(InputError, match="cannot be split with a holdout share of"):
-        read_image_set("table", table_of(tmp_path, {"Anger": 4, "Fear": 4}), holdout_share=0.1)
+        read_image_set("table", table_of(tmp_path, {"Anger": 4, "Fear": 4}), HoldoutSettings(0.1, 0))
 
 
 def grouped_table(root, groups, split=None):
@@ -215,19 +216,19 @@ def test_holdout_keeps_groups_together_and_balances_classes(tmp_path):
         for _ in range(rng.integers(1, 12))
     ]
     path, group = grouped_table(tmp_path, groups)
-    images = read_image_set("table", path, holdout_share=0.2, seed=1)
+    images = read_image_set("table", path, HoldoutSettings(0.2, 1))
     held_out = images.split == "validation"
     assert not set(group[held_out]) & set(group[~held_out])
     shares = [held_out[images.labels == number].mean() for number in (1, 3, 7)]
     assert shares == pytest.approx([0.2] * 3, abs=0.05)
-    assert (read_image_set("table", path, holdout_share=0.2, seed=1).split == images.split).all()
-    assert (read_image_set("table", path, holdout_share=0.2, seed=2).split != images.split).any()
+    assert (read_image_set("table", path, HoldoutSettings(0.2, 1)).split == images.split).all()
+    assert (read_image_set("table", path, HoldoutSettings(0.2, 2)).split != images.split).any()
 
 
 def test_a_class_of_a_single_group_cannot_be_held_out(tmp_path):
     path, _ = grouped_table(tmp_path, [("a", "Anger"), ("b", "Anger"), ("a", "Fear"), ("a", "Fear")])
     with pytest.raises(InputError, match=r"faces\.tsv has a single group of Fear"):
-        read_image_set("table", path, holdout_share=0.5)
+        read_image_set("table", path, HoldoutSettings(0.5, 0))
 
 
 def test_a_given_split_may_not_divide_a_group(tmp_path):
@@ -282,7 +283,7 @@ def test_a_list_names_images_outside_its_folder_only_if_allowed(tmp_path, layout
         read_image_set(layout, root)
     assert len(read_image_set(layout, root, allow_outside_root=True).paths) == 2
     item = {"name": "mine", "layout": layout, "root": str(root), "allow_outside_root": True}
-    assert len(read_image_sets([item], {"share": 0.5, "seed": 0})[0].paths) == 2
+    assert len(read_image_sets([item], HoldoutSettings(0.5, 0))[0].paths) == 2
 
 
 def test_a_releases_folder_of_images_may_be_a_link_to_another_disk(tmp_path):
@@ -314,7 +315,7 @@ def test_unknown_layout_lists_the_known_ones(tmp_path):
 
 
 def test_real_faces(shared):
-    images = read_image_set("table", shared / "images/faces/labels.csv", holdout_share=0.2, seed=0)
+    images = read_image_set("table", shared / "images/faces/labels.csv", HoldoutSettings(0.2, 0))
     with (shared / "images/faces/labels.csv").open(newline="") as handle:
         rows = list(csv.DictReader(handle))
     assert names_of(images) == [row["expression"] for row in rows]

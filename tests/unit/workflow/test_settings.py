@@ -16,7 +16,7 @@ DATACLASSES = {
     "contact_sheets": "report.contact_sheet:ContactSheetSettings",
     "audio": "media.audio_windows:AudioWindowSettings",
     "stage1": "stage1.settings:Stage1Settings",
-    "stage1.holdout": "stage1.settings:HoldoutSettings",
+    "stage1.holdout": "corpora.image_sets:HoldoutSettings",
     "stage1.moe": "stage1.moe:MoESettings",
     "stage1.padaug": "stage1.padaug:PadAugSettings",
     "stage1.augmentation": "stage1.augmentation:AugmentationSettings",
