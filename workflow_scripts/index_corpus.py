@@ -6,10 +6,10 @@ from pathlib import Path
 
 import numpy as np
 
-from frame_expressions.artifacts.vocabulary import EXPRESSIONS, NUM_CLASSES
+from frame_expressions.artifacts.vocabulary import EXPRESSIONS, NUM_CLASSES, SPLITS
 from frame_expressions.challenge.annotations import read_annotation
 from frame_expressions.corpora.check_files import check_corpus
-from frame_expressions.corpora.tracks import SPLITS, Track, check_tracks, write_tracks
+from frame_expressions.corpora.tracks import Track, check_tracks, write_tracks
 from frame_expressions.runtime.errors import InputError
 from frame_expressions.runtime.job import log_to
 

@@ -12,10 +12,11 @@ from collections import defaultdict
 from collections.abc import Iterable, Sequence
 from pathlib import Path
 
+from frame_expressions.artifacts.vocabulary import SPLITS
 from frame_expressions.challenge.templates import template_tracks
 from frame_expressions.corpora.file_listing import files_below
 from frame_expressions.corpora.problems import ERROR, Problem, collecting, without_clashes
-from frame_expressions.corpora.tracks import SPLITS, Track, person_by_suffix
+from frame_expressions.corpora.tracks import Track, person_by_suffix
 from frame_expressions.runtime.errors import InputError
 
 VIDEO_SUFFIXES = (".mp4", ".avi", ".mov", ".mkv", ".webm", ".flv")

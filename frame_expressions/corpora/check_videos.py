@@ -11,12 +11,12 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
-from frame_expressions.artifacts.vocabulary import EXPRESSIONS, NUM_CLASSES
+from frame_expressions.artifacts.vocabulary import EXPRESSIONS, NUM_CLASSES, SPLITS
 from frame_expressions.challenge.alignment import LARGEST_SHARE, USUAL_ROWS
 from frame_expressions.challenge.annotations import read_annotation
 from frame_expressions.challenge.templates import read_template
 from frame_expressions.corpora.problems import ERROR, WARNING, Problem, collecting, problem_of
-from frame_expressions.corpora.tracks import SPLITS, Track
+from frame_expressions.corpora.tracks import Track
 from frame_expressions.media.child_process import decode_in_child
 from frame_expressions.media.headers import Header, count_packets, read_header
 from frame_expressions.media.limits import Limits

@@ -10,10 +10,10 @@ from pathlib import Path
 
 from frame_expressions.artifacts.file_names import path_fault
 from frame_expressions.artifacts.text import read_given_tsv
-from frame_expressions.artifacts.vocabulary import EXPRESSIONS, expression_number
+from frame_expressions.artifacts.vocabulary import EXPRESSIONS, SPLITS, expression_number
 from frame_expressions.corpora.allowed_folder import AllowedFolder
 from frame_expressions.corpora.problems import Problem, collecting, without_clashes
-from frame_expressions.corpora.tracks import SPLITS, Track, person_by_suffix
+from frame_expressions.corpora.tracks import Track, person_by_suffix
 from frame_expressions.faces.person_spec import parse_person_spec
 from frame_expressions.runtime.errors import InputError
 

@@ -9,7 +9,6 @@ from pathlib import Path
 
 from frame_expressions.artifacts.file_names import LONGEST_NAME, is_name, path_fault
 from frame_expressions.artifacts.text import read_tsv, write_tsv
-from frame_expressions.artifacts.vocabulary import SPLITS as SPLITS
 from frame_expressions.runtime.errors import InputError
 
 

@@ -11,8 +11,7 @@ from matplotlib.colors import LinearSegmentedColormap, to_hex, to_rgb
 from matplotlib.figure import Figure
 from matplotlib.ticker import MaxNLocator
 
-from frame_expressions.artifacts.vocabulary import EXPRESSIONS
-from frame_expressions.faces.subject import DETECTED, INTERPOLATED
+from frame_expressions.artifacts.vocabulary import DETECTED, EXPRESSIONS, INTERPOLATED
 from frame_expressions.report.palette import COLOURS
 from frame_expressions.report.pictures import MARKERS, Theme
 

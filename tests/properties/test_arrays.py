@@ -5,10 +5,11 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
 
+from frame_expressions.artifacts.vocabulary import DETECTED, INTERPOLATED
 from frame_expressions.faces.boxes import iou
 from frame_expressions.faces.crops import square_crop
 from frame_expressions.faces.persons import Persons
-from frame_expressions.faces.subject import DETECTED, INTERPOLATED, interpolate_boxes
+from frame_expressions.faces.subject import interpolate_boxes
 from frame_expressions.smoothing.smoothing import smooth_logits
 from frame_expressions.smoothing.track_smoother import KINDS, TrackSmoother
 

@@ -9,11 +9,20 @@ import numpy as np
 import pandas as pd
 
 from frame_expressions.artifacts.parquet import read_parquet
-from frame_expressions.artifacts.vocabulary import AUDIBLE, EXPRESSIONS, NO_AUDIO, NUM_CLASSES, SILENT
+from frame_expressions.artifacts.vocabulary import (
+    ABSENT,
+    AUDIBLE,
+    DETECTED,
+    EXPRESSIONS,
+    INTERPOLATED,
+    NO_AUDIO,
+    NUM_CLASSES,
+    SILENT,
+    SPLITS,
+)
 from frame_expressions.corpora.labels import frame_labels
-from frame_expressions.corpora.tracks import SPLITS, Track
+from frame_expressions.corpora.tracks import Track
 from frame_expressions.faces.doubt import EXPLANATION
-from frame_expressions.faces.subject import ABSENT, DETECTED, INTERPOLATED
 from frame_expressions.media.audio import open_audio, state_of
 from frame_expressions.report.page import Section, Table, Text
 from frame_expressions.report.pictures import jpeg_picture
