@@ -14,6 +14,7 @@ from benchmarks import faces
 from benchmarks.measuring import Row, limited, show
 from frame_expressions.artifacts.feature_shards import write_shard
 from frame_expressions.artifacts.parquet import read_parquet
+from frame_expressions.artifacts.schemas import AUDIO_INDEX
 from frame_expressions.media.audio_windows import AudioWindowSettings
 from frame_expressions.media.limits import Limits
 from workflow_scripts import resample_audio, window_audio
@@ -51,7 +52,7 @@ def rows(model: Path, video: Path | None = None) -> list[Row]:
             "frame": np.arange(1, num_frames + 1, dtype=np.int32),
             "present": np.ones(num_frames, bool),
         }
-        write_shard(FOLDER / f"{modality}.npy", FOLDER / f"{modality}.parquet", values, columns, {})
+        write_shard(FOLDER / f"{modality}.npy", FOLDER / f"{modality}.parquet", values, AUDIO_INDEX, columns, {})
     kept = sum(path.stat().st_size for path in FOLDER.iterdir())
     return [
         limited("9 kept on disk", kept / num_frames / 1000, "kB per frame", at_most=40),

@@ -21,6 +21,7 @@ from torch.utils.data import DataLoader, TensorDataset
 from benchmarks.measuring import Row, added_mib, compared, limited, on_cores, seconds_in_turns, show
 from frame_expressions.artifacts.feature_shards import FeatureShards, write_shard
 from frame_expressions.artifacts.provenance import provenance_of
+from frame_expressions.artifacts.schemas import VISUAL_INDEX
 from frame_expressions.artifacts.vocabulary import EXPRESSIONS, NUM_CLASSES
 from frame_expressions.fusion import training_data
 from frame_expressions.fusion.heads import GatedFusion
@@ -211,9 +212,10 @@ def _corpus(folder: Path, num_tracks: int, tracks_per_shard: int = 34) -> dict:
                 "time_s": (frame - 1) / 30,
                 "present": present,
                 "detected": present,
+                "scales": pa.array([[1.0]]).take(np.zeros(count, int)),
                 "padded_share": np.zeros(count, np.float32),
             }
-            write_shard(npy, index, features, columns, provenance_of({}))
+            write_shard(npy, index, features, VISUAL_INDEX, columns, provenance_of({}))
     rows = [
         {"track": name, "split": "train", "annotation": "", "label": EXPRESSIONS[number % NUM_CLASSES], "group": name}
         for number, name in enumerate(names)

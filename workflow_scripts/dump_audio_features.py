@@ -13,6 +13,7 @@ from frame_expressions.artifacts.batch_folders import files_of
 from frame_expressions.artifacts.feature_shards import write_shard
 from frame_expressions.artifacts.parquet import read_parquet
 from frame_expressions.artifacts.provenance import provenance_of
+from frame_expressions.artifacts.schemas import AUDIO_INDEX
 from frame_expressions.encoders.audio import AudioFeatureSettings, embed_audio, load_audio_encoder
 from frame_expressions.media.audio import read_audio
 from frame_expressions.networks.device import start_torch
@@ -53,7 +54,7 @@ def run(
         "present": described["audible"],
     }
     provenance = provenance_of(asdict(settings) | {"tracks": tracks}, [encoder / "model.safetensors", *windows, *audio])
-    write_shard(features, index, values, columns, provenance)
+    write_shard(features, index, values, AUDIO_INDEX, columns, provenance)
     logging.info("made %s: %d frames", features, len(described))
 
 

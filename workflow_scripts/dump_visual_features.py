@@ -14,6 +14,7 @@ from frame_expressions.artifacts.batch_folders import files_of
 from frame_expressions.artifacts.feature_shards import write_shard
 from frame_expressions.artifacts.parquet import parquet_batches, read_parquet
 from frame_expressions.artifacts.provenance import provenance_of
+from frame_expressions.artifacts.schemas import VISUAL_INDEX
 from frame_expressions.encoders.visual import VisualFeatureSettings, embed_crops, load_visual_encoder
 from frame_expressions.networks.device import start_torch
 from frame_expressions.runtime.job import log_to
@@ -65,7 +66,7 @@ def run(
             num_threads=num_threads,
         )
     columns = {name: described[name] for name in described.column_names}
-    write_shard(features, index, values, columns, provenance.result())
+    write_shard(features, index, values, VISUAL_INDEX, columns, provenance.result())
     logging.info("made %s: %d frames", features, len(described))
 
 

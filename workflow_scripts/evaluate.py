@@ -12,6 +12,7 @@ from sklearn.metrics import ConfusionMatrixDisplay
 from frame_expressions.artifacts.logits import read_labelled_logits
 from frame_expressions.artifacts.parquet import write_parquet
 from frame_expressions.artifacts.provenance import provenance_of
+from frame_expressions.artifacts.schemas import TRACK_SCORES
 from frame_expressions.artifacts.text import write_json
 from frame_expressions.artifacts.vocabulary import EXPRESSIONS
 from frame_expressions.report.figures import write_png
@@ -39,7 +40,7 @@ def run(
     found, table = score_folds(folds, [Smoothing.read(path) for path in best], group_of, settings)
     provenance = provenance_of(asdict(settings), [*logits, *best])
     write_json(found | {"provenance": provenance}, scores)
-    write_parquet(pa.Table.from_pandas(table, preserve_index=False), tracks, provenance)
+    write_parquet(pa.Table.from_pandas(table, TRACK_SCORES, preserve_index=False), tracks, provenance)
     _draw(np.array(found["confusion"]), confusion)
     low, high = found["macro_f1_interval_95"]
     logging.info("made %s: macro-F1 %.4f, 95 %% interval %.4f to %.4f", scores, found["macro_f1"], low, high)

@@ -10,6 +10,7 @@ import pyarrow as pa
 
 from frame_expressions.artifacts.parquet import write_parquet
 from frame_expressions.artifacts.provenance import provenance_of
+from frame_expressions.artifacts.schemas import DEMO_TRUTH
 from frame_expressions.artifacts.text import write_text
 from frame_expressions.artifacts.vocabulary import EXPRESSIONS
 from frame_expressions.demo import plan
@@ -100,12 +101,13 @@ def _truth_table(clips: list[Clip]) -> pa.Table:
                 tables.append(
                     pa.table(
                         {
-                            "track": pa.array([person.track] * count, pa.string()),
-                            "frame": pa.array(range(1, count + 1), pa.int32()),
-                            "expression": pa.array(true.expression, pa.int8()),
-                            "visual_informative": pa.array(true.visual_informative, pa.bool_()),
-                            "audio_informative": pa.array(true.audio_informative, pa.bool_()),
-                        }
+                            "track": [person.track] * count,
+                            "frame": range(1, count + 1),
+                            "expression": true.expression,
+                            "visual_informative": true.visual_informative,
+                            "audio_informative": true.audio_informative,
+                        },
+                        DEMO_TRUTH,
                     )
                 )
     return pa.concat_tables(tables)

@@ -12,6 +12,7 @@ from matplotlib.figure import Figure
 from frame_expressions.artifacts.logits import join_labelled, read_labelled_logits
 from frame_expressions.artifacts.parquet import write_parquet
 from frame_expressions.artifacts.provenance import provenance_of
+from frame_expressions.artifacts.schemas import SMOOTHING_SEARCH
 from frame_expressions.artifacts.text import write_json
 from frame_expressions.report.figures import write_png
 from frame_expressions.runtime.job import log_to, progress
@@ -41,7 +42,8 @@ def run(
             "kind": [tried.kind for tried, _ in rows],
             "window_frames": [tried.window_frames for tried, _ in rows],
             "macro_f1": [score for _, score in rows],
-        }
+        },
+        SMOOTHING_SEARCH,
     )
     chosen, macro_f1 = best_smoothing(rows)
     provenance = provenance_of(asdict(settings) | {"role": role}, logits)

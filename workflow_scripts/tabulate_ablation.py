@@ -11,6 +11,7 @@ from matplotlib.figure import Figure
 from frame_expressions.artifacts.logits import read_labelled_logits
 from frame_expressions.artifacts.parquet import write_parquet
 from frame_expressions.artifacts.provenance import provenance_of
+from frame_expressions.artifacts.schemas import ABLATION
 from frame_expressions.artifacts.text import write_text
 from frame_expressions.artifacts.vocabulary import HELDOUT, SELECTION
 from frame_expressions.report.ablation_summary import summarise
@@ -61,7 +62,7 @@ def run(
     found = found.reset_index(drop=True)
     settings = {"smoothing": asdict(smoothing), "evaluation": asdict(evaluation)}
     provenance = provenance_of(settings, [Path(path) for row in rows for path in row["logits"]])
-    write_parquet(pa.Table.from_pandas(found, preserve_index=False), table, provenance)
+    write_parquet(pa.Table.from_pandas(found, ABLATION, preserve_index=False), table, provenance)
     summary = summarise(found, method)
     notes = NOTES.format(
         seeds=found["seed"].nunique(),

@@ -13,6 +13,7 @@ from frame_expressions.artifacts.feature_shards import FeatureShards
 from frame_expressions.artifacts.logits import read_labelled_logits, write_logits
 from frame_expressions.artifacts.parquet import write_parquet
 from frame_expressions.artifacts.provenance import provenance_of
+from frame_expressions.artifacts.schemas import FUSION_HISTORY
 from frame_expressions.artifacts.text import write_json
 from frame_expressions.artifacts.vocabulary import NUM_CLASSES
 from frame_expressions.challenge.scores import validation_scores
@@ -81,7 +82,7 @@ def run(
     fusion.save(outputs.model, provenance)
     described = describe_frames(shards["visual"], logits, labels, roles)
     write_logits(logits, outputs.val_logits, provenance, described)
-    history = pa.Table.from_pandas(pd.DataFrame(rows), preserve_index=False)
+    history = pa.Table.from_pandas(pd.DataFrame(rows), FUSION_HISTORY, preserve_index=False)
     write_parquet(history, outputs.history, provenance)
     score = _write_metrics(outputs, rows, provenance)
     logging.info("made %s: macro-F1 %.4f on the selection tracks, before smoothing", outputs.model, score)

@@ -2,7 +2,7 @@
 
 import json
 import logging
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
@@ -15,6 +15,7 @@ from safetensors.torch import save_file
 from frame_expressions.artifacts.atomic import atomic_write
 from frame_expressions.artifacts.parquet import write_parquet
 from frame_expressions.artifacts.provenance import provenance_of
+from frame_expressions.artifacts.schemas import STAGE1_HISTORY
 from frame_expressions.artifacts.text import write_json
 from frame_expressions.artifacts.vocabulary import NUM_CLASSES
 from frame_expressions.challenge.scores import validation_scores
@@ -65,7 +66,7 @@ def run(
     curves: folder of event files for TensorBoard. The checkpoint from which an interrupted run resumes is next to the
     backbone, and is deleted at the end.
     """
-    found = read_image_sets(settings.image_sets, asdict(settings.holdout))
+    found = read_image_sets(settings.image_sets, settings.holdout)
     sets = {split: _of_split(found, split, settings.stored_px) for split in ("train", "validation")}
     logging.info(
         "Stage I with the head %s in %d processes on %d training and %d validation images",
@@ -140,7 +141,7 @@ def _write(
     with atomic_write(outputs.head) as temporary:
         tensors = {name: tensor.cpu().contiguous() for name, tensor in model.head.state_dict().items()}
         save_file(tensors, temporary, metadata={"provenance": json.dumps(provenance, sort_keys=True)})
-    history = pa.Table.from_pandas(pd.DataFrame(state.history), preserve_index=False)
+    history = pa.Table.from_pandas(pd.DataFrame(state.history), STAGE1_HISTORY, preserve_index=False)
     write_parquet(history, outputs.history, provenance)
     write_json(
         {

@@ -17,16 +17,21 @@ from frame_expressions.runtime.errors import InputError, unreadable
 
 
 def write_shard(
-    npy: Path, index: Path, features: np.ndarray, columns: dict[str, pa.Array | np.ndarray], provenance: dict
+    npy: Path,
+    index: Path,
+    features: np.ndarray,
+    schema: pa.Schema,
+    columns: dict[str, pa.Array | np.ndarray],
+    provenance: dict,
 ) -> None:
     """Write features [N, D] as float16, and the index: `columns` plus the row number.
 
-    The index follows `VISUAL_INDEX` or `AUDIO_INDEX`. Raises InputError if a feature is not finite in float16.
+    schema: of the index, VISUAL_INDEX or AUDIO_INDEX. Raises InputError if a feature is not finite in float16.
     """
     half = as_float16(features, f"The features for {npy}")
     with atomic_write(npy) as temporary, temporary.open("wb") as handle:
         np.save(handle, half)
-    table = pa.table({**columns, "row": np.arange(len(half), dtype=np.int32)})
+    table = pa.table({**columns, "row": np.arange(len(half), dtype=np.int32)}, schema)
     write_parquet(table, index, provenance)
 
 

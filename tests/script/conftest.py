@@ -10,6 +10,7 @@ from PIL import Image
 from frame_expressions.artifacts.feature_shards import write_shard
 from frame_expressions.artifacts.parquet import write_parquet
 from frame_expressions.artifacts.provenance import provenance_of
+from frame_expressions.artifacts.schemas import VISUAL_INDEX
 from frame_expressions.artifacts.vocabulary import EXPRESSIONS
 from frame_expressions.encoders.loading import random_encoder, save_encoder
 
@@ -55,10 +56,11 @@ def shard(tmp_path):
             "time_s": pa.array((frame - 1) / 30),
             "present": pa.array(~np.isnan(values[:, 0])),
             "detected": pa.array(~np.isnan(values[:, 0])),
+            "scales": pa.array([[1.0]] * len(values)),
             "padded_share": pa.array(np.zeros(len(values), np.float32)),
         }
         paths = tmp_path / f"{name}.npy", tmp_path / f"{name}.parquet"
-        write_shard(*paths, np.nan_to_num(values), columns, provenance_of({}))
+        write_shard(*paths, np.nan_to_num(values), VISUAL_INDEX, columns, provenance_of({}))
         return paths
 
     return write

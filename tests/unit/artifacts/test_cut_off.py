@@ -9,6 +9,7 @@ import torch
 from frame_expressions.artifacts.feature_shards import FeatureShards, write_shard
 from frame_expressions.artifacts.parquet import parquet_batches, read_parquet, read_provenance, write_parquet
 from frame_expressions.artifacts.provenance import provenance_of
+from frame_expressions.artifacts.schemas import AUDIO_INDEX
 from frame_expressions.artifacts.text import read_json, write_json, write_tsv
 from frame_expressions.artifacts.vocabulary import AUDIBLE
 from frame_expressions.corpora.folds import PART_COLUMNS, read_parts
@@ -66,9 +67,14 @@ def _fusion(num_visual=4):
 
 def _shard(folder, name, num_features=4, num_rows=50):
     values = np.random.default_rng(0).normal(size=(num_rows, num_features))
-    columns = {"track": pa.array([name] * num_rows), "present": np.ones(num_rows, bool)}
-    write_shard(folder / f"{name}.npy", folder / f"{name}.parquet", values, columns, provenance_of({}))
-    return folder / f"{name}.npy", folder / f"{name}.parquet"
+    columns = {
+        "track": pa.array([name] * num_rows),
+        "frame": np.arange(1, num_rows + 1),
+        "present": np.ones(num_rows, bool),
+    }
+    paths = folder / f"{name}.npy", folder / f"{name}.parquet"
+    write_shard(*paths, values, AUDIO_INDEX, columns, provenance_of({}))
+    return paths
 
 
 def _parquet(folder):

@@ -4,6 +4,7 @@ import pytest
 
 from frame_expressions.artifacts.feature_shards import FeatureShards, write_shard
 from frame_expressions.artifacts.provenance import provenance_of
+from frame_expressions.artifacts.schemas import AUDIO_INDEX
 from frame_expressions.runtime.errors import InputError
 
 
@@ -11,7 +12,7 @@ def _write(folder, name, features, tracks, present):
     frames = np.concatenate([np.arange(1, tracks.count(track) + 1) for track in dict.fromkeys(tracks)])
     columns = {"track": pa.array(tracks), "frame": pa.array(frames), "present": pa.array(present)}
     paths = folder / f"{name}.npy", folder / f"{name}.parquet"
-    write_shard(*paths, np.asarray(features, np.float32), columns, provenance_of({}))
+    write_shard(*paths, np.asarray(features, np.float32), AUDIO_INDEX, columns, provenance_of({}))
     return paths
 
 

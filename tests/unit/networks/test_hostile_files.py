@@ -12,6 +12,7 @@ import torch
 
 from frame_expressions.artifacts.feature_shards import FeatureShards, write_shard
 from frame_expressions.artifacts.provenance import provenance_of
+from frame_expressions.artifacts.schemas import AUDIO_INDEX
 from frame_expressions.corpora.image_sets import read_image_set
 from frame_expressions.encoders.loading import load_encoder, load_feature_extractor, random_encoder, save_encoder
 from frame_expressions.networks.published_weights import read_checkpoint, read_state_dict, read_vector
@@ -88,7 +89,7 @@ def test_arrays(tmp_path, canary):
 def test_features(tmp_path, canary):
     paths = tmp_path / "a.npy", tmp_path / "a.parquet"
     columns = {"track": pa.array(["a"]), "frame": pa.array([1]), "present": pa.array([True])}
-    write_shard(*paths, np.zeros((1, 2), np.float32), columns, provenance_of({}))
+    write_shard(*paths, np.zeros((1, 2), np.float32), AUDIO_INDEX, columns, provenance_of({}))
     _npy(paths[0], canary)
     with pytest.raises(InputError, match="cannot be read"):
         FeatureShards([paths])

@@ -17,8 +17,8 @@ WRITERS = {
     "features": """
         import pyarrow as pa
         from frame_expressions.artifacts.feature_shards import write_shard
-        columns = {"track": ["a"] * len(noise)}
-        write_shard(folder / "artifact.npy", folder / "index.parquet", noise[:, None], columns, {})
+        columns, schema = {"track": ["a"] * len(noise)}, pa.schema([("track", pa.string()), ("row", pa.int32())])
+        write_shard(folder / "artifact.npy", folder / "index.parquet", noise[:, None], schema, columns, {})
         """,
     "sound": """
         from frame_expressions.media.audio import write_audio
