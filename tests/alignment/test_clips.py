@@ -9,6 +9,7 @@ import pytest
 
 from frame_expressions.artifacts.feature_shards import write_shard
 from frame_expressions.challenge.alignment import labels_for_frames
+from frame_expressions.media import audio
 from frame_expressions.media.audio import SAMPLE_RATE, decode_audio
 from frame_expressions.media.limits import Limits
 from frame_expressions.media.video import read_frames, read_video, start_time_s
@@ -16,7 +17,7 @@ from tests.alignment import beeps, chain, features, pictures, report
 from tests.alignment.clips import CLIPS, H264
 from tests.alignment.generator import Clip, make
 from tests.media import LIMITS
-from workflow_scripts import crop_faces, dump_visual_features, resample_audio
+from workflow_scripts import crop_faces, dump_visual_features
 
 
 @pytest.mark.parametrize("clip", CLIPS, ids=lambda clip: clip.name)
@@ -65,7 +66,7 @@ def test_a_stage_that_slips_is_told(tmp_path, monkeypatch):
         found, _ = chain.run(clip, video, tmp_path / "results")
         assert len(found.errors) == 3 * 44 + 1 and "crops/ holds 1 for frame 2" in found.errors
     with monkeypatch.context() as patched:
-        patched.setattr(resample_audio, "start_time_s", lambda path: start_time_s(path) - 0.02)
+        patched.setattr(audio, "start_time_s", lambda path: start_time_s(path) - 0.02)
         found, _ = chain.run(clip, video, tmp_path / "results")
         assert len(found.errors) == 10 and "audio/ has frame 5's beep +0.0200 s off" in found.errors
     with monkeypatch.context() as patched:
