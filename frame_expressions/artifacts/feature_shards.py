@@ -113,7 +113,7 @@ class FeatureShards:
             )
         if self._places and features.shape[1] != self.num_features:
             raise InputError(
-                f"{npy} has {features.shape[1]} features a row but the shards before it {self.num_features}",
+                f"{npy} has {features.shape[1]} features per row but the shards before it have {self.num_features}",
                 "delete all of them and run the workflow again",
             )
         self.num_features = features.shape[1]

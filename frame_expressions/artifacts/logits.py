@@ -63,7 +63,7 @@ def write_logits(
 
 
 def read_logits(path: Path, tracks: list[str] | None = None) -> dict[str, np.ndarray]:
-    """Logits [T, C] float32 by track, in file order; with `tracks`, the others are not read."""
+    """Logits [T, C] float32 by track, in file order; if `tracks` are given, no others are read."""
     filters = None if tracks is None else [("track", "in", tracks)]
     return _by_track(read_parquet(path, columns=["track", "logits"], filters=filters))
 
@@ -83,7 +83,7 @@ def read_labelled_logits(path: Path, role: str) -> LabelledLogits:
 
 
 def join_labelled(parts: Iterable[LabelledLogits]) -> LabelledLogits:
-    """Labelled logits of different tracks as one."""
+    """Join the labelled logits of different tracks."""
     parts = list(parts)
     return LabelledLogits(
         {track: array for part in parts for track, array in part.logits.items()},

@@ -1,7 +1,7 @@
 """The schema of every Parquet file that the workflow writes; docs/contracts.md describes the columns.
 
 Frame numbers are 1-based. Boxes are `xyxy_px`: x1, y1, x2, y2 in px of the upright frame. Tables that pandas builds
-have large strings, the others plain ones.
+use large strings, the others plain ones.
 """
 
 import pyarrow as pa

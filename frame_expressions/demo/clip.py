@@ -1,4 +1,4 @@
-"""The content of a planned demo video: what its persons do, its frames, its audio and the resulting labels.
+"""The content of a planned demo video: what the people in it do, its frames, its audio and the resulting labels.
 
 T: number of frames; G: grid points of the story; N: audio samples.
 """
@@ -22,12 +22,13 @@ EDGE_TIME = (0.3, 0.75)
 """Part of the clip during which the frame's edge cuts the face of a person planned `at_edge`."""
 
 EDGE_HIDES = 0.2
-"""Share of the face that the edge hides then; small enough for detectors and for the expression to be visible."""
+"""Share of the face hidden by the edge during that time; small enough that detectors find the face and the expression
+stays visible."""
 
 
 @dataclass(frozen=True)
 class TrackTruth:
-    """The truth about one person per frame [T]: expression, int8; whether face and audio show it, bool."""
+    """Ground truth of one person per frame [T]: expression, int8; whether face and audio show it, bool."""
 
     expression: np.ndarray
     visual_informative: np.ndarray
@@ -46,7 +47,7 @@ class Clip:
 
 
 def plan_clips(videos: Sequence[DemoVideo], visual_gap_share: float, audio_gap_share: float, seed: int) -> list[Clip]:
-    """Decide what happens in each video. The shares are the part of the time during which each cue is missing."""
+    """Decide what happens in each video. The shares are the fractions of time during which each cue is missing."""
     rng = np.random.default_rng(seed)
     persons = [person for video in videos for person in video.persons]
     clip_s = {person.track: float(video.num_frames / video.fps) for video in videos for person in video.persons}
@@ -69,7 +70,7 @@ def plan_clips(videos: Sequence[DemoVideo], visual_gap_share: float, audio_gap_s
 
 
 def truth_of(clip: Clip, person: int) -> TrackTruth:
-    """Labels of one person's frames, and which cues show them."""
+    """Labels of one person's frames, and which cues show each label."""
     story = clip.stories[person]
     points = grid_points(frame_times_s(clip.video), len(story.expression))
     heard = clip.audible & (_voiced_expression(clip) == story.expression)
@@ -102,7 +103,7 @@ def draw_poses(clip: Clip, person: int) -> list[Pose]:
     y = 0.47 * height + 0.5 * (0.47 * height - 0.6 * side) * _wander(times, rng)
     if video.persons[person].at_edge:
         start, end = EDGE_TIME
-        # 0 outside of that time, 1 inside it, with ramps of a tenth of the clip.
+        # 0 outside that time, 1 inside it, with ramps of a tenth of the clip.
         beyond = np.clip(np.minimum(along - start, end - along) / 0.1 + 0.5, 0, 1)
         x = x + beyond * (width - side * (0.5 - EDGE_HIDES) - x)
     tilt = 4.0 * _wander(times, rng)

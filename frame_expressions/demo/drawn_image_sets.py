@@ -61,8 +61,8 @@ def plan_batches(
 ) -> list[Batch]:
     """Divide the images among persons; no person is in two splits.
 
-    per_class: images of each class, by split; ids: the set's classes; unusable: further ids, appended to the train
-    split unchanged.
+    per_class: number of images per class, by split; ids: the set's classes; unusable: further ids, appended to the
+    train split as they are.
     """
     batches = []
     for split, count in per_class.items():
@@ -76,7 +76,7 @@ def plan_batches(
 
 
 def write_affectnet_batch(batch: Batch, root: Path, seed: int) -> list[tuple]:
-    """Draw the images of a batch under `Manually_Annotated_Images`; returns its rows of the list."""
+    """Draw the images of a batch under `Manually_Annotated_Images`; returns the batch's rows of the list."""
     rng = np.random.default_rng([seed, 1, batch.place])
     person = make_person(rng)
     folder = root / "Manually_Annotated_Images" / str(batch.place + 1)
@@ -113,7 +113,7 @@ def write_affectnet_lists(rows: dict[str, list[tuple]], root: Path) -> None:
 
 
 def write_rafdb_batch(batch: Batch, root: Path, seed: int) -> list[str]:
-    """Draw the images of a batch under `Image/aligned`; returns its lines of the list."""
+    """Draw the images of a batch under `Image/aligned`; returns the batch's lines of the list."""
     rng = np.random.default_rng([seed, 2, batch.place])
     person = make_person(rng)
     folder = root / "Image" / "aligned"

@@ -157,7 +157,7 @@ for _row, _name in enumerate(EXPRESSIONS):
 def displacement(
     points: np.ndarray, moves: np.ndarray, spreads: np.ndarray, xs: np.ndarray, ys: np.ndarray
 ) -> tuple[np.ndarray, np.ndarray]:
-    """The source of each pixel of a patch, relative to the pixel, when landmarks move.
+    """The offset from each pixel of a patch to its source when landmarks move.
 
     points, moves, spreads: [K, 2] in px; xs [W], ys [H]: the patch's pixel positions. Returns dx, dy [H, W]
     float32 in px: a sum of Gaussians centred on the new positions of the landmarks, which at each of these positions
@@ -212,7 +212,7 @@ _TEETH = np.array([225.0, 214.0, 198.0], dtype=np.float32)
 
 
 def _bounds(mask: np.ndarray) -> tuple[slice, slice]:
-    """The range of rows and of columns that holds every nonzero pixel of `mask`."""
+    """The range of rows and of columns that contains every nonzero pixel of `mask`."""
     return tuple(
         slice(*(np.flatnonzero(mask.any(axis=axis))[[0, -1]] + (0, 1))) if mask.any() else slice(0, 0)
         for axis in (1, 0)

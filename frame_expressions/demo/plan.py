@@ -70,15 +70,15 @@ def plan_videos(
 ) -> tuple[DemoVideo, ...]:
     """The corpus's videos, train first, test last.
 
-    One video shows two persons, one in train and one in validation, as also happens in Aff-Wild2. The oddities of the
-    real corpus go to the first tracks of a split; with few tracks some are left out. One track in `edge_every` shows a
-    face that the frame's edge cuts. Raises InputError for sizes that allow no corpus.
+    One video shows two people, one in train and one in validation, as also happens in Aff-Wild2. The first tracks of a
+    split reproduce the oddities of the real corpus; with few tracks, some oddities are left out. One track in
+    `edge_every` shows a face cut by the frame's edge. Raises InputError if the sizes are too small for a corpus.
     """
     if min(train_tracks, validation_tracks) < 2 or test_tracks < 1 or clip_s < 1 or height_px < 160:
         raise InputError(
             "The demo corpus is too small: demo.videos.train_tracks and demo.videos.validation_tracks must be at least "
             "2, demo.videos.test_tracks and demo.videos.clip_s at least 1, and demo.videos.height_px at least 160",
-            "raise the values that are smaller",
+            "raise the values below these minimums",
         )
     oddities = {
         ("train", 0): {"name": "102", "suffix": ".avi"},
@@ -135,7 +135,7 @@ def _name(number: int) -> str:
 
 
 def video_paths(videos: tuple[DemoVideo, ...]) -> list[str]:
-    """Paths of the videos, in their order."""
+    """Paths of the videos, in order."""
     return [video.path for video in videos]
 
 

@@ -1,6 +1,6 @@
-"""Persons made from one photo: scikit-image's portrait of Eileen Collins (NASA, public domain).
+"""People made from one photo: scikit-image's portrait of Eileen Collins (NASA, public domain).
 
-The portrait smiles: its mouth is closed first. Persons then differ in face shape and in the colours of skin, hair and
+The portrait smiles, so its mouth is closed first. People then differ in face shape and in the colours of skin, hair and
 clothes. Positions are in portrait pixels, as in `frame_expressions.demo.expression`; textures have SCALE times the
 resolution of the portrait.
 """
@@ -76,7 +76,7 @@ def make_person(rng: np.random.Generator) -> Person:
     spread = rng.uniform(-2.5, 2.5, size=6)
     moves = np.zeros_like(_SHAPE_POINTS)
     moves[:2, 0] = -spread[0], spread[0]  # jaw width
-    moves[2:4, 0] = -0.5 * spread[1], 0.5 * spread[1]  # distance of the eyes
+    moves[2:4, 0] = -0.5 * spread[1], 0.5 * spread[1]  # distance between the eyes
     moves[2:4, 1] = 0.5 * spread[2]  # height of the eyes
     moves[4, 1] = 0.8 * spread[3]  # length of the nose
     moves[5, 1] = 0.6 * spread[4]  # height of the mouth

@@ -1,4 +1,4 @@
-"""Frames of the demo: persons in front of a made-up background, in changing light.
+"""Frames of the demo: people in front of a made-up background, in changing light.
 
 H, W: height and width of the frame. Positions are in frame pixels, x to the right and y down.
 """
@@ -59,7 +59,7 @@ def draw_background(height_px: int, width_px: int, rng: np.random.Generator) -> 
 
 
 def draw_frame(background: np.ndarray, figures: Sequence[tuple[Person, Pose, np.ndarray]], light: Light) -> np.ndarray:
-    """Draw persons in front of the background, [H, W, 3] uint8 RGB.
+    """Draw people in front of the background, [H, W, 3] uint8 RGB.
 
     figures: person, pose and expression weights [C], from back to front. Returns [H, W, 3] uint8 RGB.
     """

@@ -4,7 +4,7 @@
         --truth results/demo/truth.parquet
 
 Prints the macro-F1 on the test tracks, the macro-F1 that the cues allow (of a predictor that is right wherever the face
-or the audio shows the expression and repeats the last one elsewhere), and the accuracy by which cues a frame has.
+or the audio shows the expression and repeats the last one elsewhere), and the accuracy for each combination of cues.
 """
 
 import argparse
@@ -21,7 +21,7 @@ from frame_expressions.runtime.errors import InputError
 
 
 def read_predictions(path: Path) -> pd.DataFrame:
-    """The submission file as a table: track, frame (1-based), predicted. InputError for any other file."""
+    """The submission file as a table: track, frame (1-based), predicted. Raises InputError for any other file."""
     try:
         # Rows have two fields; the header has nine names.
         rows = pd.read_csv(path, header=None, skiprows=1, names=["image", "predicted"])
@@ -55,7 +55,10 @@ def score(predictions: pd.DataFrame, truth: pd.DataFrame) -> Scores:
     if len(missing):
         first = missing.iloc[0]
         raise InputError(
-            f"{len(missing)} frames of the truth have no prediction, one is frame {first['frame']} of {first['track']}",
+            (
+                f"{len(missing)} frames of the truth have no prediction, for example frame {first['frame']} of "
+                f"{first['track']}"
+            ),
             "run `snakemake --cores 8 submission` again: the predictions belong to another corpus",
         )
     seen, heard = joined["visual_informative"], joined["audio_informative"]
@@ -74,10 +77,10 @@ def score(predictions: pd.DataFrame, truth: pd.DataFrame) -> Scores:
 
 
 def reachable(truth: pd.DataFrame) -> np.ndarray:
-    """The expression of each frame that the cues allow to predict, [N] int8.
+    """The best prediction for each frame that the cues allow, [N] int8.
 
-    A frame with a cue has its own expression; any other frame that of the track's last frame with a cue before it, else
-    of the next one after it. A track without any cue is Neutral.
+    A frame with a cue gets its own expression. Any other frame gets that of the last frame with a cue before it in the
+    track, or else of the next one after it. A track without any cue is Neutral.
     """
     known = truth["expression"].where(truth["visual_informative"] | truth["audio_informative"])
     tracks = known.groupby(truth["track"], sort=False)
@@ -97,7 +100,7 @@ def main() -> None:
     print(f"test macro-F1 {scores.macro_f1:.4f}")
     print(f"  reachable from the cues {scores.reachable_macro_f1:.4f}")
     for name, (count, hits) in scores.parts.items():
-        print(f"  {name:<22} right in {hits:.4f} of {count} frames")
+        print(f"  {name:<22} accuracy {hits:.4f} on {count} frames")
 
 
 if __name__ == "__main__":

@@ -29,17 +29,18 @@ from frame_expressions.media.video import start_time_s
 from frame_expressions.runtime.errors import InputError, MediaError, unreadable
 
 SAMPLE_RATE = 16000
-LARGEST_SLIP_S = 0.005  # between a packet's time stamp and its audio, before silence is inserted or audio dropped
-SLOWEST = 10  # times its own length that audio may take to be read and decoded; a hundredth is common
+LARGEST_SLIP_S = 0.005  # between a packet's time stamp and its audio; beyond it, silence is inserted or audio is cut
+SLOWEST = 10  # longest time to read and decode audio, as a multiple of its length; a hundredth is common
 BLOCK_SAMPLES = 1 << 20
 _INPUT = "the video"  # a placeholder, since ffmpeg-python accepts only names in UTF-8
 _FFMPEG = (
-    "install it again with `pip install --force-reinstall --no-deps imageio-ffmpeg`, or set IMAGEIO_FFMPEG_EXE to one"
+    "install it again with `pip install --force-reinstall --no-deps imageio-ffmpeg`, "
+    "or set IMAGEIO_FFMPEG_EXE to its path"
 )
 
 
 class UndecodableAudio(MediaError):
-    """Audio of which nothing decodes; the video is used without it."""
+    """Audio that cannot be decoded at all; the video is used without it."""
 
 
 def aligned_audio(video: Path, time_s: np.ndarray, limits: Limits) -> tuple[np.ndarray, str]:
@@ -61,22 +62,22 @@ def aligned_audio(video: Path, time_s: np.ndarray, limits: Limits) -> tuple[np.n
 
 
 def no_audio(time_s: np.ndarray) -> tuple[np.ndarray, str]:
-    """What `aligned_audio` returns for a video without audio; FLAC cannot be empty, so no timeline gives one sample."""
+    """What `aligned_audio` returns for a video without audio; an empty timeline gives one sample, as FLAC needs one."""
     return np.zeros(aligned_length(time_s), np.int16), NO_AUDIO
 
 
 def aligned_length(time_s: np.ndarray) -> int:
-    """Number of samples of the audio that belongs to a timeline [T], at least 1."""
+    """Number of audio samples for a timeline [T], at least 1."""
     return max(1, round(duration_s(time_s) * SAMPLE_RATE))
 
 
 def decode_audio(video: Path, start_s: float, num_samples: int, samples_file: BinaryIO, limits: Limits) -> int:
-    """Decode the first audio stream into an open binary file as int16 and return how many samples came.
+    """Decode the first audio stream into an open binary file as int16 and return the number of samples.
 
     The first sample is at `start_s` on the container's clock: earlier audio is cut. Silence fills the time before audio
     that starts later, gaps, and, with a warning, parts that do not decode. Decoding ends at most one second after
     `num_samples`. Returns 0 if there is no audio stream. Raises UndecodableAudio if no decoder knows its format or
-    nothing of it decodes, and MediaError if ffmpeg itself fails or `limits` are exceeded.
+    none of it can be decoded, and MediaError if ffmpeg itself fails or `limits` are exceeded.
     """
     with open_media(video) as container:
         if not container.streams.audio:
@@ -86,7 +87,7 @@ def decode_audio(video: Path, start_s: float, num_samples: int, samples_file: Bi
         if codec is None:
             raise UndecodableAudio(f"{_left_out(video)}: no decoder knows its format", REMEDY)
         if codec.sample_rate == 0:  # libavformat decodes a little of a stream that states no sample rate
-            raise UndecodableAudio(f"{_left_out(video)}: nothing of it decodes", REMEDY)
+            raise UndecodableAudio(f"{_left_out(video)}: none of it can be decoded", REMEDY)
         late_s = float((stream.start_time or 0) * stream.time_base) - start_s
         if late_s > LARGEST_SLIP_S:
             logging.info("the first %.3f s have no audio: padded with silence", late_s)
@@ -120,7 +121,7 @@ def decode_audio(video: Path, start_s: float, num_samples: int, samples_file: Bi
     num_decoded = os.fstat(samples_file.fileno()).st_size // 2
     failures = [line for line in lines if "[dec:" in line]  # other lines are about the frames, which ffmpeg probes too
     if num_decoded == 0:
-        raise UndecodableAudio(f"{_left_out(video)}: nothing of it decodes", REMEDY, lines[-1])
+        raise UndecodableAudio(f"{_left_out(video)}: none of it can be decoded", REMEDY, lines[-1])
     if failures:
         logging.warning(
             "The audio of %s is damaged (ffmpeg: %s): silence replaces the damaged parts", video, failures[-1]

@@ -1,8 +1,8 @@
 """Decoding in child processes, which can be killed when a decoder hangs, crashes or takes too much memory.
 
-A child never outlives its parent, however the parent ends, and its memory is limited. It is forked, which takes
-milliseconds, because everything that decoding imports is loaded already. Forking is safe next to the threads of other
-libraries: the child uses nothing that they share, only FFmpeg's libraries in one thread, NumPy's copies and Pillow.
+A child never outlives its parent, however the parent ends, and its memory is limited. It is forked, which takes only
+milliseconds, because everything that decoding imports is already loaded. Forking is safe although other libraries run
+threads: the child uses nothing that they share, only FFmpeg's libraries in one thread, NumPy's copies and Pillow.
 """
 
 import ctypes
@@ -48,7 +48,7 @@ def decode_in_child(items: Callable[[], Iterator[Item]], path: Path, limits: Lim
     try:
         while True:
             if not receiver.poll(limits.frame_timeout_s):
-                raise limit_exceeded(path, "gave its decoder no frame in time", FRAME_TIMEOUT_S, limits.frame_timeout_s)
+                raise limit_exceeded(path, "yielded no new frame in time", FRAME_TIMEOUT_S, limits.frame_timeout_s)
             try:
                 error, items_left, item = receiver.recv()
             except EOFError:
@@ -131,4 +131,4 @@ def _crash(path: Path, exit_code: int) -> Exception:
     if exit_code == -signal.SIGKILL:
         return MemoryError(f"the system killed the process that decoded {path}")
     name = signal.Signals(-exit_code).name if exit_code < 0 else f"exit status {exit_code}"
-    return MediaError(f"{path} made its decoder crash ({name})", REMEDY)
+    return MediaError(f"{path} crashed its decoder ({name})", REMEDY)

@@ -19,7 +19,7 @@ REMEDY = "replace it with a file that ffmpeg can play, or leave its track out of
 
 
 def media_url(path: Path) -> str:
-    """The file as a `file:` URL, so ffmpeg takes no character of its name for a protocol or an option."""
+    """The file as a `file:` URL, so ffmpeg does not interpret any part of its name as a protocol or an option."""
     return f"file:{Path(path).absolute()}"
 
 
@@ -27,7 +27,7 @@ def media_url(path: Path) -> str:
 def open_media(path: Path) -> Iterator[av.container.InputContainer]:
     """Open `path` for demuxing.
 
-    Raises MediaError if the file is missing or empty, or if none of `DEMUXERS` reads it.
+    Raises MediaError if the file is missing or empty, or if none of `DEMUXERS` can read it.
     """
     try:
         # Metadata of a damaged or old file need not be UTF-8.

@@ -1,4 +1,4 @@
-"""Writes an overlay video for people: H.264 and AAC in MP4, the same bytes each time."""
+"""Writes an overlay video for people to watch: H.264 and AAC in MP4, the same bytes each time."""
 
 from collections.abc import Iterable, Iterator
 from fractions import Fraction

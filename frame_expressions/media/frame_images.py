@@ -1,4 +1,4 @@
-"""The frames of a video as rows of its timeline, each with the image that is kept of it."""
+"""The frames of a video as rows of its timeline, each with the image to store, if any."""
 
 from collections.abc import Iterator
 from dataclasses import dataclass

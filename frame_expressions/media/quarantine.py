@@ -1,7 +1,7 @@
 """The table of refused media files: the file, the stage, the reason, and FFmpeg's last line.
 
 A run that skips bad videos lists them at its end, from the provenance of the artifacts. A run that stops never gets
-there: the failing job writes the row of its file, and a later job removes the row once the file passes.
+there, so the failing job writes the row for its file, and a later job removes the row once the file passes.
 """
 
 import contextlib
@@ -67,7 +67,8 @@ def check_still_refused(settings_of: dict[Path, dict], config: dict) -> None:
             now = reduce(getitem, key.split("."), config)
             if now != value:
                 stale.setdefault(
-                    artifact.parent, f"{artifact} is of a file that was refused under {key}: {value}, now {now}"
+                    artifact.parent,
+                    f"{artifact} belongs to a file that was refused under {key}: {value}, which is now {now}",
                 )
     if stale:
         folders = " ".join(map(str, sorted(stale)))
@@ -76,7 +77,7 @@ def check_still_refused(settings_of: dict[Path, dict], config: dict) -> None:
 
 @contextmanager
 def record_refusals(tsv: Path, file: str, stage: str) -> Iterator[None]:
-    """Add a row to the table if the block refuses the file, else remove an older row of the file."""
+    """Add a row to the table if the block refuses the file; otherwise remove an older row for the file."""
     try:
         yield
     except MediaError as error:
@@ -107,7 +108,7 @@ def _replace(tsv: Path, file: str, stage: str, with_rows: list[Refusal]) -> None
         if kept + with_rows != rows:
             write_refusals(kept + with_rows, tsv)
             # Older than every input of list_refused, so the rule rewrites the table once the file is fixed or removed.
-            # Not 0, which Snakemake takes for a missing time.
+            # Not 0, which Snakemake treats as a missing time.
             os.utime(tsv, (1, 1))
 
 

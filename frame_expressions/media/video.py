@@ -125,7 +125,7 @@ def read_video(path: Path, limits: Limits | None = None) -> Iterator[Frame]:
 def read_frames(video: Path, num_frames: int) -> Iterator[Frame]:
     """Yield the frames of a video whose timeline has `num_frames`.
 
-    0, a skipped video, leaves the file unopened. Raises InputError if the video no longer has that many frames.
+    If it is 0 (a skipped video), the file is not opened. Raises InputError if the video no longer has that many frames.
     """
     if num_frames == 0:
         return
@@ -218,7 +218,7 @@ def _is_transposed(display: np.ndarray) -> bool:
 
 
 def _square_size(av_frame: av.VideoFrame, pixel_aspect: Fraction | None) -> tuple[int, int]:
-    """Width and height in px of a stored frame after conversion to square pixels; the height stays."""
+    """Width and height in px of a stored frame after conversion to square pixels; the height stays the same."""
     if pixel_aspect and Fraction(1, WIDEST_PIXEL) <= pixel_aspect <= WIDEST_PIXEL:
         return max(1, round(av_frame.width * pixel_aspect)), av_frame.height
     return av_frame.width, av_frame.height

@@ -1,6 +1,6 @@
 """The workflow's default settings, for programs that use the package without the workflow.
 
-They are in one file: config.yaml at the top of a checkout, which the wheel holds as package data.
+They are in one file: config.yaml at the top of a checkout, which the wheel contains as package data.
 """
 
 from importlib.resources import files

@@ -40,7 +40,7 @@ def plot_frames(video: str, frames: pd.DataFrame) -> Figure:
 
 
 def _stretches(values: np.ndarray, only: bool | None = None) -> list[tuple[int, int]]:
-    """Half-open ranges of equal neighbours; with `only`, those of that value alone."""
+    """Half-open ranges of equal neighbours; if `only` is given, just those of that value."""
     cuts = [0, *(np.flatnonzero(np.diff(values)) + 1).tolist(), len(values)]
     ranges = [(start, end) for start, end in pairwise(cuts) if end > start]
     return [pair for pair in ranges if only is None or values[pair[0]] == only]

@@ -1,4 +1,4 @@
-"""The table of one predicted video: every frame of every person who is in it.
+"""The table of one predicted video: every frame of every person in it.
 
 Shapes: T frames of a video, C classes.
 """
@@ -45,8 +45,8 @@ def predictions_table(
     """One row per person and frame, with the columns of `schemas.PREDICTIONS`.
 
     frame: 1-based. time_s: [T], from the first frame. p_*: probabilities before smoothing. expression: the class after
-    smoothing. face: one of FACE_STATUSES; a frame with an absent face is predicted from the audio. Persons who are
-    never seen have no rows, unless nobody is seen: then the first person's rows are kept.
+    smoothing. face: one of FACE_STATUSES; a frame with an absent face is predicted from the audio. People who are never
+    seen have no rows. If nobody is seen, the first person's rows are kept.
     """
     parts = [_rows(prediction, time_s, smoothing) for prediction in predictions]
     seen = [part for part in parts if (part["face"] != ABSENT).any()]

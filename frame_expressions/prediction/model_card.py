@@ -50,7 +50,7 @@ normalises both features with its own statistics and fuses them. {smoothing} Sou
 
 ## Limits
 
-The model recognises expressions that are shown or posed as in its training data; it does not recognise what a person
+The model recognises expressions as they are shown or posed in its training data; it does not recognise what a person
 feels. Its scores say nothing about faces, languages, cameras or recordings that differ from that data. Do not use it
 to judge people. The weights are subject to the terms of the data and encoders that they were trained with; most such
 data are for research only.

@@ -63,7 +63,7 @@ class Overlay:
         colour = self._colour_of[shown.expression]
         x1, y1, x2, y2 = shown.xyxy_px
         width_px, height_px = self._size_px
-        # A box may reach past the frame; its outline is then drawn along the frame's edge.
+        # A box may extend past the frame; its outline is then drawn along the frame's edge.
         corners = [np.clip(x1, 0, width_px - 1), np.clip(y1, 0, height_px - 1)]
         corners += [max(corners[0], min(x2, width_px - 1)), max(corners[1], min(y2, height_px - 1))]
         pen.rectangle(corners, outline=colour, width=self._line_px)
@@ -102,7 +102,7 @@ def _ink_on(colour: tuple[int, int, int]) -> tuple[int, int, int]:
 
 
 def persons_by_frame(table: pa.Table) -> dict[int, list[Shown]]:
-    """The persons to draw in each frame (1-based), the first person first, from the table of a video."""
+    """The people to draw in each frame (1-based), in order of their numbers, from the table of a video."""
     found: dict[int, list[Shown]] = {}
     for row in table.to_pylist():
         xyxy_px = None if row["face"] == ABSENT else tuple(row[edge] for edge in ("x1_px", "y1_px", "x2_px", "y2_px"))

@@ -38,7 +38,7 @@ from frame_expressions.runtime.errors import InputError, MediaError
 from frame_expressions.smoothing.smoothing import Smoothing
 
 SCRFD_MIN_SIDE_PX = 30
-"""The smallest face that the method takes from SCRFD; config.yaml has the cascade's 90 px, since the cascade takes
+"""The smallest face that the method accepts from SCRFD, in px. config.yaml has 90 px for the cascade, which mistakes
 smaller structures for faces."""
 
 
@@ -47,8 +47,8 @@ class Predictor:
 
     model: a folder that export_model wrote.
     detector: an SCRFD .onnx file, or the folder of an InsightFace model pack; both need the package's extra
-        `insightface`. None takes the cascade that scikit-image ships, which finds frontal faces only.
-    min_side_px: smallest side of a face box. None takes SCRFD_MIN_SIDE_PX with a detector of your own, else the
+        `insightface`. None uses the cascade that ships with scikit-image, which only finds frontal faces.
+    min_side_px: smallest side of a face box. None uses SCRFD_MIN_SIDE_PX with your own detector, otherwise the
         value of config.yaml (90).
     device: auto (a GPU if there is one), cpu or cuda; for the encoders.
     num_threads: threads of each step.
@@ -110,7 +110,7 @@ class Predictor:
         return predictions_table([prediction], time_s, self._smoothing)
 
     def _frame_times(self, video: Path) -> np.ndarray:
-        """Time of every frame, float64 [T]; a child process decodes, which may crash or hang without harm."""
+        """Time of every frame, float64 [T]; decoded in a child process, so a crash or a hang does no harm."""
         if not video.is_file():
             raise MediaError(f"{video} is missing or is not a file", "correct the path")
         with closing(decode_in_child(partial(_times, video, self._limits), video, self._limits)) as times:

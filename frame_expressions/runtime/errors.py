@@ -1,4 +1,4 @@
-"""Errors in what the user gave: each names the fault and its remedy."""
+"""Errors in the user's input: each names the fault and its remedy."""
 
 from pathlib import Path
 

@@ -13,7 +13,7 @@ FEWER_JOBS = "lower --cores to run fewer jobs at a time"
 OTHER_FOLDER = "fix that, or make results/ a link to a folder that can be written to"
 """The remedy for a log that cannot be written."""
 
-# A full disk in the words of libraries that hide the system's error: NumPy, PyTorch (two messages), libsndfile.
+# How libraries that hide the system's error report a full disk: NumPy, PyTorch (two messages), libsndfile.
 _DISK_WORDS = re.compile(
     r"requested and \d+ written|unexpected pos \d+ vs|PytorchStreamWriter failed writing|System error\.$"
 )

@@ -1,8 +1,7 @@
 """The paper's comparisons: the configurations that are trained, and the paths of their artifacts.
 
-A configuration differs from the method in one thing. What it does not change it takes from the method, and the
-method's first run is the main chain's own. Only the standard library is imported, since every reading of the
-Snakefile imports this.
+Each configuration changes the method in one respect and reuses the method's other artifacts. The method's first run is
+that of the main pipeline. Imported whenever the Snakefile is parsed, so it must import only the standard library.
 """
 
 from dataclasses import dataclass
@@ -36,7 +35,7 @@ class Ablation:
         self.runs = range(settings["num_seeds"])
         self.first_seed: int = config["fusion"]["training"]["seed"]
         self._stage1, self._fusion, self._scales = config["stage1"], config["fusion"], config["crops"]["scales"]
-        # By names with all digits, so that no two share one.
+        # Named with all their digits, so no two scales share a name.
         self._scale_of = {str(scale): scale for scale in self._scales}
         self._imported = config["imported"]["backbone"] is not None
         rows = [Configuration(METHOD, "nothing", METHOD, ALL_SCALES, own_head)]
@@ -55,7 +54,7 @@ class Ablation:
         self.configurations = {row.name: row for row in rows}
 
     def stage1_settings(self, stage1: str, run: int | str) -> dict:
-        """The block `stage1` of one of the variants of Stage I, in one of its runs."""
+        """The block `stage1` of a variant of Stage I, in one of its runs."""
         settings = self._stage1 | {"training": with_seed_offset(self._stage1["training"], run)}
         if stage1 == PLAIN_HEAD:
             settings["head"] = "linear"
@@ -69,7 +68,7 @@ class Ablation:
         return self._fusion | {"head": self.configurations[name].head, "training": training}
 
     def scales(self, name: str) -> list[float]:
-        """The crop scales of that name."""
+        """The crop scales that a name stands for."""
         return self._scales if name == ALL_SCALES else [self._scale_of[name]]
 
     def backbone(self, stage1: str, run: int | str) -> str:
@@ -81,13 +80,13 @@ class Ablation:
         return f"results/ablation/stage1/{stage1}-{run}/backbone"
 
     def visual_features(self, stage1: str, scales: str, run: int) -> str:
-        """Folder of the visual shards made with an encoder from some of the scales."""
+        """Folder of the visual shards that an encoder makes from some of the scales."""
         if scales == ALL_SCALES and (self._imported or (stage1 == METHOD and run == 0)):
             return "results/features/visual"
         return f"results/ablation/features/{stage1}-{scales}-{0 if self._imported else run}"
 
     def visual_shards(self, name: str, run: int | str, shards: list[str]) -> list[str]:
-        """Files of a configuration's visual shards, by the main chain's own."""
+        """Files of a configuration's visual shards. shards: the corresponding files of the main pipeline."""
         row = self.configurations[name]
         folder = self.visual_features(row.stage1, row.scales, int(run))
         return [f"{folder}/{PurePosixPath(path).name}" for path in shards]

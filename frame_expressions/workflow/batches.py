@@ -7,16 +7,17 @@ import hashlib
 
 
 def name_number(name: str) -> int:
-    """A number of 64 bits from a name, the same in every run."""
+    """A 64-bit number computed from a name, the same in every run."""
     return int.from_bytes(hashlib.sha256(name.encode()).digest()[:8], "big")
 
 
 def divide_into_batches(splits_of: dict[str, set[str]], videos_per_batch: int) -> dict[str, list[str]]:
-    """Videos of the same splits in order of their names, cut into batches that are named after their first video.
+    """Sort the videos of the same splits by name and cut them into batches, each named after its first video.
 
-    splits_of: by video, the splits of its tracks. There is a cut before every video whose name's hash is a multiple of
-    `videos_per_batch`, and after twice as many. So a further video changes the batch that it falls into and not how
-    the rest of the corpus is cut, and a further test video changes no batch that the training reads.
+    splits_of: by video, the splits of its tracks. A batch starts at every video whose name has a hash that is a
+    multiple of `videos_per_batch`, and holds at most twice that many videos. An added video therefore changes the batch
+    that it falls into but not how the rest of the corpus is cut, and an added test video changes no batch that training
+    reads.
     """
     batches: dict[str, list[str]] = {}
     before, batch = None, []
@@ -30,5 +31,5 @@ def divide_into_batches(splits_of: dict[str, set[str]], videos_per_batch: int) -
 
 
 def shard_of(batch: str, split: str, num_shards: int) -> str:
-    """Shard `<split>-<number:03d>` of a batch's tracks of one split, by a hash that is the same in every run."""
+    """The shard of a batch's tracks of one split, `<split>-<number:03d>`, by a hash that is the same in every run."""
     return f"{split}-{name_number(batch) % num_shards:03d}"

@@ -3,7 +3,7 @@
 Snakemake watches a rule's script but not the modules that the script imports. Each rule therefore carries this digest
 as a parameter. It covers the syntax tree of the script and of every project module that it imports, at any depth.
 What the code says does not count: comments, docstrings, layout, the text of errors and log lines, and everything in
-`runtime`, which decides how a job speaks and fails but no byte of an artifact.
+`runtime`, which affects logs and error reports but no byte of an artifact.
 """
 
 import ast
@@ -68,11 +68,11 @@ def _names_from_runtime(tree: ast.Module) -> set[str]:
 
 
 class _BlankMessages(ast.NodeTransformer):
-    """Replaces the text of messages by the empty string.
+    """Replaces the text of messages with the empty string.
 
     A message is any string inside a `raise`, a `logging` call or the construction of an error from `runtime`, and any
     string that is itself an argument of another function from `runtime`. A string that shapes an artifact must
-    therefore not stand there: name it by a constant.
+    therefore not be written there; use a constant instead.
     """
 
     def __init__(self, from_runtime: set[str]):
@@ -95,7 +95,7 @@ class _BlankMessages(ast.NodeTransformer):
 
 
 class _Blank(ast.NodeTransformer):
-    """Replaces every string below a node by the empty one, f-strings whole."""
+    """Replaces every string below a node with the empty string, including whole f-strings."""
 
     def visit_Constant(self, node: ast.Constant) -> ast.AST:
         return _blank_if_text(node)

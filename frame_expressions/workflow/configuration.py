@@ -17,7 +17,7 @@ from frame_expressions.runtime.errors import InputError
 from frame_expressions.workflow.input_files import missing_given_files
 
 CROSS_ATTENTION_HEADS = 8
-"""The number in `fusion.heads`, which imports torch."""
+"""A copy of the number in `fusion.heads`, which imports torch."""
 
 MOVED = {
     "limits": "execution.limits",
@@ -33,14 +33,14 @@ MOVED = {
 
 
 def check_config(config: dict, schema: Path) -> None:
-    """Raise InputError for the first key at fault, or for a file that it names and that does not exist."""
+    """Raise InputError for the first invalid key, or for a configured file that does not exist."""
     check_keys(config, schema)
     for error in missing_given_files(config):
         raise error
 
 
 def check_keys(config: dict, schema: Path) -> None:
-    """Raise InputError for the first key at fault, with the values that it may have."""
+    """Raise InputError for the first invalid key, with the values that it may have."""
     for old, new in MOVED.items():
         if _has(config, old):
             raise InputError(f"configuration: {old} is now {new}", "rename it")
@@ -64,7 +64,7 @@ def _has(config: dict, place: str) -> bool:
     return isinstance(block, dict) and key in block
 
 
-_ALSO_CALLED = {"gpu": "cuda"}  # nearer to cpu, by its letters
+_ALSO_CALLED = {"gpu": "cuda"}  # difflib would suggest cpu
 
 
 def _fault(error: ValidationError) -> str:
@@ -120,7 +120,7 @@ _KINDS = {
 
 
 def _rewritten(place: str, value: object, wanted: list[str]) -> str:
-    """How a value of the wrong kind is to be written."""
+    """How to write a value that has the wrong type."""
     if "array" in wanted and not isinstance(value, dict | None):
         return f"write {place}: [{value}]"
     if {"integer", "number"} & set(wanted) and isinstance(value, str):
@@ -133,7 +133,7 @@ def _rewritten(place: str, value: object, wanted: list[str]) -> str:
 
 
 def _check_texts(place: str, value: object) -> None:
-    """Any text in the configuration may be a path, which becomes a rule's input."""
+    """Check every text: any of them may be a path, which becomes a rule's input."""
     parts = value.items() if isinstance(value, dict) else enumerate(value) if isinstance(value, list) else ()
     for key, part in parts:
         _check_texts(f"{place}.{key}" if place else str(key), part)
@@ -166,8 +166,8 @@ def _check_sizes(config: dict) -> None:
     if visual["image_px"] > visual["resize_px"]:
         raise InputError(
             (
-                f"configuration: encoders.visual.resize_px: the encoder cannot see {visual['image_px']} px of crops "
-                f"of {visual['resize_px']} px"
+                f"configuration: encoders.visual.resize_px: crops of {visual['resize_px']} px are smaller than the "
+                f"encoder's input of {visual['image_px']} px"
             ),
             "set it to at least encoders.visual.image_px",
         )

@@ -110,14 +110,14 @@ class Corpus:
         prefix: str = "",
         template_is_outdated: bool = False,
     ):
-        """prefix: of the batches' names, which keeps their files apart from another corpus's.
+        """prefix: begins the batches' names, so their files are separate from another corpus's.
 
         template_is_outdated: the workflow is about to replace the template that exists.
         """
         self.tracks = tracks
         self.template = str(template) if template else None
         self.overrides: dict[str, list[dict]] = {}
-        """By track, the rows of a table of overrides, in its order."""
+        """By track, the rows of the overrides table, in table order."""
         self._template_is_outdated = template_is_outdated
         self._by_name = {track.track: track for track in tracks}
         tracks_of: dict[str, list[Track]] = {}
@@ -213,12 +213,12 @@ class Corpus:
         ]
 
     def read_overrides(self, tsv: Path) -> None:
-        """Read a table of overrides; raises InputError for a row that does not fit."""
+        """Read an overrides table; raises InputError for an invalid row."""
         self.overrides = read_overrides(tsv, self._by_name)
 
     @property
     def checked_template(self) -> Path | None:
-        """The template that exists and is to be checked; None where the workflow is about to replace it."""
+        """The existing template, to be checked; None if the workflow is about to replace it."""
         return Path(self.template) if self.template and not self._template_is_outdated else None
 
     def check(self, on_bad_video: str) -> None:
@@ -226,7 +226,7 @@ class Corpus:
         check_corpus(self.tracks, self.checked_template, on_bad_video)
 
     def check_splits(self, folds: Iterable[str]) -> None:
-        """Raise InputError for a split without a track, if the submission of these folds' models needs it."""
+        """Raise InputError if a split that a submission by these folds' models needs has no track."""
         official, chosen = "official" in folds, bool({"official", "imported"} & set(folds))
         for split, is_needed in (("train", official), ("validation", chosen), ("test", True)):
             if is_needed and not self.split(split):
@@ -237,20 +237,20 @@ class Corpus:
 
 
 def label_rows(tracks: Iterable[Track]) -> list[dict[str, str]]:
-    """Tracks as plain rows with what training and prediction need of them; not their paths, which may change."""
+    """Tracks as plain rows with what training and prediction need, without their paths, which may change."""
     names = ("track", "video", "split", "annotation", "label", "group")
     return [{name: getattr(track, name) for name in names} for track in tracks]
 
 
 def read_corpus(config: dict) -> Corpus:
-    """The corpus that the configuration names; raises InputError for what is missing or ambiguous."""
+    """The corpus that the configuration names; raises InputError if anything is missing or ambiguous."""
     corpus, problems = scan_corpus(config)
     raise_first(problems)
     return corpus
 
 
 def scan_corpus(config: dict) -> tuple[Corpus, list[Problem]]:
-    """The corpus as far as it can be read, and everything that is missing or ambiguous in it."""
+    """The corpus, as far as it can be read, and everything that is missing or ambiguous."""
     problems: list[Problem] = []
     corpus = _corpus(config, [], None)
     with collecting(problems):
@@ -264,7 +264,7 @@ def scan_corpus(config: dict) -> tuple[Corpus, list[Problem]]:
 
 
 def predicted_split(config: dict) -> str:
-    """The split of the videos that are only predicted; it begins the names of their batches and shards."""
+    """The split of the videos that are only predicted; the names of their batches and shards begin with it."""
     return f"predict-{folder_name(Path(config['predict_videos']))}"
 
 
@@ -291,7 +291,7 @@ def _corpus(config: dict, tracks: list[Track], template: Path | None, template_i
 
 
 def _demo_corpus(config: dict) -> tuple[Corpus, list[Problem]]:
-    """The planned corpus with what a user added to its folder, without what another plan left there."""
+    """The planned corpus and the files that a user added to its folder, without those that another plan left there."""
     template, planned, made = DEMO_ROOT / TEMPLATE, demo_files(config), recorded_paths(DEMO_ROOT)
     gone = {Path(path) for path in made} - {path.relative_to(DEMO_ROOT) for path in planned}
     test_tracks = names_of_test_tracks(_demo_videos(config))
@@ -314,12 +314,12 @@ def _demo_videos(config: dict) -> tuple[DemoVideo, ...]:
 def _given(settings: dict, key: str) -> Path:
     if settings[key] is None:
         raise InputError(
-            f"corpus.{key} is not set, and corpus.layout {settings['layout']} reads it (docs/corpora.md)", "set it"
+            f"corpus.{key} is not set, but corpus.layout {settings['layout']} needs it (docs/corpora.md)", "set it"
         )
     if not Path(settings[key]).exists():
         remedy = "write your home folder in full instead of ~" if settings[key].startswith("~") else "correct it"
         raise InputError(
             f"corpus.{key}: {settings[key]} does not exist",
-            f"{remedy}, since corpus.layout {settings['layout']} reads it (docs/corpora.md)",
+            f"{remedy}, since corpus.layout {settings['layout']} needs it (docs/corpora.md)",
         )
     return Path(settings[key])

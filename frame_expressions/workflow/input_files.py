@@ -26,7 +26,7 @@ def encoder_files(config: dict, modality: str) -> list[str]:
 
 
 def network_files(folder: Path | str) -> list[str]:
-    """A folder's weights and the architecture that they belong to, in Hugging Face layout."""
+    """The weights and the architecture in a folder in Hugging Face layout."""
     return [f"{folder}/model.safetensors", f"{folder}/config.json"]
 
 
@@ -85,7 +85,7 @@ def _image_lists(layout: str, root: Path) -> list[Path]:
 
 
 def missing_given_files(config: dict) -> Iterator[InputError]:
-    """An error for each file of weights or images that the run needs, cannot make, and does not find."""
+    """An error for each file of weights or images that the run needs, cannot make, and cannot find."""
     for modality, encoder in config["encoders"].items():
         if encoder["source"] == "path":
             for name in ("config.json", "model.safetensors"):
@@ -108,7 +108,7 @@ def missing_given_files(config: dict) -> Iterator[InputError]:
             if root.is_relative_to(DEMO):
                 yield InputError(
                     f"stage1.image_sets: {root} holds the demonstration's drawn faces",
-                    "name images of your own (layouts in docs/corpora.md), or adapted weights as imported.backbone",
+                    "name your own images (layouts in docs/corpora.md), or set imported.backbone to adapted weights",
                 )
                 continue
             missing = next((path for path in [root, *_image_lists(layout, root)] if not path.exists()), None)
@@ -125,7 +125,7 @@ def missing_given_files(config: dict) -> Iterator[InputError]:
 
 
 def _folders_near(root: Path) -> Iterator[Path]:
-    """Folders that may have been meant by `root`: the two above it, and those in it."""
+    """Folders that the user may have meant by `root`: the two above it, and those in it."""
     yield from list(root.absolute().parents)[:2]
     if root.is_dir():
         yield from sorted(path for path in root.iterdir() if path.is_dir())
@@ -136,7 +136,7 @@ def _has_lists(layout: str, root: Path) -> bool:
 
 
 def _missing_imported(imported: dict) -> Iterator[InputError]:
-    """Weights that others publish: each file that is given exists, and the gate comes with all its statistics."""
+    """An error for each published file that is configured but does not exist, and for a gate without its statistics."""
     given = {"backbone": imported["backbone"]} | {f"fusion.{name}": path for name, path in imported["fusion"].items()}
     for name, path in given.items():
         if path is not None and not Path(path).is_file():

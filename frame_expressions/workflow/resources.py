@@ -23,7 +23,7 @@ def rising(base: float, **per_mb: float) -> Callable[..., int]:
 
 
 def steady(base: float, **per_mb: float) -> Callable[..., int]:
-    """An amount that an attempt does not change: MB on the disk for what the job reads and writes."""
+    """An amount that is the same in every attempt: disk space in MB for what the job reads and writes."""
 
     def asked(wildcards, input) -> int:
         return _amount(base, input, per_mb)
@@ -36,11 +36,11 @@ def _amount(base: float, input, per_mb: dict[str, float]) -> int:
 
 
 def _size_mb(paths: str | Iterable[str]) -> float:
-    """Size of files and of the files in folders; missing ones count 0."""
+    """Size of files and of the files in folders; missing ones count as 0."""
     size = 0
     for path in [paths] if isinstance(paths, str) else paths:
         if getattr(path, "is_storage", False):
-            size += InputFiles([path]).size  # Snakemake asks again once it is in the store
+            size += InputFiles([path]).size  # Snakemake calls this again once the file is in the store
             continue
         for file in Path(path).iterdir() if Path(path).is_dir() else [Path(path)]:
             size += file.stat().st_size if file.is_file() else 0

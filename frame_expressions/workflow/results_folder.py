@@ -1,4 +1,4 @@
-"""Whether a run may write into the results folder: it is writable and has no results of another corpus.
+"""Whether a run may write into the results folder: it must be writable and hold no results of another corpus.
 
 Imported whenever the Snakefile is parsed, so it must not import pyarrow, pandas or torch.
 """
@@ -12,11 +12,10 @@ from frame_expressions.runtime.errors import InputError
 
 
 def check_results(results: Path, videos: Iterable[str]) -> None:
-    """Raise InputError where `results` cannot be written to, or was made from none of these video files.
+    """Raise InputError if `results` is not writable, or was made from none of these video files.
 
-    A run on another corpus, say for a forgotten --configfile, would replace what took days. Nothing is known of results
-    without corpus/tracks.tsv, and nothing is lost with those of videos that are in `results` themselves: the
-    demonstration's.
+    A run on another corpus, for example after a forgotten --configfile, would replace days of work. Results without
+    corpus/tracks.tsv cannot be checked. Videos inside `results` are the demonstration's, whose results may be replaced.
     """
     if results.exists() and not os.access(results, os.W_OK):
         raise InputError(f"{results} is not writable", "fix its permissions, or make it a link to a writable folder")

@@ -1,4 +1,4 @@
-"""What one invocation of the workflow is for: decided once, while the Snakefile is parsed.
+"""What one invocation of the workflow does, decided once, while the Snakefile is parsed.
 
 Imported whenever the Snakefile is parsed, so it must not import pyarrow, pandas or torch.
 """
@@ -16,8 +16,8 @@ from frame_expressions.workflow.corpus import Corpus, predicted_split, read_corp
 from frame_expressions.workflow.results_folder import check_results
 
 TRAIN, PREDICT, CHECK = "train", "predict", "check"
-"""Train on the configured corpus and predict its test tracks; predict other videos with an exported model; or, where
-the corpus has a fault, only show what is wrong with it."""
+"""Train on the configured corpus and predict its test tracks; predict other videos with an exported model; or, if the
+corpus is faulty, only report what is wrong with it."""
 
 
 @dataclass(frozen=True)
@@ -70,7 +70,7 @@ class Run:
 
     @property
     def trained_folds(self) -> list[str]:
-        """Those of the submitted folds whose models are trained here, not imported."""
+        """The submitted folds whose models are trained here, not imported."""
         return [fold for fold in self.submitted_folds if fold != "imported"]
 
     @property
@@ -88,10 +88,10 @@ class Run:
 def start(config: dict, schema: Path, arguments: Sequence[str], is_main_process: bool) -> Run:
     """Check the configuration and the corpus, and decide the mode.
 
-    config: with a model's settings filled in on return, in the mode PREDICT. arguments: of Snakemake's command line,
-    since the targets are not known to Snakemake itself while it parses the Snakefile. is_main_process: whether this is
-    the process that the user started; those that run its jobs check no corpus again.
-    Raises InputError for what is wrong, unless check_corpus was asked for, which shows everything that is.
+    config: in the mode PREDICT, the model's settings are filled in. arguments: Snakemake's command line, since
+    Snakemake itself does not know the targets while it parses the Snakefile. is_main_process: whether the user started
+    this process; the processes that run its jobs do not check the corpus again.
+    Raises InputError for the first fault, unless check_corpus is a target, which reports all of them.
     """
     check_keys(config, schema)
     mode = PREDICT if config["predict_videos"] else TRAIN
@@ -125,9 +125,9 @@ def _check_corpus(config: dict, corpus: Corpus, mode: str, arguments: Sequence[s
 
 
 def _asks_for(target: str, arguments: Sequence[str]) -> bool:
-    """Whether a target is among the arguments, perhaps with the prefix that another workflow gave the rule.
+    """Whether a target is among the arguments, possibly with the prefix that another workflow gave the rule.
 
-    A path, a setting or the name of the working folder may end in the same way.
+    A path, a setting or the name of the working folder may end the same way, and is not a target.
     """
     for before, argument in pairwise(["", *arguments]):
         is_prefixed = argument.isidentifier() and argument.endswith(f"_{target}")

@@ -1,4 +1,4 @@
-"""Which inputs stay on this machine when results are kept in a store (docs/clusters.md): those that users give."""
+"""Which inputs stay on this machine when results are in an object store (docs/clusters.md): those that users give."""
 
 from snakemake.io import local
 

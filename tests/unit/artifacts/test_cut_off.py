@@ -226,7 +226,7 @@ def test_a_matrix_of_another_kind_is_refused(tmp_path, features):
 
 def test_shards_of_different_encoders_are_refused(tmp_path):
     shards = [_shard(tmp_path, "t1", num_features=4), _shard(tmp_path, "t2", num_features=6)]
-    with pytest.raises(InputError, match=r"t2\.npy has 6 features a row but the shards before it 4; delete"):
+    with pytest.raises(InputError, match=r"t2\.npy has 6 features per row but the shards before it have 4; delete"):
         FeatureShards(shards)
 
 

@@ -129,7 +129,7 @@ def test_a_video_that_makes_its_decoder_crash_is_one_problem_among_others(corpus
     monkeypatch.setattr(check_videos, "read_header", crash)
     table, problems = table_of(tracks)
     assert not table.at[0, "readable"] and [problem.severity for problem in problems] == ["error"]
-    assert "made its decoder crash (exit status 3)" in problems[0].what
+    assert "crashed its decoder (exit status 3)" in problems[0].what
 
 
 @pytest.mark.parametrize(("on_bad_video", "severity"), [("stop", "error"), ("skip", "warning")])

@@ -112,7 +112,7 @@ def test_what_decodes_of_damaged_sound_is_kept(tmp_path, caplog, codec):
 def test_sound_of_which_nothing_decodes_is_told_with_the_last_line_of_ffmpeg(tmp_path, name, codec):
     make_flash_and_beep(tmp_path / name, 25, [*H264, "-c:a", codec])
     path = spoil_sound(tmp_path / name, 0, tmp_path / f"spoilt_{name}")
-    with pytest.raises(UndecodableAudio, match=r"spoilt.* nothing of it decodes; ") as refused:
+    with pytest.raises(UndecodableAudio, match=r"spoilt.* none of it can be decoded; ") as refused:
         decoded(path, 2 * SAMPLE_RATE, tmp_path)
     assert bool(refused.value.ffmpeg) == (codec == "aac")  # mp2 without a rate is not even tried
 

@@ -90,7 +90,7 @@ def test_a_decoder_that_is_stuck_is_ended(tmp_path):
     pictures = apart(tmp_path, items)
     child, started = next(pictures), time.monotonic()
     with pytest.raises(
-        MediaError, match=r"v\.mp4 gave its decoder no frame in time, and execution\.limits\.frame_timeout_s is 2;"
+        MediaError, match=r"v\.mp4 yielded no new frame in time, and execution\.limits\.frame_timeout_s is 2;"
     ):
         next(pictures)
     assert time.monotonic() - started < 20 and not running(child)
@@ -117,7 +117,7 @@ def test_a_decoder_that_crashes_refuses_its_file_and_one_that_the_system_ended_d
         os.kill(os.getpid(), signal.SIGSEGV)
         yield
 
-    with pytest.raises(MediaError, match=r"v\.mp4 made its decoder crash \(SIGSEGV\); replace it"):
+    with pytest.raises(MediaError, match=r"v\.mp4 crashed its decoder \(SIGSEGV\); replace it"):
         list(apart(tmp_path, crash))
     with pytest.raises(MemoryError, match="the system killed the process that decoded"):
         list(apart(tmp_path, lambda: iter([os.kill(os.getpid(), signal.SIGKILL)])))
@@ -165,7 +165,7 @@ def test_a_command_keeps_the_same_limits(tmp_path):
         MediaError, match=r"v\.mp4 kept ffmpeg busy for 2 s, and execution\.limits\.frame_timeout_s is 2;"
     ):
         program(tmp_path, "import time; time.sleep(60)")
-    with pytest.raises(MediaError, match=r"v\.mp4 made its decoder crash \(SIGABRT\)"):
+    with pytest.raises(MediaError, match=r"v\.mp4 crashed its decoder \(SIGABRT\)"):
         program(tmp_path, "import os; os.abort()", over_s=5)
     done = program(tmp_path, "bytearray(200_000_000)", over_s=5)
     assert done.returncode == 1 and b"MemoryError" in done.stderr

@@ -102,7 +102,7 @@ def test_a_value_of_the_wrong_kind_is_told_how_to_be_written(config, over, sente
 def test_sizes_that_do_not_fit_each_other(config):
     over = {"encoders": {"visual": {"image_px": 224}}}
     with pytest.raises(
-        InputError, match=r"encoders\.visual\.resize_px: the encoder cannot see 224 px of crops of 128 px"
+        InputError, match=r"encoders\.visual\.resize_px: crops of 128 px are smaller than the encoder's input of 224 px"
     ):
         check_keys(_merged(config, over), SCHEMA)
     over = {"fusion": {"head": "cross_attention", "head_settings": {"num_fused": 100}}}
