@@ -17,7 +17,9 @@ min_version("9.0")
 FOLDER = str(workflow.current_basedir)
 sys.path.insert(0, FOLDER)
 # Scripts import the package by its full name, and run in processes of their own.
-os.environ["PYTHONPATH"] = os.pathsep.join([FOLDER, os.environ.get("PYTHONPATH", "")]).rstrip(os.pathsep)
+os.environ["PYTHONPATH"] = os.pathsep.join(
+    [FOLDER, os.environ.get("PYTHONPATH", "")]
+).rstrip(os.pathsep)
 # PyTorch's threads spin while they wait for each other; with more jobs than cores, training took 4 times as long.
 os.environ.setdefault("GOMP_SPINCOUNT", "1000")
 # kornia-rs, which resizes crops, starts a thread for every core, however many the job was given.

@@ -32,18 +32,18 @@ FOLDER = Path("results/bench/faces")
 INPUT_PX, MIN_SCORE = 640, 0.5
 SCALES, SIZE_PX, QUALITY = (0.9, 1.2, 1.5), 256, 90  # as in config.affwild2.yaml
 PEER_FRAMES = 400
-"""The peer's cost per frame is the same at the beginning of a video as over all of it."""
+"""The peer's cost per frame is the same at the start of a video as over the whole video."""
 
 
 def draw_video(seconds: int) -> Path:
-    """A drawn video of that length: 1280 x 720 px, 23.976 frames per second, one person who speaks."""
+    """A drawn video of that length: 1280 x 720 px, 23.976 frames per second, one person speaking."""
     path = FOLDER / f"drawn-{seconds}.mp4"
     if not path.exists():
         film = plan_clips(plan_videos(4, 2, 1, seconds, 720, edge_every=5), 0.3, 0.3, seed=3407)[2]
         video = replace(film.video, audio="full")
         size_px = (video.width_px, video.height_px)
-        sound = draw_audio(replace(film, video=video))
-        write_video(path, draw_frames(film), video.fps, size_px, sound, video.sample_rate_hz)
+        samples = draw_audio(replace(film, video=video))
+        write_video(path, draw_frames(film), video.fps, size_px, samples, video.sample_rate_hz)
     return path
 
 

@@ -1,7 +1,7 @@
 """Figure 5: fusion training on 1.5 M rows of (1024 + 1024) features in shards on disk.
 
 The peer holds all features in memory and takes batches from torch's DataLoader. The hardware limit repeats the same
-step on one batch that is already in memory.
+step on a single batch in memory.
 """
 
 import shutil

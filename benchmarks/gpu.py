@@ -23,7 +23,7 @@ ROOT = Path(__file__).resolve().parents[1]
 sys.path.insert(0, str(ROOT))
 
 if importlib.util.find_spec("httpx2") is None and importlib.util.find_spec("httpx"):
-    import httpx  # a dependency of huggingface_hub 1, with which transformers 5 works as well
+    import httpx  # a dependency of huggingface_hub 1, which transformers 5 also works with
 
     sys.modules["httpx2"] = httpx
 
@@ -61,7 +61,7 @@ TINY = DINOV2 | {"hidden_size": 64, "num_hidden_layers": 12, "num_attention_head
 
 
 def rows(device: str = "cuda", small: bool = False) -> list[Row]:
-    """All figures, or none if there is no such device."""
+    """The rows of all figures; no rows if `device` is cuda and torch sees no GPU."""
     if device == "cuda" and not torch.cuda.is_available():
         print("torch sees no GPU: figure GPU is skipped")
         return []
@@ -218,7 +218,7 @@ def _decode(jpegs: list[bytes], num_threads: int) -> None:
 
 @torch.inference_mode()
 def _cosine(device: str, encoder: Path, jpegs: list[bytes]) -> float:
-    """Lowest cosine similarity of the features in bf16 to those of the plain network in float32."""
+    """Lowest cosine similarity between the features in bf16 and those of the plain network in float32."""
     plain = load_encoder(encoder).to(device)
     crops = torch.tensor(np.stack([decode(jpeg) for jpeg in jpegs])).to(device)
     wanted = plain(pixel_values=to_input(crops, SEEN_PX)).last_hidden_state[:, 0].cpu()

@@ -4,7 +4,7 @@
 
 The corpus is a table of synthetic videos without any artifacts, and none are made. The first row is one job per video
 and stage. The jobs of a group in profiles/slurm count as one in the queue. A start is what each job does before its
-work: read the configuration and the corpus, and plan itself.
+own work: read the configuration and the corpus, and plan.
 """
 
 import argparse

@@ -1,10 +1,10 @@
-"""Reads  what the main chain reads and writes
+"""Reads  what the main pipeline reads and writes
 Writes results/ablation/stage1/{stage1}-{run}/backbone/, metrics.json, ...
        results/ablation/features/{stage1}-{scales}-{run}/{shard}.npy, {shard}.parquet
        results/ablation/fusion/{configuration}-{run}/{fold}/val_logits.parquet, ...
        results/ablation/table.parquet, table.txt, table.png
 
-The paper's comparisons, `snakemake ablation`: each configuration changes the method in one thing and takes the rest
+The paper's comparisons, `snakemake ablation`: each configuration changes one thing in the method and takes the rest
 from it; frame_expressions/workflow/ablation_plan.py lists them.
 """
 

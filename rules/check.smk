@@ -1,9 +1,9 @@
 """Reads  the corpus and every other file that the configuration names
 Writes results/corpus/check.tsv
 
-`snakemake --cores 1 check_corpus` prints what was found, what is missing or odd, and whether `submission` can run; its
-exit status is 0 only if it can. The rule has no output and no benchmark, so it always runs, and its table stays when it
-fails.
+`snakemake --cores 1 check_corpus` prints what was found, what is missing or suspicious, and whether `submission` can
+run; its exit status is 0 only if it can. The rule has no output and no benchmark, so it always runs, and its table is
+kept when it fails.
 """
 
 from frame_expressions.workflow.code_digest import digest_of

@@ -1,9 +1,9 @@
 """Reads  annotations and videos of the corpus
 Writes results/corpus/tracks.tsv
 
-The tracks themselves are decided, and annotations and template read through, while the workflow is parsed: so the
-whole graph is known immediately, a new video runs its own batch only, and a fault stops the run before any work. This
-table is for people and for the submission.
+The tracks are determined, and annotations and template are read, while the workflow is parsed. The whole graph is
+therefore known immediately, a new video only runs its own batch, and a fault stops the run before any work. This table
+is for people and for the submission.
 """
 
 from dataclasses import asdict

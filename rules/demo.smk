@@ -1,4 +1,4 @@
-"""Reads  nothing but the demo settings
+"""Reads  only the demo settings
 Writes results/demo/affwild2/: videos, annotations, test template, in the organisers' layout
        results/demo/truth.parquet: what the test tracks show, which no rule reads
        results/demo/affectnet/, results/demo/rafdb/: image sets for Stage I, in their layouts

@@ -3,7 +3,7 @@
        results/stage1/metrics.json, results/fusion/{fold}/metrics.json where they were trained here
 Writes results/model/
 
-`snakemake export_model` leaves one folder that `predict` takes on any machine (docs/contracts.md).
+`snakemake export_model` writes one folder that `predict` accepts on any machine (docs/contracts.md).
 """
 
 from frame_expressions.prediction.exported_model import settings_of

@@ -2,8 +2,8 @@
 Writes results/imported/backbone/config.json, model.safetensors
        results/fusion/imported/model.safetensors, val_logits.parquet
 
-`snakemake import_weights` converts whichever of the two is configured. The keys are null without weights to import;
-nothing asks for these files then.
+`snakemake import_weights` converts whichever of the two is configured. If both keys are null, no rule needs these
+files.
 """
 
 from frame_expressions.workflow.code_digest import digest_of
@@ -75,7 +75,7 @@ rule import_fusion:
         "../workflow_scripts/import_fusion.py"
 
 
-# A model that was trained elsewhere replaces a fold's.
+# A model that was trained elsewhere replaces a fold's model.
 ruleorder: import_fusion > train_fusion
 ruleorder: predict_imported > train_fusion
 

@@ -2,7 +2,7 @@
 Writes results/models/{modality}/config.json, model.safetensors, preprocessor_config.json, source.json
        results/models/insightface/models/{pack}.json and the pack's .onnx files
 
-`snakemake fetch_models` leaves all weights on disk, so that no later job needs the network.
+`snakemake fetch_models` downloads all weights, so that no later job needs the network.
 """
 
 from frame_expressions.encoders.processor_config import preprocessor_config

@@ -1,7 +1,7 @@
 """Reads  results/timeline/{batch}/{video}.parquet, results/audio/{batch}/{video}.flac
 Writes results/quarantine.tsv, or results/predict/{folder}/quarantine.tsv for videos that are only predicted
 
-A job that refuses a file and stops the run writes the file's row itself, since this rule then does not run.
+A job that refuses a file and stops the run writes the file's row itself, because this rule does not run then.
 """
 
 from frame_expressions.workflow.code_digest import digest_of

@@ -2,11 +2,11 @@
        results/contact_sheets/doubt.tsv, {track}.jpg, the image sets, results/submission/check.json
        results/stage1/history.parquet, metrics.json, results/fusion/{fold}/history.parquet, val_logits.parquet
        results/smoothing/{fold}/search.parquet, best.json, results/evaluation/{protocol}/scores.json, tracks.parquet
-       results/ablation/table.parquet where it is there already, and the run times in results/benchmarks/
+       results/ablation/table.parquet if it exists, and the run times in results/benchmarks/
 Writes results/report.html, training_curves.png
 
 `snakemake report` puts all of it onto one page. Sections on training are omitted if weights were imported, and the page
-says so. It asks for no ablation; one that was made is brought up to date first (`snakemake -n report` lists what runs).
+says so. It starts no ablation, but brings an existing one up to date first (`snakemake -n report` lists what runs).
 """
 
 from pathlib import Path
@@ -80,7 +80,7 @@ rule write_report:
         method=METHOD,
         group_of=corpus.group_of,
         benchmarks="results/benchmarks",
-        config=config,  # the page shows it whole
+        config=config,  # the page shows all of it
         code=digest_of("write_report"),
     script:
         "../workflow_scripts/write_report.py"

@@ -34,7 +34,7 @@ rule train_stage1:
         ),
         runtime=rising(1440),
         disk_mb=steady(500, encoder=8),
-        # One for each process, where there are any.
+        # One GPU per process, if GPUs are used at all.
         gpu=config["stage1"]["num_processes"] * (config["compute"]["gpus"] > 0),
     params:
         stage1=config["stage1"],

@@ -34,7 +34,7 @@ def run(*, config: dict, folds: list[str], table: Path) -> None:
     template = corpus.checked_template
     problems += [problem_of(error) for error in missing_given_files(config)]
     problems += _problems_of_images(config)
-    faulty = {problem.track for problem in problems} - {""}  # such a track is not among the corpus's
+    faulty = {problem.track for problem in problems} - {""}  # such tracks may be missing from the corpus
     found = problems_of_files(corpus.tracks, template, execution["on_bad_video"])
     problems += [problem for problem in found if problem.track not in faulty]
     report = ["No track could be read."]
@@ -60,7 +60,7 @@ def run(*, config: dict, folds: list[str], table: Path) -> None:
     report += [
         f"{num['error']} errors, {num['warning']} warnings: submission {'cannot' if num['error'] else 'can'} run."
     ]
-    # To the terminal only: Snakemake shows a failed rule's log as well.
+    # Only to the terminal, because Snakemake also shows a failed rule's log.
     with contextlib.redirect_stdout(io.StringIO()):
         print_result("\n".join(report))
     logging.info("Found %d tracks, %d errors, %d warnings", len(corpus.tracks), num["error"], num["warning"])

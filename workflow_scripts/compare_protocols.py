@@ -10,10 +10,10 @@ from frame_expressions.artifacts.vocabulary import EXPRESSIONS
 from frame_expressions.runtime.job import log_to, print_result
 
 NOTES = """
-official: the corpus's own split; nested, paper: cross-validation by video. Epoch and smoothing are chosen on the
-frames that are scored in official and paper (as published), on other videos in nested. mean, std: over the folds;
-pooled: the frames of all folds together, with a 95 % bootstrap interval over videos; detected: without frames whose
-face was interpolated or absent.
+official: the corpus's own split; nested, paper: cross-validation by video. In official and paper (as published), epoch
+and smoothing are chosen on the frames that are scored; in nested, on other videos. mean, std: over the folds; pooled:
+the frames of all folds together, with a 95 % bootstrap interval over videos; detected: without frames whose face was
+interpolated or absent.
 """
 
 

@@ -1,4 +1,4 @@
-"""Draw the contact sheet of one track, on which people see whether the right person was chosen."""
+"""Draw the contact sheet of one track, which shows whether the right person was chosen."""
 
 import io
 import logging
@@ -94,7 +94,7 @@ def _read_track(subject: Path, faces: Path, timeline: Path) -> SheetTrack:
 
 
 def _images(frames: Path, video: Path | None, numbers: Iterable[int], num_frames: int) -> dict[int, np.ndarray]:
-    """The images of some frames by their 1-based number, uint8 [H, W, 3], RGB."""
+    """The images of some frames by 1-based frame number, uint8 [H, W, 3], RGB."""
     if video is not None:
         wanted = set(numbers)
         return {frame.number: frame.rgb for frame in read_frames(video, num_frames) if frame.number in wanted}

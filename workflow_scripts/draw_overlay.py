@@ -1,4 +1,4 @@
-"""Draw the predictions of one video onto its frames, with the audio that the model was given."""
+"""Draw the predictions of one video onto its frames, and add the audio that the model received."""
 
 import logging
 from collections.abc import Iterator

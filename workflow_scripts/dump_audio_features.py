@@ -32,7 +32,7 @@ def run(
     device: str,
     num_threads: int,
 ) -> None:
-    """Write one row per frame of each track's video, zeros for a frame whose window holds no audible sample."""
+    """Write one row per frame of each track's video, zeros for a frame whose window has no audible sample."""
     device = start_torch(device, num_threads, settings.dtype)
     audio_encoder = load_audio_encoder(encoder, settings, device)
     logging.info(

@@ -93,7 +93,7 @@ def _describe(track: str, crop_file: Path, subject_file: Path, wanted: pa.Array)
 
 
 def _jpegs(crop_files: list[Path], wanted: pa.Array) -> Iterator[bytes]:
-    """The crops at the wanted scales, file after file."""
+    """The crops at the requested scales, file after file."""
     for path in crop_files:
         for batch in parquet_batches(path, _READ_ROWS, columns=["scale", "jpeg"]):
             yield from batch.filter(pc.is_in(batch["scale"], wanted))["jpeg"].to_pylist()

@@ -1,4 +1,4 @@
-"""Export a trained model: one folder that predicts on any machine."""
+"""Export a trained model: one folder from which any machine can predict."""
 
 import importlib.metadata
 import logging

@@ -17,7 +17,7 @@ def run(*, pack: str, root: Path, record: Path) -> None:
     from insightface.utils import storage  # slow to import, and only this step needs it
 
     folder = root / "models" / pack
-    # It takes any folder that is there for a whole pack, so that it may not see one that it was killed in.
+    # InsightFace treats any existing folder as a complete pack, so a download goes to another folder first.
     partial = root / f".{pack}.partial"
     shutil.rmtree(partial, ignore_errors=True)
     try:
@@ -30,7 +30,7 @@ def run(*, pack: str, root: Path, record: Path) -> None:
             fetched.rename(folder)
             shutil.rmtree(partial)
     except (OSError, RuntimeError, zipfile.BadZipFile) as error:
-        logging.info("%s", error)  # long, with every cause in it
+        logging.info("%s", error)  # long: it includes every cause
         raise InputError(
             f"the InsightFace pack {pack} cannot be fetched ({type(error).__name__})",
             (

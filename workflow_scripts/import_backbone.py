@@ -1,4 +1,4 @@
-"""Bring a published DINOv2 with its original names into our layout, in place of Stage I's result."""
+"""Convert a published DINOv2 with the original parameter names to Hugging Face layout; it replaces Stage I's result."""
 
 import logging
 from pathlib import Path
@@ -10,9 +10,9 @@ from frame_expressions.runtime.job import log_to
 
 
 def run(*, given: Path, backbone: Path, image_px: int) -> None:
-    """Write config.json and model.safetensors (float32) of the weights `given` into the folder `backbone`.
+    """Write the weights `given` into the folder `backbone` as config.json and model.safetensors (float32).
 
-    image_px: side of its input images, to which its position embeddings are resized.
+    image_px: side of the input images, for which the position embeddings are resized.
     """
     logging.info("importing the backbone %s", given)
     weights, heads = backbone_weights(read_state_dict(given), given)

@@ -1,4 +1,4 @@
-"""Convert a published gate and its statistics to a fusion model, which replaces the trained one."""
+"""Convert a published gate and its statistics to a fusion model, which replaces one trained here."""
 
 import logging
 from pathlib import Path

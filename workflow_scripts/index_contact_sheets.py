@@ -10,7 +10,7 @@ from frame_expressions.report.page import page_of
 from frame_expressions.report.sections.contact_sheets import COLUMNS, index_sections
 from frame_expressions.runtime.job import log_to
 
-WIDTH_REM = 90  # a whole sheet
+WIDTH_REM = 90  # fits a whole sheet
 
 
 def run(*, figures: list[Path], page: Path, table: Path) -> None:

@@ -1,4 +1,4 @@
-"""List the predicted videos: for every person in them the most frequent expression and the share of each."""
+"""List the predicted videos: for every person, the most frequent expression and the share of each expression."""
 
 import logging
 from pathlib import Path

@@ -29,9 +29,9 @@ def run(
     sha256: str | None,
     seed: int,
 ) -> None:
-    """Write config.json, model.safetensors and preprocessor_config.json into `folder`, and what they are.
+    """Write config.json, model.safetensors and preprocessor_config.json into `folder`, and a record of their origin.
 
-    preprocessor: the content of the last, where the hub ships none.
+    preprocessor: the content of preprocessor_config.json, if the hub has none.
     """
     logging.info("%s: source %s", folder, source)
     if source == "random":
@@ -44,7 +44,7 @@ def run(
     found = sha256_of(folder / "model.safetensors")
     if sha256 is not None and found != sha256:
         raise InputError(
-            f"{hub} at revision {revision} gives weights with SHA-256 {found}, not {sha256} as configured",
+            f"{hub} at revision {revision} has weights with SHA-256 {found} instead of the configured {sha256}",
             "correct encoders.*.sha256 if you trust them",
         )
     write_json({"source": source, "hub": hub, "revision": revision, "sha256": found}, record)

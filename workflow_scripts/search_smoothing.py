@@ -29,7 +29,7 @@ def run(
     curve: Path,
     settings: SmoothingSearchSettings,
 ) -> None:
-    """Write macro-F1 by kind and window, the best of them (of equal ones the smallest window), and a figure.
+    """Write macro-F1 by kind and window, the best pair (the smallest window among equals), and a figure.
 
     Scored on the tracks with the role `role`, `selection` or `heldout`, of all files together.
     """

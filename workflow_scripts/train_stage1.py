@@ -1,4 +1,4 @@
-"""Stage I: adapt the vision encoder on still images; its head is saved apart, and no later step uses it."""
+"""Stage I: adapt the vision encoder on still images; the head is saved separately, and no later step uses it."""
 
 import json
 import logging

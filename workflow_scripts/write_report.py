@@ -75,7 +75,7 @@ def run(
     """Write `page` and `curves`.
 
     method: name of the ablation's first row. benchmarks: folder of run times. config: the whole configuration, which
-    the page shows; its blocks stage1, encoders.visual and evaluation also say how the sections are made.
+    the page shows; its blocks stage1, encoders.visual and evaluation also determine how the sections are made.
     """
     corpus = read_tracks(inputs.tracks)
     logging.info("report on %d tracks, protocol %s, %d folds", len(corpus), protocol, len(inputs.logits))
@@ -155,7 +155,7 @@ if __name__ == "__main__":
     job = snakemake  # noqa: F821
 
     def paths_of(name: str) -> list[Path]:
-        """The input of that name as a list, however many files it is."""
+        """The input of that name as a list, whether it is one file or several."""
         given = job.input.get(name)
         return [Path(path) for path in ([given] if isinstance(given, str) else given)]
 

@@ -95,7 +95,7 @@ def _check_tracks(
 def _classes_of_rows(
     num_rows: int, frames_of: dict[str, tuple[np.ndarray, np.ndarray]], classes_of: dict[str, np.ndarray]
 ) -> tuple[np.ndarray, dict[str, int]]:
-    """Class [num_rows] int8 of every row, and the number of rows minus that of frames for each track where they differ.
+    """Class [num_rows] int8 of every row, and rows minus frames for each track where these numbers differ.
 
     classes_of: class of every frame of each track that was not skipped. Rows of other tracks get the most frequent one.
     """
