@@ -16,7 +16,7 @@ BEEP_S = 0.05
 
 
 def make_video(path, stamps, codec="mpeg4", pixel_aspect=None, options=None, rate=25, size=(64, 48), draw=None):
-    """Write a picture per stamp (in 1/100 s): draw(number) from 0, or grey, each brighter than the last."""
+    """Write one frame per stamp (in 1/100 s): draw(number) from 0, or grey, each brighter than the last."""
     with av.open(str(path), "w") as container:
         stream = container.add_stream(codec, rate=rate, options=options or {})
         (stream.width, stream.height), stream.pix_fmt = size, "yuv420p"
@@ -24,22 +24,22 @@ def make_video(path, stamps, codec="mpeg4", pixel_aspect=None, options=None, rat
         if pixel_aspect:
             stream.codec_context.sample_aspect_ratio = pixel_aspect
         for number, stamp in enumerate(stamps):
-            picture = draw(number) if draw else np.full((*size[::-1], 3), 20 + 8 * number, np.uint8)
-            frame = av.VideoFrame.from_ndarray(picture, format="rgb24")
+            image = draw(number) if draw else np.full((*size[::-1], 3), 20 + 8 * number, np.uint8)
+            frame = av.VideoFrame.from_ndarray(image, format="rgb24")
             frame.pts, frame.time_base = stamp, Fraction(1, 100)
             container.mux(stream.encode(frame))
         container.mux(stream.encode(None))
     return path
 
 
-def make_flash_and_beep(path, rate, codecs, start_s=0.0, sound_starts_s=0.0, hz=48000, gap="", options=()):
+def make_flash_and_beep(path, rate, codecs, start_s=0.0, audio_starts_s=0.0, hz=48000, gap="", options=()):
     """Two seconds of black with one white frame, and a beep from that frame's time on; returns its number."""
     flash = round(1.2 * rate)
-    beep_s = flash / rate - sound_starts_s
-    picture = f"color=black:s=64x48:r={rate}:d=2,drawbox=color=white:t=fill:enable='eq(n,{flash})'"
-    sound = f"aevalsrc='0.5*sin(2*PI*1000*t)*between(t,{beep_s},{beep_s + BEEP_S})':s={hz}:d={2 - sound_starts_s}"
+    beep_s = flash / rate - audio_starts_s
+    image = f"color=black:s=64x48:r={rate}:d=2,drawbox=color=white:t=fill:enable='eq(n,{flash})'"
+    audio = f"aevalsrc='0.5*sin(2*PI*1000*t)*between(t,{beep_s},{beep_s + BEEP_S})':s={hz}:d={2 - audio_starts_s}"
     command = [imageio_ffmpeg.get_ffmpeg_exe(), "-nostdin", "-loglevel", "error", "-y"]
-    command += ["-itsoffset", f"{start_s}", "-f", "lavfi", "-i", picture]
-    command += ["-itsoffset", f"{start_s + sound_starts_s}", "-f", "lavfi", "-i", sound + gap]
+    command += ["-itsoffset", f"{start_s}", "-f", "lavfi", "-i", image]
+    command += ["-itsoffset", f"{start_s + audio_starts_s}", "-f", "lavfi", "-i", audio + gap]
     subprocess.run([*command, *codecs, *options, str(path)], check=True)
     return flash + 1

@@ -1,1 +1,1 @@
-"""Media with known content, and what each stage of the workflow holds of it."""
+"""Media with known content, and checks of what each stage of the workflow stores."""

@@ -1,4 +1,4 @@
-"""Try every combination and every real file, print what was found, and fail where anything is wrong."""
+"""Try every combination and every real file, print the results, and fail if anything is wrong."""
 
 import logging
 import sys

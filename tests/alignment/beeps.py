@@ -1,4 +1,4 @@
-"""Beeps whose pitch says which they are and whose middle is the time of a known frame."""
+"""Beeps that are identified by their pitch and centred on the time of a known frame."""
 
 from collections.abc import Sequence
 
@@ -7,36 +7,36 @@ import numpy as np
 PITCHES_HZ = (600, 850, 1200, 1700, 2400)
 LENGTH_S = 0.06
 SPREAD_S = 0.005  # over which loudness is averaged
-LOUD_SHARE = 0.15  # of the loudest moment; a beep lasts while it is exceeded
+LOUD_SHARE = 0.15  # of the loudest moment; louder audio is part of a beep
 SHORTEST_S, LONGEST_S = 0.02, 0.1
 
 
 class Unheard(ValueError):
-    """Sound that is not beeps as drawn."""
+    """Audio that does not consist of beeps as drawn."""
 
 
 def draw(times_s: Sequence[float], hz: int, start_s: float, end_s: float) -> np.ndarray:
-    """Sound from `start_s` to `end_s` with one beep about each time, float64 [N] in [-0.5, 0.5].
+    """Audio from `start_s` to `end_s` with one beep around each time, float64 [N] in [-0.5, 0.5].
 
     The beeps have the pitches in turn; all times are on one clock.
     """
     t = start_s + np.arange(round((end_s - start_s) * hz)) / hz
-    sound = np.zeros(len(t))
+    audio = np.zeros(len(t))
     for time_s, pitch in zip(times_s, PITCHES_HZ, strict=True):
         shape = np.where(np.abs(t - time_s) < LENGTH_S / 2, np.cos(np.pi * (t - time_s) / LENGTH_S) ** 2, 0)
-        sound += 0.5 * shape * np.sin(2 * np.pi * pitch * (t - time_s))
-    return sound
+        audio += 0.5 * shape * np.sin(2 * np.pi * pitch * (t - time_s))
+    return audio
 
 
 def is_within(time_s: float, start_s: float, end_s: float) -> bool:
-    """Whether sound from `start_s` to `end_s` holds the whole beep about `time_s`."""
+    """Whether audio from `start_s` to `end_s` contains the whole beep around `time_s`."""
     return start_s <= time_s - LENGTH_S / 2 and time_s + LENGTH_S / 2 <= end_s
 
 
 def find(samples: np.ndarray, hz: int) -> list[tuple[int, float]]:
-    """Every beep of a recording [N]: its place among the pitches, and its middle in s from the first sample.
+    """Every beep of a recording [N]: the index of its pitch, and its middle in s from the first sample.
 
-    Raises Unheard where something loud is no beep.
+    Raises Unheard if a loud part is not a beep.
     """
     power = samples.astype(float) ** 2
     spread = round(SPREAD_S * hz)

@@ -1,4 +1,4 @@
-"""What each stage holds for frame k, read back from its pixels and its sound."""
+"""What each stage stored for frame k, read back from pixels and audio."""
 
 import io
 from collections.abc import Callable, Iterator
@@ -19,7 +19,7 @@ from frame_expressions.media.audio import SAMPLE_RATE, read_audio
 from frame_expressions.media.audio_windows import AudioWindowSettings
 from frame_expressions.media.frame_images import FrameSettings
 from frame_expressions.media.limits import Limits
-from tests.alignment import beeps, pictures
+from tests.alignment import beeps, numbered_frames
 from tests.alignment.generator import Clip
 from tests.media import LIMITS
 from workflow_scripts import crop_faces, extract_frames, resample_audio, select_subject, window_audio
@@ -29,12 +29,12 @@ CROP_PX = 64
 HALF_WIDTH_S = 0.5
 LARGEST_SLIP_S = 0.001  # between timeline and truth; Matroska and FLV round to it
 LARGEST_BEEP_SLIP_S = 0.01
-DIFFERENCES = (0, 1, 2, 3, -1, -2, -3)  # rows of an annotation or template more than frames
+DIFFERENCES = (0, 1, 2, 3, -1, -2, -3)  # rows of an annotation or template minus frames
 
 
 @dataclass
 class Found:
-    """What was checked of one clip: pictures, crops, rows and beeps, the largest slips, and every error."""
+    """What was checked of one clip: frames, crops, rows and beeps, the largest slips, and every error."""
 
     frames: int = 0
     crops: int = 0
@@ -65,7 +65,7 @@ class Files:
 
 
 def run(clip: Clip, video: Path, folder: Path) -> tuple[Found, Files]:
-    """Send a clip through the stages and read back what they hold of it."""
+    """Run a clip through the stages and check what they stored."""
     found, files = Found(), Files(folder, clip.name)
     extract_frames.run(
         video=video,
@@ -104,19 +104,19 @@ def run(clip: Clip, video: Path, folder: Path) -> tuple[Found, Files]:
         windows=files.audio_windows,
         settings=AudioWindowSettings(HALF_WIDTH_S),
     )
-    _check_sound(clip, files, found)
+    _check_audio(clip, files, found)
     _check_rows(files.name, found, numbers, num_frames)
     return found, files
 
 
 def read_numbers(path: Path, read: Callable[[int, np.ndarray, float], int]) -> Iterator[tuple[int, int | str]]:
-    """Each picture's frame, and the number read from it or why there is none."""
+    """The frame number of each image, and the number read from its pixels or the reason why it cannot be read."""
     table = read_parquet(path).to_pydict()
     for row, (frame, jpeg) in enumerate(zip(table["frame"], table["jpeg"], strict=True)):
         rgb = np.asarray(Image.open(io.BytesIO(jpeg)))
         try:
             yield frame, read(frame, rgb, table["scale"][row] if "scale" in table else 1.0)
-        except pictures.Unreadable as error:
+        except numbered_frames.Unreadable as error:
             yield frame, str(error)
 
 
@@ -134,15 +134,15 @@ def _check_timeline(clip: Clip, files: Files, found: Found) -> int:
     for number in np.flatnonzero(slips > LARGEST_SLIP_S + 1e-9):
         found.errors.append(f"frame {number + 1} is at {time_s[number]:.4f} s, not {wanted[number]:.4f} s")
     size = {(row["width_px"], row["height_px"]) for row in table.select(["width_px", "height_px"]).to_pylist()}
-    found.expect(size == {clip.size}, f"pictures of {size} px, not {clip.size}")
+    found.expect(size == {clip.size}, f"frames of {size} px, not {clip.size}")
     found.damaged = set(frame[~table["decoded"].to_numpy()].tolist())
     found.expect(found.damaged <= (set() if whole else {len(frame)}), f"frames {found.damaged} are called damaged")
     return len(frame)
 
 
 def _check_frames(files: Files, found: Found) -> dict[int, int | str]:
-    """The number that each frame shows, damaged ones left out."""
-    numbers = dict(read_numbers(files.frames, lambda frame, rgb, _: pictures.read_frame(rgb, frame)))
+    """The number that each undamaged frame shows."""
+    numbers = dict(read_numbers(files.frames, lambda frame, rgb, _: numbered_frames.read_frame(rgb, frame)))
     numbers = {frame: number for frame, number in numbers.items() if frame not in found.damaged}
     found.frames = len(numbers)
     for frame, number in numbers.items():
@@ -152,7 +152,7 @@ def _check_frames(files: Files, found: Found) -> dict[int, int | str]:
 
 def _write_faces(clip: Clip, path: Path, num_frames: int) -> None:
     rows = [
-        {"frame": frame, "xyxy_px": pictures.face_box(frame, clip.size), "score": 0.9}
+        {"frame": frame, "xyxy_px": numbered_frames.face_box(frame, clip.size), "score": 0.9}
         for frame in range(1, num_frames + 1)
     ]
     write_parquet(pa.Table.from_pylist(rows, schema=FACES), path, provenance_of({}))
@@ -162,7 +162,7 @@ def _check_crops(files: Files, found: Found, num_frames: int) -> None:
     status = read_parquet(files.subjects)["status"].to_pylist()
     found.expect(status == ["detected"] * num_frames, "subjects/ lacks a face in some frame")
     frames = []
-    for frame, number in read_numbers(files.crops, lambda _, rgb, scale: pictures.read_square(rgb, scale)):
+    for frame, number in read_numbers(files.crops, lambda _, rgb, scale: numbered_frames.read_square(rgb, scale)):
         frames.append(frame)
         if frame not in found.damaged:
             found.crops += 1
@@ -170,15 +170,15 @@ def _check_crops(files: Files, found: Found, num_frames: int) -> None:
     found.expect(frames == [k for k in range(1, num_frames + 1) for _ in SCALES], "crops/ lacks a frame or scale")
 
 
-def _check_sound(clip: Clip, files: Files, found: Found) -> None:
+def _check_audio(clip: Clip, files: Files, found: Found) -> None:
     samples, found.state = read_audio(files.audio)
     time_s = read_parquet(files.timeline)["time_s"].to_numpy()
     windows = read_parquet(files.audio_windows)
-    found.expect(found.state == clip.state, f"sound is called {found.state}, not {clip.state}")
+    found.expect(found.state == clip.state, f"audio is called {found.state}, not {clip.state}")
     found.expect(windows["frame"].to_pylist() == list(range(1, len(time_s) + 1)), "audio_windows/ lacks a frame")
     audible = windows["audible"].to_numpy()
     if clip.state != "audible":
-        found.expect(not audible.any() and not samples.any(), "there is sound where none is")
+        found.expect(not audible.any() and not samples.any(), "audio was found in a clip without any")
         return
     try:
         heard = beeps.find(samples, SAMPLE_RATE)
@@ -203,9 +203,9 @@ def _check_sound(clip: Clip, files: Files, found: Found) -> None:
 
 
 def _check_rows(track: str, found: Found, numbers: dict[int, int | str], num_frames: int) -> None:
-    """Annotation row k, of class k % 8, reaches the picture that shows k, and its prediction submission row k."""
+    """Annotation row k, of class k % 8, reaches the frame that shows k, and its prediction reaches submission row k."""
     if any(isinstance(number, str) for number in numbers.values()):
-        return  # told by _check_frames
+        return  # reported by _check_frames
     predictions = np.array([numbers.get(frame, frame) % 8 for frame in range(1, num_frames + 1)], np.int8)
     for difference in DIFFERENCES:
         num_rows = num_frames + difference

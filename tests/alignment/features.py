@@ -97,4 +97,4 @@ def _check_audio(tracks: Sequence[tuple[Files, Found]], folder: Path) -> None:
         found.expect(own["frame"].tolist() == windows["frame"].tolist(), "features/audio lacks a frame")
         found.expect(own["present"].tolist() == windows["audible"].tolist(), "features/audio masks other frames")
         silent = features[own["row"][~own["present"]]]
-        found.expect(not silent.any(), "features/audio holds something for a frame without sound")
+        found.expect(not silent.any(), "features/audio holds something for a frame without audio")

@@ -1,4 +1,4 @@
-"""Clips of which every picture's number and time and every beep are known."""
+"""Clips in which the number and time of every frame and every beep are known."""
 
 import shlex
 import struct
@@ -13,7 +13,7 @@ import imageio_ffmpeg
 import numpy as np
 from PIL import Image
 
-from tests.alignment import beeps, pictures
+from tests.alignment import beeps, numbered_frames
 
 LENGTH_S = 1.8
 BEEP_SHARES = (0.1, 0.33, 0.52, 0.7, 0.88)  # where in the clip the beeps lie
@@ -25,19 +25,19 @@ FFMPEG = [imageio_ffmpeg.get_ffmpeg_exe(), "-nostdin", "-hide_banner", "-logleve
 class Clip:
     """How a clip is made; its file name's suffix says the container. Options are ffmpeg's.
 
-    rate: pictures per s; steps_ms instead: the intervals of a variable rate, as whole clip. starts_s: the first
-    picture's time stamp. size: width and height in px as shown, upright with square pixels. rotation: degrees by
-    which the display matrix turns the stored picture counterclockwise; mirrored: left to right after that.
-    sound_from_s and sound_to_s: where the recording starts and ends, from the first picture (None: the clip's end).
-    hidden: pictures at the beginning that an edit list hides. cover: a still picture as first video stream.
+    rate: frames per s; steps_ms instead: the intervals of a variable rate, as whole clip. starts_s: the first
+    frame's time stamp. size: width and height in px as shown, upright with square pixels. rotation: degrees by
+    which the display matrix turns the stored frame counterclockwise; mirrored: left to right after that.
+    audio_from_s and audio_to_s: where the recording starts and ends, from the first frame (None: the clip's end).
+    hidden: frames at the start that an edit list hides. cover: a still image as the first video stream.
     copy_stamps: hand times to the writer as they are; else it moves them so that none is below zero.
-    second_video, second_sound: other pictures and other beeps as further streams. then: options of a second run
-    that copies the streams. kept_share: how much of the file is there.
+    second_video, second_audio: other frames and other beeps as further streams. then: options of a second pass
+    that copies the streams. kept_share: share of the file that is kept.
     """
 
     name: str
     video: str
-    sound: str | None = "-c:a aac"
+    audio: str | None = "-c:a aac"
     rate: Fraction = Fraction(25)
     steps_ms: tuple[int, ...] | None = None
     starts_s: Fraction = Fraction(0)
@@ -48,19 +48,19 @@ class Clip:
     hz: int = 48000
     channels: int = 1
     silent: bool = False
-    sound_from_s: float = 0.0
-    sound_to_s: float | None = None
+    audio_from_s: float = 0.0
+    audio_to_s: float | None = None
     hidden: int = 0
     copy_stamps: bool = True
     cover: bool = False
     second_video: bool = False
-    second_sound: bool = False
+    second_audio: bool = False
     then: str | None = None
     kept_share: float = 1.0
 
     @cached_property
     def stored_times_s(self) -> list[Fraction]:
-        """Time of every stored picture from the first one shown."""
+        """Time of every stored frame from the first one shown."""
         if self.steps_ms is not None:
             times = [Fraction(0)]
             for step in self.steps_ms:
@@ -71,12 +71,12 @@ class Clip:
 
     @property
     def times_s(self) -> list[Fraction]:
-        """Time of every picture shown: frame k's is at k - 1."""
+        """Time of every frame shown: frame k's is at k - 1."""
         return self.stored_times_s[self.hidden :]
 
     @property
     def end_s(self) -> float:
-        """Where the last picture ends."""
+        """Where the last frame ends."""
         return float(self.times_s[-1] + (self.times_s[-1] - self.times_s[0]) / (len(self.times_s) - 1))
 
     @cached_property
@@ -88,20 +88,20 @@ class Clip:
     @property
     def heard(self) -> list[int]:
         """Which of the beeps are in the recording."""
-        if self.sound is None or self.silent:
+        if self.audio is None or self.silent:
             return []
-        span = self.sound_from_s, self.sound_to_s or self.end_s
+        span = self.audio_from_s, self.audio_to_s or self.end_s
         return [which for which, time in enumerate(self.beep_times_s) if beeps.is_within(time, *span)]
 
     @property
     def beep_times_s(self) -> list[float]:
-        """Time of every beep from the first picture shown."""
+        """Time of every beep from the first frame shown."""
         return [float(self.times_s[frame - 1]) for frame in self.beep_frames]
 
     @property
     def state(self) -> str:
-        """What resample_audio should call the sound."""
-        return "no_audio" if self.sound is None else "silent" if self.silent else "audible"
+        """What resample_audio should call the audio."""
+        return "no_audio" if self.audio is None else "silent" if self.silent else "audible"
 
 
 def make(clip: Clip, folder: Path) -> Path:
@@ -110,7 +110,7 @@ def make(clip: Clip, folder: Path) -> Path:
     _write_source(clip, source)
     command = ["-copyts"] * clip.copy_stamps + ["-i", str(source)]
     command += [word for number in range(_num_streams(clip)) for word in ("-map", f"0:{number}")]
-    command += ["-fps_mode", "passthrough", *shlex.split(clip.video), *shlex.split(clip.sound or "")]
+    command += ["-fps_mode", "passthrough", *shlex.split(clip.video), *shlex.split(clip.audio or "")]
     if clip.pixel_aspect != 1:
         command += ["-vf", f"setsar={clip.pixel_aspect}"]
     if clip.cover:
@@ -124,8 +124,8 @@ def make(clip: Clip, folder: Path) -> Path:
         _ffmpeg([*shlex.split(clip.then.format(source=shlex.quote(str(whole)))), "-map", "0", "-c", "copy", str(path)])
         whole.unlink()
     source.unlink()
-    if path.suffix == ".avi" and clip.sound_from_s > 0:
-        _start_avi_sound(path, clip.sound_from_s)
+    if path.suffix == ".avi" and clip.audio_from_s > 0:
+        _start_avi_audio(path, clip.audio_from_s)
     if clip.cover:
         _put_cover_first(path)
     if clip.kept_share < 1:
@@ -139,8 +139,8 @@ def _ffmpeg(options: list[str]) -> None:
     assert done.returncode == 0, f"ffmpeg {shlex.join(options)}: {done.stderr}"
 
 
-def _start_avi_sound(path: Path, start_s: float) -> None:
-    """State in the sound's stream header when it starts, which ffmpeg leaves at zero."""
+def _start_avi_audio(path: Path, start_s: float) -> None:
+    """Write the start time into the audio stream's header, where ffmpeg leaves zero."""
     content = bytearray(path.read_bytes())
     header = content.index(b"auds", content.index(b"strh"))  # then 16 bytes to the time base and the start
     scale, rate = struct.unpack_from("<II", content, header + 20)
@@ -163,7 +163,7 @@ def _put_cover_first(path: Path) -> None:
 
 
 def _num_streams(clip: Clip) -> int:
-    return 1 + clip.cover + clip.second_video + (clip.sound is not None) + clip.second_sound
+    return 1 + clip.cover + clip.second_video + (clip.audio is not None) + clip.second_audio
 
 
 def _write_source(clip: Clip, path: Path) -> None:
@@ -174,35 +174,37 @@ def _write_source(clip: Clip, path: Path) -> None:
         shown = [number + 1 - clip.hidden for number in range(len(clip.stored_times_s))]
         stamps = [(time - clip.stored_times_s[0] + clip.starts_s) / step for time in clip.stored_times_s]
         if clip.cover:
-            packets += _pictures(container, clip, [pictures.LARGEST_NUMBER], stamps[:1], step)
-        packets += _pictures(container, clip, shown, stamps, step)
+            packets += _video_packets(container, clip, [numbered_frames.LARGEST_NUMBER], stamps[:1], step)
+        packets += _video_packets(container, clip, shown, stamps, step)
         if clip.second_video:
-            packets += _pictures(container, clip, [number + 100 for number in shown], stamps, step)
-        first_s = float(clip.starts_s - clip.stored_times_s[0])  # the first picture shown
-        if clip.sound is not None:
-            packets += _sound(container, clip, clip.beep_times_s, first_s)
-        if clip.second_sound:
-            packets += _sound(container, clip, [time + 0.1 for time in clip.beep_times_s], first_s)
+            packets += _video_packets(container, clip, [number + 100 for number in shown], stamps, step)
+        first_s = float(clip.starts_s - clip.stored_times_s[0])  # the first frame shown
+        if clip.audio is not None:
+            packets += _audio_packets(container, clip, clip.beep_times_s, first_s)
+        if clip.second_audio:
+            packets += _audio_packets(container, clip, [time + 0.1 for time in clip.beep_times_s], first_s)
         for packet in sorted(packets, key=lambda packet: packet.pts * packet.time_base):
             container.mux(packet)
 
 
-def _pictures(container, clip: Clip, numbers: list[int], stamps: list[Fraction], step: Fraction) -> list[av.Packet]:
+def _video_packets(
+    container, clip: Clip, numbers: list[int], stamps: list[Fraction], step: Fraction
+) -> list[av.Packet]:
     stream = container.add_stream("rawvideo", rate=1 / step)
-    stored = [_stored(pictures.draw(number % 256, clip.size), clip) for number in numbers]
+    stored = [_stored(numbered_frames.draw(number % 256, clip.size), clip) for number in numbers]
     (stream.height, stream.width), stream.pix_fmt = stored[0].shape[:2], "rgb24"
     stream.codec_context.time_base = stream.time_base = step
     packets = []
-    for picture, stamp in zip(stored, stamps, strict=True):
+    for image, stamp in zip(stored, stamps, strict=True):
         assert stamp.denominator == 1, f"{clip.name}: {stamp} is no whole number of steps"
-        frame = av.VideoFrame.from_ndarray(picture, format="rgb24")
+        frame = av.VideoFrame.from_ndarray(image, format="rgb24")
         frame.pts, frame.time_base = int(stamp), step
         packets += stream.encode(frame)
     return packets + stream.encode(None)
 
 
 def _stored(shown: np.ndarray, clip: Clip) -> np.ndarray:
-    """The picture as the file holds it: mirrored, turned and squeezed, so that it is upright when shown."""
+    """The frame as the file holds it: mirrored, turned and squeezed, so that it is upright when shown."""
     if clip.mirrored:
         shown = shown[:, ::-1]
     turned = np.rot90(shown, -clip.rotation // 90)
@@ -211,9 +213,9 @@ def _stored(shown: np.ndarray, clip: Clip) -> np.ndarray:
     return np.asarray(squeezed)
 
 
-def _sound(container, clip: Clip, times_s: list[float], first_s: float) -> list[av.Packet]:
+def _audio_packets(container, clip: Clip, times_s: list[float], first_s: float) -> list[av.Packet]:
     """The beeps, in the right channel only where there are two."""
-    start_s, end_s = clip.sound_from_s, clip.sound_to_s or clip.end_s
+    start_s, end_s = clip.audio_from_s, clip.audio_to_s or clip.end_s
     mono = beeps.draw(times_s, clip.hz, start_s, end_s) * (not clip.silent)
     samples = np.zeros((len(mono), clip.channels), np.int16)
     samples[:, -1] = np.round(mono * 32767)

@@ -1,4 +1,4 @@
-"""What the stages make of real files, beside what their manifest says."""
+"""What the stages make of real files, compared with what their manifest says."""
 
 import csv
 from collections.abc import Iterator
@@ -82,5 +82,5 @@ def _outcome(shared: Path, row: dict, folder: Path) -> Outcome:
         damaged=damaged,
         shown=f"{table['width_px'][0]}x{table['height_px'][0]}",
         state=read_audio(audio)[1],
-        outcome="decodes" if damaged == 0 else f"decodes, {damaged} pictures marked as damaged",
+        outcome="decodes" if damaged == 0 else f"decodes, {damaged} frames marked as damaged",
     )

@@ -10,7 +10,7 @@ from tests.alignment.real_media import Outcome
 def clip_lines(results: Sequence[tuple[Clip, Found]]) -> Iterable[str]:
     """One line per combination, then every error, then the counts."""
     counts = f"{'frames':>7}{'crops':>7}{'rows':>7}{'slip':>9}{'beeps':>7}{'slip':>9}"
-    yield f"{'clip':<32}{counts}  {'sound':<9}{'errors':>6}"
+    yield f"{'clip':<32}{counts}  {'audio':<9}{'errors':>6}"
     for clip, found in results:
         yield (
             f"{clip.name:<32}{found.frames:>7}{found.crops:>7}{found.rows:>7}{found.slip_s * 1000:>6.2f} ms"
@@ -32,7 +32,7 @@ def clip_lines(results: Sequence[tuple[Clip, Found]]) -> Iterable[str]:
 def real_lines(outcomes: Sequence[Outcome]) -> Iterable[str]:
     """One line per real file, then the counts."""
     yield (
-        f"{'file':<38}{'frames':>7}{'expected':>9}{'damaged':>8}{'rotation':>9}  {'shown':<10}{'sound':<10}"
+        f"{'file':<38}{'frames':>7}{'expected':>9}{'damaged':>8}{'rotation':>9}  {'shown':<10}{'audio':<10}"
         f"{'expected':<10}outcome"
     )
     for some in outcomes:

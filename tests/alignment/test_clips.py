@@ -13,7 +13,7 @@ from frame_expressions.media import audio
 from frame_expressions.media.audio import SAMPLE_RATE, decode_audio
 from frame_expressions.media.limits import Limits
 from frame_expressions.media.video import read_frames, read_video, start_time_s
-from tests.alignment import beeps, chain, features, pictures, report
+from tests.alignment import beeps, chain, features, numbered_frames, report
 from tests.alignment.clips import CLIPS, H264
 from tests.alignment.generator import Clip, make
 from tests.media import LIMITS
@@ -42,9 +42,9 @@ def test_the_combinations_span_what_users_bring():
     ("changes", "told"),
     [
         ({"rate": Fraction(24)}, "frame 2 is at 0.0400 s, not 0.0417 s"),
-        ({"size": (128, 160)}, "pictures of {(160, 128)} px, not (128, 160)"),
-        ({"sound": None}, "sound is called audible, not no_audio"),
-        ({"sound_from_s": 0.5}, "5 beeps, not 4"),
+        ({"size": (128, 160)}, "frames of {(160, 128)} px, not (128, 160)"),
+        ({"audio": None}, "audio is called audible, not no_audio"),
+        ({"audio_from_s": 0.5}, "5 beeps, not 4"),
     ],
 )
 def test_what_is_not_as_it_was_made_is_told(tmp_path, changes, told):
@@ -77,7 +77,7 @@ def test_a_stage_that_slips_is_told(tmp_path, monkeypatch):
 
 def test_features_are_those_of_the_frames_that_they_name(tmp_path):
     tracks = []
-    for clip in (Clip("a.mp4", H264), Clip("b.mkv", H264, sound=None), Clip("c.avi", H264, silent=True)):
+    for clip in (Clip("a.mp4", H264), Clip("b.mkv", H264, audio=None), Clip("c.avi", H264, silent=True)):
         found, files = chain.run(clip, make(clip, tmp_path), tmp_path / "results")
         tracks.append((files, found))
     features.check(tracks, tmp_path)
@@ -101,7 +101,7 @@ def test_features_that_slip_are_told(tmp_path, monkeypatch):
     [("h264.ts", H264 + " -g 8"), ("mpeg2.ts", "-c:v mpeg2video -bf 2 -g 8 -q:v 3")],
 )
 def test_a_recording_that_begins_and_ends_inside_keeps_every_time(tmp_path, name, video):
-    clip = Clip(name, video, sound="-c:a mp2")
+    clip = Clip(name, video, audio="-c:a mp2")
     path = make(clip, tmp_path)
     packets = len(path.read_bytes()) // 188
     path.write_bytes(path.read_bytes()[packets // 4 * 188 : packets * 3 // 4 * 188])
@@ -125,8 +125,8 @@ def _number(rgb):
     """The one number that can be read, wherever its face would be."""
     read = set()
     for number in range(1, 60):
-        with suppress(pictures.Unreadable):
-            if pictures.read_frame(rgb, number) == number:
+        with suppress(numbered_frames.Unreadable):
+            if numbered_frames.read_frame(rgb, number) == number:
                 read.add(number)
     assert len(read) == 1
     return read.pop()

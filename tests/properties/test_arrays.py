@@ -41,7 +41,7 @@ def test_a_crop_shows_the_pixels_under_its_square_and_black_outside(found, scale
     side = max(1, round(scale * max(x2 - x1, y2 - y1)))
     left, top = round((x1 + x2 - side) / 2), round((y1 + y2 - side) / 2)
     rows, columns = np.mgrid[top : top + side, left : left + side]
-    # Every pixel of the picture names its place, so that one in the wrong place shows.
+    # Every pixel encodes its own position, so a misplaced pixel is visible.
     height, width = 30, 40
     rgb = np.stack(np.mgrid[0:height, 0:width] + 1, axis=-1)[..., [0, 1, 0]].astype(np.uint8)
     inside = (rows >= 0) & (rows < height) & (columns >= 0) & (columns < width)

@@ -23,7 +23,7 @@ SETTINGS = {"person": "auto", "overrides": []}
 
 @pytest.fixture
 def sheet(tmp_path, jpeg):
-    """Draw a track of (status, person, box) rows, with frames of rising grey, and return its picture and figures."""
+    """Draw a track of (status, person, box) rows, with frames of rising grey, and return its image and figures."""
 
     def write(name, rows, schema, settings):
         path = tmp_path / f"{name}.parquet"
@@ -88,7 +88,7 @@ def detected(count, person=0, box=BOX):
 
 def test_the_sheet_and_its_figures(sheet):
     rows = [*detected(6), ("interpolated", 0, BOX), ("absent", None, None)]
-    picture, figures = sheet(rows, faces=[(1, BOX), (1, OTHER)])
+    image, figures = sheet(rows, faces=[(1, BOX), (1, OTHER)])
     assert figures.pop("provenance")["inputs"].keys() == {"track_a.parquet", "faces.parquet"}
     assert figures == {
         "track": "track_a",
@@ -105,7 +105,7 @@ def test_the_sheet_and_its_figures(sheet):
         "median_side_px": 20.0,
         "other_frame": 1,
         "other_xyxy_px": OTHER,
-        "sheet_size_px": [picture.shape[1], picture.shape[0]],
+        "sheet_size_px": [image.shape[1], image.shape[0]],
     }
 
 
@@ -150,7 +150,7 @@ def test_absent_frames_have_neither_box_nor_person_nor_crops(sheet, cells):
     assert "nobody was ever chosen" in cells["lines"][0]
 
 
-def test_pictures_come_from_the_video_where_none_are_stored(sheet, cells, tmp_path):
+def test_frames_come_from_the_video_if_none_are_stored(sheet, cells, tmp_path):
     video = make_video(tmp_path / "v.mkv", range(0, 40, 4))
     sheet(detected(10), frames=[], video=video, num_frames=2)
     first, second = cells["rows"][0][1]
@@ -166,9 +166,9 @@ def test_the_title_names_track_video_and_who_was_asked_for(sheet, cells):
 
 
 def test_a_skipped_video_gets_a_sheet_of_words_and_opens_nothing(sheet, tmp_path):
-    picture, figures = sheet([], frames=[], video=tmp_path / "missing.mp4")
+    image, figures = sheet([], frames=[], video=tmp_path / "missing.mp4")
     assert figures["num_frames"] == 0 and figures["doubt"] == 0 and figures["median_side_px"] is None
-    assert picture.shape[0] < 150
+    assert image.shape[0] < 150
 
 
 def test_the_same_inputs_give_the_same_bytes(sheet, tmp_path):

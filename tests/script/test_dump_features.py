@@ -132,15 +132,15 @@ def test_a_shard_whose_tracks_show_nobody_has_rows_all_the_same(tmp_path, encode
 
 
 def _dump_audio(tmp_path, table, **changes):
-    """Shard of a track with a silent window among three, and of one without sound; returns index and features."""
+    """Shard of a track with a silent window among three, and of one without audio; returns index and features."""
     save_encoder(random_encoder(WAV2VEC2, seed=0), tmp_path / "audio")
     write_json(
         {"feature_extractor_type": "Wav2Vec2FeatureExtractor", "sampling_rate": 16_000, "do_normalize": True},
         tmp_path / "audio" / "preprocessor_config.json",
     )
     rng = np.random.default_rng(0)
-    sound = (rng.normal(size=3 * SAMPLE_RATE) * 300).astype(np.int16)
-    write_audio(sound, "audible", tmp_path / "a.flac", provenance_of({}))
+    audio = (rng.normal(size=3 * SAMPLE_RATE) * 300).astype(np.int16)
+    write_audio(audio, "audible", tmp_path / "a.flac", provenance_of({}))
     write_audio(np.zeros(SAMPLE_RATE, np.int16), "no_audio", tmp_path / "b.flac", provenance_of({}))
     starts = np.array([0, 16_000, 32_000])
     windows = {

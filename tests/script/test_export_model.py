@@ -75,9 +75,9 @@ def test_the_card_is_one_that_the_hub_reads(parts):
 def test_the_encoder_and_its_processor_load_with_transformers_alone(parts, jpeg):
     export_model.run(**parts)
     processor = AutoImageProcessor.from_pretrained(parts["model"] / "visual")
-    picture = Image.radial_gradient("L").resize((32, 32)).convert("RGB")
-    theirs = processor(picture, return_tensors="pt")["pixel_values"]
-    pixels = torch.tensor(list(picture.get_flattened_data()), dtype=torch.uint8).view(1, 32, 32, 3)
+    image = Image.radial_gradient("L").resize((32, 32)).convert("RGB")
+    theirs = processor(image, return_tensors="pt")["pixel_values"]
+    pixels = torch.tensor(list(image.get_flattened_data()), dtype=torch.uint8).view(1, 32, 32, 3)
     assert (theirs - to_input(pixels, 28)).abs().max() < 1e-5
     assert AutoModel.from_pretrained(parts["model"] / "visual").config.hidden_size == 8
 

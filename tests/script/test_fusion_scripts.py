@@ -42,7 +42,7 @@ def corpus(shard, annotation):
         audio[track] = rng.normal(size=(len(labels), 4))
         if len(labels):
             visual[track][2] = np.nan  # no face
-            audio[track][3:5] = np.nan  # no sound
+            audio[track][3:5] = np.nan  # no audio
     rows = []
     for track, labels in labels_of.items():
         path = "" if track == "v2" else str(annotation(track, [*labels, 0]))  # one row too many

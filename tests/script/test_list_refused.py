@@ -26,7 +26,7 @@ def config_of(on_bad_video, limits=LIMITS):
     return {"execution": {"on_bad_video": on_bad_video, "limits": limits}}
 
 
-def test_skipped_videos_and_sound_that_was_left_out_are_listed_and_good_ones_not(tmp_path):
+def test_skipped_videos_and_left_out_audio_are_listed_and_good_files_are_not(tmp_path):
     good, bad, odd = tmp_path / "good.mkv", tmp_path / "bad\tname.mkv", tmp_path / "odd.mkv"
     make_flash_and_beep(good, 25, [*H264, "-c:a", "libopus"])
     bad.write_text("no video")
@@ -46,7 +46,7 @@ def test_skipped_videos_and_sound_that_was_left_out_are_listed_and_good_ones_not
     assert tsv.read_text() == "file\tstage\treason\tffmpeg\n"
 
 
-def test_sound_that_exceeds_a_limit_stops_or_is_left_out(tmp_path):
+def test_audio_that_exceeds_a_limit_stops_or_is_left_out(tmp_path):
     video = tmp_path / "v.mkv"
     make_flash_and_beep(video, 25, [*H264, "-c:a", "aac"])
     timeline, audio = prepare(tmp_path, video)
@@ -79,7 +79,7 @@ def test_what_other_settings_have_refused_is_to_be_tried_again(tmp_path):
     listing([0], config_of("stop"))
 
 
-def test_sound_that_no_decoder_knows_is_left_out_under_any_settings(tmp_path):
+def test_audio_that_no_decoder_knows_is_left_out_under_any_settings(tmp_path):
     video = tmp_path / "odd.mkv"
     make_flash_and_beep(video, 25, [*H264, "-c:a", "libopus"])
     video.write_bytes(video.read_bytes().replace(b"A_OPUS", b"A_MINE"))

@@ -52,11 +52,11 @@ def test_the_lists_have_the_real_sets_flaws(made):
     assert not (lists / "validation.csv").read_text().startswith("subDirectory")
 
 
-def test_pictures_are_coloured_squares(made):
+def test_images_are_coloured_squares(made):
     for folder, side in (("affectnet", 128), ("rafdb", 100)):
-        pictures = sorted((made / folder).rglob("*.jpg"))
-        assert pictures
-        for path in pictures[:5]:
+        images = sorted((made / folder).rglob("*.jpg"))
+        assert images
+        for path in images[:5]:
             rgb = np.asarray(Image.open(path))
             assert rgb.shape == (side, side, 3)
             assert np.ptp(rgb.reshape(-1, 3).astype(int), axis=1).max() > 20

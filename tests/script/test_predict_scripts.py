@@ -121,7 +121,7 @@ def test_persons_who_are_never_seen_have_no_rows(tabulated):
     assert rows.groupby("person")["expression"].first().to_dict() == {1: "Anger", 3: "Fear"}
 
 
-def test_a_video_without_faces_is_predicted_from_its_sound(tabulated):
+def test_a_video_without_faces_is_predicted_from_its_audio(tabulated):
     rows = tabulated([AWAY, AWAY], [[_logits([1] * 8), _logits([2] * 8)]])
     assert rows["person"].unique().tolist() == [1] and set(rows["face"]) == {"absent"}
 

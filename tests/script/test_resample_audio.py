@@ -37,7 +37,7 @@ def make(path, audio, **settings):
     return path
 
 
-def test_sound_is_as_long_as_the_timeline_and_says_what_made_it(tmp_path):
+def test_audio_is_as_long_as_the_timeline_and_has_provenance(tmp_path):
     video = make(tmp_path / "v.mkv", ["-c:a", "pcm_s16le"])
     audio = resample(tmp_path, video, 50)
     samples, state = read_audio(audio)
@@ -51,7 +51,7 @@ def test_sound_is_as_long_as_the_timeline_and_says_what_made_it(tmp_path):
     assert resample(tmp_path, video, 50).read_bytes() == content
 
 
-def test_sound_shorter_or_longer_than_the_pictures_is_padded_or_cut_with_a_note(tmp_path, caplog):
+def test_audio_shorter_or_longer_than_the_video_is_padded_or_cut_with_a_note(tmp_path, caplog):
     caplog.set_level("INFO")
     video = make(tmp_path / "v.mkv", ["-c:a", "pcm_s16le"])
     samples, _ = read_audio(resample(tmp_path, video, 75))
@@ -65,11 +65,11 @@ def test_sound_shorter_or_longer_than_the_pictures_is_padded_or_cut_with_a_note(
 @pytest.mark.parametrize(
     ("settings", "note"),
     [
-        ({"sound_starts_s": 0.5}, "the first 0.500 s have no audio: padded with silence"),
-        ({"start_s": 0.48, "sound_starts_s": -0.48}, "the audio starts 0.480 s before the first frame: cut"),
+        ({"audio_starts_s": 0.5}, "the first 0.500 s have no audio: padded with silence"),
+        ({"start_s": 0.48, "audio_starts_s": -0.48}, "the audio starts 0.480 s before the first frame: cut"),
     ],
 )
-def test_sound_that_starts_late_or_early_is_padded_or_cut_with_a_note(tmp_path, caplog, settings, note):
+def test_audio_that_starts_late_or_early_is_padded_or_cut_with_a_note(tmp_path, caplog, settings, note):
     caplog.set_level("INFO")
     samples, _ = read_audio(resample(tmp_path, make(tmp_path / "v.mkv", ["-c:a", "pcm_s16le"], **settings), 50))
     assert note in caplog.text and len(samples) == 32000
@@ -84,7 +84,7 @@ def test_no_audio_stream_and_digital_silence_are_told_apart(tmp_path):
     assert state == "silent" and len(samples) == 32000 and not samples.any()
 
 
-def test_sound_that_cannot_be_read_is_no_audio_with_a_warning(tmp_path, caplog):
+def test_unreadable_audio_becomes_no_audio_with_a_warning(tmp_path, caplog):
     video = make(tmp_path / "v.mkv", ["-c:a", "libopus"])
     video.write_bytes(video.read_bytes().replace(b"A_OPUS", b"A_MINE"))
     samples, state = read_audio(resample(tmp_path, video, 50))

@@ -42,7 +42,7 @@ def test_windows_follow_the_times_of_the_frames(tmp_path):
 
 
 @pytest.mark.parametrize("state", ["silent", "no_audio"])
-def test_what_is_no_sound_has_none_whatever_the_samples(tmp_path, state):
+def test_silent_or_missing_audio_has_no_audible_window_whatever_the_samples(tmp_path, state):
     assert window(tmp_path, [1] * 16000, state, [0.5])["audible"].to_pylist() == [False]
 
 

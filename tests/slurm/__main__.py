@@ -1,9 +1,10 @@
-"""The small demonstration through a real Slurm that loses its jobs: are its bytes those of a local run?
+"""Run the small demonstration through a real Slurm that loses jobs, and compare its bytes with a local run's.
 
     python -m tests.slurm        as root on Debian or Ubuntu, with requirements-slurm.txt installed; `make test-cluster`
 
-Snakemake runs with profiles/slurm. Meanwhile a job is cancelled, one runs out of memory, one into its time limit, one's
-node goes down and another node is drained: each has to come again. Then one setting is changed and the run repeated.
+Snakemake runs with profiles/slurm. Meanwhile one job is cancelled, one runs out of memory, one exceeds its time limit,
+one loses its node, and another node is drained. Every job must be retried. Then one setting is changed and the run is
+repeated.
 """
 
 import filecmp
@@ -22,15 +23,15 @@ from tests.slurm import cluster
 
 SMALL = ("--configfile", "tests/configs/small.yaml", "tests/slurm/gpu.yaml")
 SLURM = ("--workflow-profile", "profiles/slurm", "--cores", "2", "--slurm-init-seconds-before-status-checks", "2")
-# Megabytes and minutes; too little at first, so that these two come again with more.
+# Megabytes and minutes; too little at first, so these two jobs are retried with more.
 SCARCE = {"make_demo_images": {"mem_mb": "60+1500*(attempt-1)"}, "make_demo_videos": {"runtime": "attempt"}}
 SUBMISSION = Path("results/submission/predictions.txt")
 RULES_WITH_GPU = ("train_stage1", "dump_visual_features", "dump_audio_features", "train_fusion")
 
 
 def main() -> int:
-    """Run it all and print what happened; 0 if everything held."""
-    signal.signal(signal.SIGTERM, lambda *_: sys.exit(1))  # Slurm goes down then too
+    """Run everything and print what happened; returns 0 if every expectation was met."""
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(1))  # then Slurm is also shut down
     with tempfile.TemporaryDirectory(prefix="slurm-") as temporary:
         folder = Path(temporary)
         folder.chmod(0o755)  # the database runs as a user of its own
@@ -60,7 +61,7 @@ def main() -> int:
 def _disturbed_run(project: Project, print_result) -> None:
     profile = project.root / "profiles/slurm/config.yaml"
     settings = yaml.safe_load(profile.read_text())
-    settings["set-resources"] |= SCARCE  # on the command line they would replace the profile's
+    settings["set-resources"] |= SCARCE  # given on the command line, they would replace the profile's
     profile.write_text(yaml.safe_dump(settings))
     log = project.root / "snakemake.log"
     with log.open("w") as output:
@@ -94,7 +95,7 @@ def _drain_node(print_result) -> None:
     print_result(f"{job.node} is drained")
     cluster.until(lambda: not any(other.node == job.node for other in cluster.queue()), "its jobs have ended", 120)
     cluster.set_node(job.node, "resume")
-    print_result(f"{job.node} takes jobs again")
+    print_result(f"{job.node} accepts jobs again")
 
 
 def _lose_node(print_result) -> None:
@@ -104,8 +105,8 @@ def _lose_node(print_result) -> None:
     waiting = replace(job, node="", state="PENDING")
     cluster.until(lambda: waiting in cluster.queue(), "it waits again", 60)
     cluster.set_node("n2", "resume")
-    time.sleep(3)  # sooner, the node takes it for the job that it has just ended
-    cluster.start_now(job)  # Slurm would let it wait for two minutes
+    time.sleep(3)  # any sooner, and the node would confuse it with the job that it has just ended
+    cluster.start_now(job)  # Slurm would make it wait for two minutes
 
 
 DISTURBANCES = (_hang_videos, _cancel, _drain_node, _lose_node)
@@ -126,7 +127,7 @@ def _show(records: list[list[str]]) -> None:
 
 
 def _failures(records: list[list[str]], is_equal: bool) -> list[str]:
-    """What did not come out as it should, a sentence each."""
+    """One sentence for each expectation that was not met."""
     rows = [dict(zip(cluster.COLUMNS, row, strict=True)) for row in records]
     states = {state: [row["comment"] for row in rows if row["state"].startswith(state)] for state in _STATES}
 
@@ -135,16 +136,16 @@ def _failures(records: list[list[str]], is_equal: bool) -> list[str]:
 
     expected = {
         "the submission has the bytes of the local run's": is_equal,
-        "a cancelled job comes again": once("CANCELLED", "train_stage1"),
-        # Slurm calls it OUT_OF_MEMORY only where cgroups tell it so.
-        "a job without memory comes again with more": once("FAILED", "make_demo_images"),
-        "a job over its time comes again with more": once("TIMEOUT", "make_demo_videos"),
-        "the job of a node that goes down comes again": once("NODE_FAIL", "media"),
+        "a cancelled job is retried": once("CANCELLED", "train_stage1"),
+        # Slurm reports OUT_OF_MEMORY only if cgroups do.
+        "a job out of memory is retried with more": once("FAILED", "make_demo_images"),
+        "a job over its time limit is retried with more": once("TIMEOUT", "make_demo_videos"),
+        "the job of a lost node is retried": once("NODE_FAIL", "media"),
         "jobs with a GPU run in its partition, and no other does": all(
             (row["partition"] == "gpu") == any(rule in row["comment"] for rule in RULES_WITH_GPU) for row in rows
         ),
         "they get a GPU": all("gres/gpu=1" in row["alloctres"] for row in rows if row["partition"] == "gpu"),
-        "short jobs travel in groups": all(
+        "short jobs are grouped": all(
             row["comment"].startswith("rule_media_") for row in rows if "extract_frames" in row["comment"]
         ),
         "no daemon is left": not cluster.leftovers(),

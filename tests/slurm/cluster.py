@@ -1,4 +1,4 @@
-"""The Slurm that up.sh starts, as tests see and disturb it."""
+"""The Slurm that up.sh starts, as seen and disturbed by tests."""
 
 import signal
 import subprocess
@@ -37,19 +37,19 @@ def slurm(folder: Path) -> Iterator[None]:
 
 
 def queue() -> list[Job]:
-    """Jobs that wait or run."""
+    """Pending and running jobs."""
     lines = _said("squeue", "-h", "-o", "%i|%k|%P|%N|%T").splitlines()
     return [Job(*line.split("|")) for line in lines]
 
 
 def records() -> list[list[str]]:
-    """Every run of every job, those that Slurm or Snakemake sent again among them; the columns are COLUMNS."""
+    """Every run of every job, including retries by Slurm or Snakemake; the columns are COLUMNS."""
     lines = _said("sacct", "-X", "-D", "-n", "-P", "-o", ",".join(COLUMNS)).splitlines()
     return [line.split("|") for line in lines]
 
 
 def when_running(what: str, node: str = "", seconds: float = 240) -> Job:
-    """Wait for a job of that rule or group to run, on that node if one is named, and return it."""
+    """Wait until a job of that rule or group runs, on that node if one is given, and return it."""
 
     def running() -> Job | None:
         jobs = (job for job in queue() if job.state == "RUNNING" and what in job.what)
@@ -59,7 +59,7 @@ def when_running(what: str, node: str = "", seconds: float = 240) -> Job:
 
 
 def until(found: Callable[[], object], what: str, seconds: float):
-    """Ask again and again for something that is true, and return it; fail after `seconds`."""
+    """Poll until a condition returns something true, and return it; fail after `seconds`."""
     deadline = time.monotonic() + seconds
     while not (thing := found()):
         if time.monotonic() > deadline:
@@ -73,7 +73,7 @@ def cancel(job: Job) -> None:
 
 
 def start_now(job: Job) -> None:
-    """Let a job that Slurm has put back into its queue start without delay."""
+    """Let a job that Slurm has requeued start without delay."""
     _said("scontrol", "update", f"jobid={job.number}", "starttime=now")
 
 
@@ -83,7 +83,7 @@ def set_node(name: str, state: str) -> None:
 
 
 def hang(job: Job) -> None:
-    """Stop a job's processes, so that it runs into its time limit."""
+    """Stop a job's processes, so that it exceeds its time limit."""
 
     def started() -> list[psutil.Process]:
         return [process for process in psutil.process_iter(["cmdline"]) if _is_script_of(process, job)]
@@ -93,7 +93,7 @@ def hang(job: Job) -> None:
 
 
 def leftovers() -> list[str]:
-    """Daemons of Slurm's that still run."""
+    """Slurm daemons that are still running."""
     return [process.info["name"] for process in psutil.process_iter(["name"]) if process.info["name"] in DAEMONS]
 
 

@@ -1,5 +1,5 @@
 #!/usr/bin/env bash
-# A Slurm of its own on this one machine: munge, accounting, slurmctld and two nodes, n1 with a stand-in for a GPU.
+# A separate Slurm on this one machine: munge, accounting, slurmctld and two nodes, n1 with a stand-in for a GPU.
 #   tests/slurm/up.sh FOLDER     as root on Debian or Ubuntu; everything lives in FOLDER, which must not exist
 #   tests/slurm/down.sh FOLDER   stops it and removes FOLDER
 set -euo pipefail
@@ -14,7 +14,7 @@ done
 if ! dpkg -s "${packages[@]}" >/dev/null 2>&1; then
   export DEBIAN_FRONTEND=noninteractive
   apt-get update -qq
-  # No daemon of the packages' own starts.
+  # Keep the packages from starting their own daemons.
   printf '#!/bin/sh\nexit 101\n' > /usr/sbin/policy-rc.d && chmod +x /usr/sbin/policy-rc.d
   apt-get install -y -qq --no-install-recommends "${packages[@]}" >/dev/null
   rm /usr/sbin/policy-rc.d
@@ -37,7 +37,7 @@ mkdir -p /run/munge && chown munge:munge /run/munge && chmod 755 /run/munge
 munge -n >/dev/null 2>&1 || runuser -u munge -- /usr/sbin/munged
 wait_for decodes
 
-# Neither cgroups nor systemd are needed; memory is watched by the accounting plugin, which ends what exceeds it.
+# Needs neither cgroups nor systemd: the accounting plugin watches memory and kills jobs that exceed their limit.
 cat > "$folder/slurm.conf" <<CONF
 ClusterName=one
 SlurmctldHost=$here(127.0.0.1)

@@ -282,7 +282,7 @@ def _wrong(folder: Path, accepted: bool) -> Iterator[str]:
     if not (np.isfinite(time_s).all() and (np.diff(time_s) > 0).all() and (time_s[:1] == 0).all()):
         yield "times do not rise from 0"
     if num_frames and min(timeline["width_px"].to_numpy().min(), timeline["height_px"].to_numpy().min()) < 1:
-        yield "a picture without a pixel"
+        yield "an empty frame"
     if not set(table["faces"]["frame"].to_pylist()) <= set(numbers):
         yield "faces in frames that are not there"
     boxes = table["subject"]["xyxy_px"]
@@ -294,7 +294,7 @@ def _wrong(folder: Path, accepted: bool) -> Iterator[str]:
             with Image.open(io.BytesIO(jpeg)) as image:
                 image.load()
                 if max(image.size) > longest_px:
-                    yield f"{name} has a picture of {image.size} px"
+                    yield f"{name} has an image of {image.size} px"
     samples, state = read_audio(folder / "audio.flac")
     if len(samples) != max(1, round(duration_s(time_s) * SAMPLE_RATE)) or not np.isfinite(samples).all():
         yield f"{len(samples)} samples for {duration_s(time_s)} s"

@@ -16,9 +16,9 @@ from tests.media import H264, make_video
 from tests.survival.mutations import survive
 
 
-def ffmpeg(path, *options, picture="testsrc2=s=64x48:r=25:d=2", sound="sine=600:d=2"):
-    command = [imageio_ffmpeg.get_ffmpeg_exe(), "-nostdin", "-loglevel", "error", "-f", "lavfi", "-i", picture]
-    subprocess.run([*command, "-f", "lavfi", "-i", sound, *options, str(path)], check=True)
+def ffmpeg(path, *options, video="testsrc2=s=64x48:r=25:d=2", audio="sine=600:d=2"):
+    command = [imageio_ffmpeg.get_ffmpeg_exe(), "-nostdin", "-loglevel", "error", "-f", "lavfi", "-i", video]
+    subprocess.run([*command, "-f", "lavfi", "-i", audio, *options, str(path)], check=True)
     return path
 
 
@@ -55,7 +55,7 @@ def no_index(path):
     path.write_bytes(found[b"ftyp"] + found[b"mdat"])
 
 
-def sound_only(path):
+def audio_only(path):
     ffmpeg(path, "-map", "1:a", "-c:a", "aac")
 
 
@@ -90,19 +90,19 @@ def ten_hours_declared(path):
     path.write_bytes(content)
 
 
-def _pictures_declared(path, side):
+def _frames_declared(path, side):
     content = make_video(path.with_suffix(".mkv"), [0, 4], codec="ffv1", size=(256, 256)).read_bytes()
     size = b"\xb0\x82\x01\x00\xba\x82\x01\x00"  # Matroska's PixelWidth and PixelHeight
     assert content.count(size) == 1
     path.write_bytes(content.replace(size, b"\xb0\x82" + side + b"\xba\x82" + side))
 
 
-def huge_pictures_declared(path):
-    _pictures_declared(path, b"\x40\x00")
+def huge_frames_declared(path):
+    _frames_declared(path, b"\x40\x00")
 
 
-def large_pictures_declared(path):
-    _pictures_declared(path, b"\x20\x00")
+def large_frames_declared(path):
+    _frames_declared(path, b"\x20\x00")
 
 
 def one_pixel(path):
@@ -110,10 +110,10 @@ def one_pixel(path):
 
 
 def a_thousand_frames_a_second(path):
-    ffmpeg(path, *H264, "-pix_fmt", "yuv420p", "-c:a", "aac", picture="testsrc2=s=64x48:r=1000:d=0.2")
+    ffmpeg(path, *H264, "-pix_fmt", "yuv420p", "-c:a", "aac", video="testsrc2=s=64x48:r=1000:d=0.2")
 
 
-def a_picture(kind):
+def an_image(kind):
     def write(path):
         Image.new("RGB", (64, 48)).save(path, kind)
 
@@ -129,7 +129,7 @@ def a_dangling_link(path):
     path.symlink_to(path.with_name("nowhere.mp4"))
 
 
-def a_year_between_pictures(path):
+def a_year_between_frames(path):
     make_video(path.with_suffix(".mkv"), [0, 4, 365 * 24 * 3600 * 100]).rename(path)
 
 
@@ -138,20 +138,20 @@ KINDS = [
     (zero_bytes, "cannot be opened as a video", [0]),
     (header_only, "has no frame that can be decoded", [0]),
     (no_index, "cannot be opened as a video", [0]),
-    (sound_only, "has no video stream", [0]),
+    (audio_only, "has no video stream", [0]),
     (one_frame, "", [1]),
     (another_extension, "", [50]),
     (stamps_out_of_order, "", [10]),
     (ten_hours_declared, "", [50]),
-    (huge_pictures_declared, "has no frame that can be decoded", [0]),  # 16384 x 16384 is beyond FFmpeg itself
-    (large_pictures_declared, "has frames of 8192 x 8192 pixels", [0]),
+    (huge_frames_declared, "has no frame that can be decoded", [0]),  # 16384 x 16384 is beyond FFmpeg itself
+    (large_frames_declared, "has frames of 8192 x 8192 pixels", [0]),
     (one_pixel, "", [3]),
     (a_thousand_frames_a_second, "", [200]),
-    (a_picture("PNG"), "cannot be opened as a video", [0]),
-    (a_picture("JPEG"), "cannot be opened as a video", [0]),
+    (an_image("PNG"), "cannot be opened as a video", [0]),
+    (an_image("JPEG"), "cannot be opened as a video", [0]),
     (a_folder, "is missing or is not a file", [0]),
     (a_dangling_link, "is missing or is not a file", [0]),
-    (a_year_between_pictures, "has a frame at 31536000 s", [0]),
+    (a_year_between_frames, "has a frame at 31536000 s", [0]),
 ]
 
 

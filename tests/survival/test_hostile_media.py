@@ -119,7 +119,7 @@ def test_scripts_that_name_other_files_are_refused_and_open_none(tmp_path, traps
 
 
 def test_the_ffmpeg_program_refuses_them_as_well(tmp_path, traps, monkeypatch):
-    """Sound is decoded after the pictures were; so the program is shown these files in place of a good one."""
+    """Audio is decoded after the frames, so these files are passed to the program in place of a good one."""
     make_flash_and_beep(tmp_path / "good.mkv", 25, [*H264, "-c:a", "aac"])
 
     @contextmanager

@@ -1,4 +1,4 @@
-"""Checkouts to run as a user does."""
+"""Checkouts in which tests run the workflow as a user would."""
 
 import shutil
 
@@ -16,7 +16,7 @@ def checkout(tmp_path_factory):
 
 @pytest.fixture(scope="session")
 def finished(tmp_path_factory, worker_id):
-    """A checkout whose small run has ended: the first of the processes that run tests makes it, each has a copy."""
+    """A checkout with a finished small run: the first test process makes it, and every process has a copy."""
     everyones = tmp_path_factory.getbasetemp()
     if worker_id != "master":
         everyones = everyones.parent

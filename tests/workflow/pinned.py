@@ -1,10 +1,10 @@
-"""Numbers that the small run computes, kept so no change alters its quality unnoticed.
+"""Numbers that the small run computes, pinned so that no change affects its quality unnoticed.
 
     snakemake --cores 2 submission --configfile tests/configs/small.yaml
-    python -m tests.workflow.pinned        # keeps the numbers of this run; say in the commit why they had to move
+    python -m tests.workflow.pinned        # pins the numbers of this run; say in the commit why they changed
 
-Numbers are compared within what another processor's rounding makes of them, not bit by bit: products without AVX move
-a logit by 0.0001, crops resized by another kernel by 0.017.
+Numbers are compared within the rounding differences between processors, not bit by bit: products without AVX change a
+logit by 0.0001, crops resized by another kernel by 0.017.
 """
 
 import json

@@ -1,4 +1,4 @@
-"""docs/adding_a_stage.md, followed to the letter."""
+"""The steps of docs/adding_a_stage.md work exactly as written."""
 
 import re
 import subprocess

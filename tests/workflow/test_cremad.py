@@ -1,4 +1,4 @@
-"""The whole chain on real clips with SCRFD, Stage I on real faces, and a broken clip among them."""
+"""The whole pipeline on real clips, one of them broken, with SCRFD and with Stage I on real faces."""
 
 import json
 

@@ -22,7 +22,7 @@ SMALL = ("--configfile", "tests/configs/small.yaml", "overlay.yaml")
 
 @pytest.fixture(scope="module")
 def project(finished, tmp_path_factory):
-    """A copy of the finished run, to go on from."""
+    """A copy of the finished run, to continue from."""
     root = tmp_path_factory.mktemp("evaluated") / "project"
     shutil.copytree(finished.root, root)
     return Project(root)
@@ -107,7 +107,7 @@ def test_the_ablation_trains_what_a_row_changes_and_nothing_else(cross_validated
     assert {tuple(round(scale, 1) for scale in row) for row in scales} <= {(1.2,), ()}
 
 
-def test_published_weights_take_the_place_of_both_trainings(project):
+def test_published_weights_replace_both_trainings(project):
     weights = project.root / "weights"
     weights.mkdir()
     torch.save({"model": dinov2_state(num_features=64, num_layers=2, grid=8, patch_px=14)}, weights / "dinov2.pth")

@@ -1,4 +1,4 @@
-"""`fetch_models` with a local hub that answers, and jobs without any network."""
+"""`fetch_models` with a local stand-in for the hub, and jobs without any network."""
 
 import json
 import shutil
@@ -33,7 +33,7 @@ def project(checkout, tmp_path):
     return project, models
 
 
-def test_both_encoders_come_from_the_hub_with_what_they_ship(project, tmp_path):
+def test_both_encoders_come_from_the_hub_with_their_preprocessors(project, tmp_path):
     project, models = project
     with hub(models) as address:
         variables = {"HF_ENDPOINT": address, "HF_HOME": str(tmp_path / "cache"), "HF_HUB_OFFLINE": "0"}
@@ -52,7 +52,7 @@ def _has_namespaces() -> bool:
     )
 
 
-@pytest.mark.skipif(not _has_namespaces(), reason="no right to a network namespace of its own")
+@pytest.mark.skipif(not _has_namespaces(), reason="this user may not create a network namespace")
 def test_without_a_network_a_job_names_the_rule_to_run_first(project, tmp_path):
     project, _ = project
     started = time.monotonic()

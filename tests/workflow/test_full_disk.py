@@ -35,7 +35,7 @@ def test_a_full_or_read_only_disk_stops_a_run_which_resumes_once_that_is_fixed(f
         done = project.snakemake(*COMMAND)
         assert done.returncode == 1
         found = project.digests()
-        assert found.items() <= expected.items()  # what is there is whole
+        assert found.items() <= expected.items()  # existing artifacts are complete
         assert len(found) < len(expected)
         return done.stdout
 

@@ -1,4 +1,4 @@
-"""Names and settings that a shell, Snakemake or YAML could read as something else, in a real run."""
+"""Names and settings that a shell, Snakemake or YAML could misinterpret, in a real run."""
 
 import shutil
 
@@ -47,7 +47,7 @@ def _overlay(project, corpus, **settings):
     (project.root / "overlay.yaml").write_text(yaml.safe_dump(overlay))
 
 
-def test_any_name_that_is_taken_names_its_file_and_nothing_else(project):
+def test_any_accepted_name_refers_to_its_file_and_nothing_else(project):
     batches = divide_into_batches({f"v{number}": {"test"} for number in range(len(NAMES))}, 100)
     targets = [f"results/audio/{batch}" for batch in batches]
     before = {path.name for path in project.root.iterdir()}
@@ -59,7 +59,7 @@ def test_any_name_that_is_taken_names_its_file_and_nothing_else(project):
     assert made == {f"v{number}" for number in range(len(NAMES))}
 
 
-def test_a_configuration_that_asks_for_code_to_run_does_not_get_it(project):
+def test_code_in_a_configuration_is_not_run(project):
     (project.root / "evil.yaml").write_text("corpus: !!python/object/apply:os.mkdir [canary]\n")
     done = project.snakemake("--cores", "1", "-n", "submission", "--configfile", "evil.yaml")
     assert done.returncode != 0 and "Config file is not valid JSON or YAML" in done.stdout

@@ -1,4 +1,4 @@
-"""Mistakes in settings and data: one clear sentence, before any long work starts."""
+"""Mistakes in settings and data stop a run with one clear sentence before any long work."""
 
 import re
 
@@ -65,18 +65,18 @@ def test_an_annotation_with_a_class_nine(project):
     _refused(project, r"The annotation rows\.txt line 3 reads '9'", *_overlay(project, settings))
 
 
-def test_a_number_in_the_place_of_a_list(project):
+def test_a_number_instead_of_a_list(project):
     _refused(project, r"crops\.scales: 1\.2 is not a list; write crops", *_overlay(project, {"crops": {"scales": 1.2}}))
 
 
-def test_a_width_that_only_a_head_of_the_ablation_cannot_have(project):
+def test_a_width_that_one_head_of_the_ablation_does_not_support(project):
     overlay = _overlay(project, {"fusion": {"head_settings": {"num_fused": 100}}})
     sentence = "num_fused: 100 is not a multiple of 8, which the ablation's head cross_attention needs"
     _refused(project, sentence, "-n", *overlay, target="ablation")
     assert "Job stats" in project.run("-n", "submission", *overlay)
 
 
-def test_a_corpus_without_test_tracks_only_keeps_the_submission_from_running(project):
+def test_a_corpus_without_test_tracks_only_stops_the_submission(project):
     settings = _table(project, HEADER + "0\n")
     rows = (project.root / "tracks.tsv").read_text().splitlines(keepends=True)
     (project.root / "tracks.tsv").write_text("".join(rows[:-1]))

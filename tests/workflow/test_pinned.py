@@ -1,4 +1,4 @@
-"""Features and predictions of the small run are what they were: faster code must not be other code."""
+"""Features and predictions of the small run have not changed: faster code must give the same results."""
 
 import json
 
@@ -14,7 +14,7 @@ def numbers(finished):
 
 
 @pytest.mark.parametrize("modality", ["visual", "audio"])
-def test_features_point_where_they_pointed(numbers, modality):
+def test_features_keep_their_direction(numbers, modality):
     now, pinned = (np.array(found[modality]) for found in numbers)
     assert now.shape == pinned.shape
     lengths = np.linalg.norm(now, axis=1) * np.linalg.norm(pinned, axis=1)
@@ -24,7 +24,7 @@ def test_features_point_where_they_pointed(numbers, modality):
     assert cosines.min() > 0.9999
 
 
-def test_logits_and_predictions_are_what_they_were(numbers):
+def test_logits_and_predictions_are_unchanged(numbers):
     now, pinned = (np.array(found["logits"]) for found in numbers)
     assert np.abs(now - pinned).max() < 0.005
     classes, kept = (np.array(found["predictions"]) for found in numbers)

@@ -1,4 +1,4 @@
-"""A trained model leaves the checkout and predicts on videos of somebody's own."""
+"""A trained model leaves the checkout and predicts the user's own videos."""
 
 import json
 import shutil
@@ -32,7 +32,7 @@ def model(exporting):
 
 @pytest.fixture(scope="module")
 def videos(finished, tmp_path_factory):
-    """A folder of a demonstration video with two persons, its name unfit for file names, and one without a face."""
+    """A folder with a demonstration video of two people under an awkward name, and a video without a face."""
     folder = tmp_path_factory.mktemp("my videos") / "holiday (1)"
     (folder / "day 2").mkdir(parents=True)
     tracks = pd.read_csv(finished.root / "results/corpus/tracks.tsv", sep="\t")
@@ -44,7 +44,7 @@ def videos(finished, tmp_path_factory):
 
 @pytest.fixture(scope="module")
 def predicted(checkout, model, videos, tmp_path_factory):
-    """Another checkout, as on another machine, that has nothing but the model's folder."""
+    """Another checkout, as on another machine, that only has the model's folder."""
     project = checkout("predicting")
     copied = tmp_path_factory.mktemp("received") / "model"
     shutil.copytree(model, copied)
@@ -60,7 +60,7 @@ def test_exporting_trains_nothing(exporting, model):
     assert parts == {"config.json", "README.md", "visual", "audio", "fusion"}
 
 
-def test_every_video_has_its_tables_its_plot_and_its_film(predicted):
+def test_every_video_has_its_tables_its_plot_and_its_overlay_video(predicted):
     project, _, text = predicted
     folder = project.root / "results/predict/holiday__1_"
     names = ["day_2-me____you_", "flash"]
@@ -69,7 +69,7 @@ def test_every_video_has_its_tables_its_plot_and_its_film(predicted):
     assert not (project.root / "results/stage1").exists() and "2 videos" in text
 
 
-def test_both_persons_are_in_the_table_and_the_film_is_as_long_as_the_video(predicted, videos):
+def test_both_people_are_in_the_table_and_the_overlay_is_as_long_as_the_video(predicted, videos):
     project, _, _ = predicted
     folder = project.root / "results/predict/holiday__1_"
     rows = pd.read_csv(folder / "day_2-me____you_.csv")
@@ -111,7 +111,7 @@ def test_python_alone_predicts_the_same(predicted, model, videos):
         (["predict_videos=tests", "predict_persons=three"], "predict_persons: 'three' is not one of"),
     ],
 )
-def test_mistakes_are_said_in_a_sentence(checkout, model, config, sentence):
+def test_mistakes_are_reported_in_one_sentence(checkout, model, config, sentence):
     project = checkout("mistaken")
     given = ["--config", *(part.format(model=model) for part in config)] if config else []
     done = project.snakemake("--cores", "2", "predict", *given)

@@ -1,4 +1,4 @@
-"""The report of a finished small run, and what it asks for where weights or folds change the chain."""
+"""The report of a finished small run, and its inputs if imported weights or folds change the pipeline."""
 
 import re
 import shutil
@@ -23,13 +23,13 @@ def reported(finished, tmp_path_factory):
 
 
 def _inputs_of_report(project, settings):
-    """What a dry run says write_report would read."""
+    """The inputs of write_report according to a dry run."""
     (project.root / "overlay.yaml").write_text(yaml.safe_dump(settings))
     listed = project.run("-n", "--forcerun", "write_report", *SMALL, "--", "report")
     return re.search(r"^rule write_report:\n    input: (.*)$", listed, re.MULTILINE)[1].split(", ")
 
 
-def test_the_report_is_made_of_a_run_and_not_made_again(reported):
+def test_the_report_is_made_from_a_run_and_not_made_again(reported):
     text = (reported.root / "results/report.html").read_text()
     assert "No ablation has been run" in text
     for rule in ("train_stage1", "detect_faces", "draw_contact_sheet"):
@@ -47,7 +47,7 @@ def test_snakemakes_own_report_holds_every_figure(reported):
         assert f"results/{name}" in text or f"/{name}" in text, name
 
 
-def test_it_reads_what_stands_for_the_submission(reported):
+def test_it_reads_what_the_submission_is_based_on(reported):
     assert "results/evaluation/official/scores.json" in _inputs_of_report(reported, {})
     folds = _inputs_of_report(reported, {"submission": {"models": "folds"}, "cross_validation": {"num_folds": 3}})
     assert {"results/evaluation/nested/scores.json", "results/smoothing/mean/search.parquet"} <= set(folds)
@@ -62,7 +62,7 @@ def test_it_reads_what_stands_for_the_submission(reported):
     assert not any("history.parquet" in path or "stage1" in path or "rafdb" in path for path in imported)
 
 
-def test_an_ablation_that_is_there_is_read(reported):
+def test_an_existing_ablation_is_read(reported):
     table = reported.root / "results/ablation/table.parquet"
     table.parent.mkdir(exist_ok=True)
     table.touch()

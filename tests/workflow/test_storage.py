@@ -1,4 +1,4 @@
-"""Results in an object store, kept by a real server on this machine; `make test-storage` installs what it needs."""
+"""Results in an object store, with a real server on this machine; `make test-storage` installs what it needs."""
 
 import re
 import socket
@@ -64,7 +64,7 @@ def test_results_in_a_store_have_the_same_bytes_and_are_found_again(store, finis
         return project.run("-n", "submission", *SMALL, *arguments, *_in(store), variables=KEYS)
 
     assert "Nothing to be done" in dry()
-    # Sizes are asked of the store.
+    # Sizes come from the store.
     forced = dry("--forcerun", "select_subject")
     megabytes = re.findall(r"rule select_subject:.*?mem_mb=([^,]*),", forced, re.DOTALL)
     assert megabytes and set(megabytes) == {"1001"}

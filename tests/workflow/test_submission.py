@@ -1,4 +1,4 @@
-"""The whole chain, run small on the demonstration corpus, and what a change re-runs."""
+"""A small run of the whole pipeline on the demonstration corpus, and what a change re-runs."""
 
 import json
 import os
@@ -51,7 +51,7 @@ def test_every_template_row_is_predicted_once_and_in_order(finished):
     assert list(check["row_differences"].values()) == [1]
 
 
-def test_every_stage_left_what_the_contracts_say(finished):
+def test_every_stage_wrote_what_the_contracts_say(finished):
     results = finished.root / "results"
     tracks = (results / "corpus/tracks.tsv").read_text().splitlines()
     assert tracks[0].split("\t")[:4] == ["track", "video", "path", "split"]
@@ -73,7 +73,7 @@ def test_every_stage_left_what_the_contracts_say(finished):
     assert (results / "quarantine.tsv").read_text() == "file\tstage\treason\tffmpeg\n"
 
 
-def test_no_artifact_holds_a_number_that_is_none(finished):
+def test_no_artifact_holds_a_number_that_is_not_finite(finished):
     results = finished.root / "results"
     tables, arrays, weights = (
         sorted(path for path in results.rglob(f"*.{suffix}") if "demo" not in path.parts)
@@ -95,7 +95,7 @@ def test_no_artifact_holds_a_number_that_is_none(finished):
         json.loads(path.read_text(), parse_constant=lambda word, path=path: pytest.fail(f"{path} holds {word}"))
 
 
-def test_the_truth_of_the_test_tracks_is_read_by_no_rule(finished):
+def test_no_rule_reads_the_truth_of_the_test_tracks(finished):
     listing = finished.run("--detailed-summary", *SMALL)
     made = [line for line in listing.splitlines() if line.startswith("results/")]
     assert any(line.startswith("results/demo/truth.parquet") for line in made)
@@ -122,7 +122,7 @@ def test_a_second_run_has_nothing_to_do(finished):
             {"window_audio": "batches", "dump_audio_features": "shards"} | AFTER_FEATURES,
         ),
         ("smoothing: {windows: [3, 5]}", {"search_smoothing": 1, "write_submission": 1}),
-        # What is finished stays, so that one bad video at a run's end costs no day.
+        # Finished jobs are kept, so that one bad video at the end of a run does not cost a day.
         ("execution: {on_bad_video: skip}", {"index_corpus": 1, "list_refused": 1, "write_submission": 1}),
         ("execution: {limits: {num_frames: 9000000}}", {"list_refused": 1}),
         ("execution: {num_workers: 1}", {}),
@@ -137,7 +137,7 @@ def test_a_changed_setting_re_runs_exactly_what_depends_on_it(finished, overlay,
 
 
 @pytest.mark.parametrize("split", ["train", "test"])
-def test_an_override_re_runs_the_batch_of_the_track_that_it_names_and_no_other(finished, split):
+def test_an_override_only_re_runs_the_batch_of_its_track(finished, split):
     rows = [line.split("\t") for line in (finished.root / "results/corpus/tracks.tsv").read_text().splitlines()]
     track = next(row[0] for row in rows if row[3] == split)
     table = finished.root / "overrides.tsv"
@@ -162,7 +162,7 @@ def test_every_track_has_a_contact_sheet_and_a_place_in_the_index(finished):
         shutil.rmtree(sheets, ignore_errors=True)
 
 
-def test_an_edited_module_re_runs_its_rules_and_an_edited_comment_none(finished):
+def test_an_edited_module_re_runs_its_rules_and_an_edited_comment_re_runs_none(finished):
     module = finished.root / "frame_expressions/smoothing/track_smoother.py"
     before = module.read_text()
     try:
@@ -176,7 +176,7 @@ def test_an_edited_module_re_runs_its_rules_and_an_edited_comment_none(finished)
 
 
 def _batches_changed_by(video, split, tracks):
-    """One, or two where the new video cuts its batch."""
+    """One, or two if the new video cuts its batch."""
     splits = {}
     for track in read_tracks(tracks):
         splits.setdefault(track.video, set()).add(track.split)

@@ -19,7 +19,7 @@ COMMAND = ("--cores", "2", "submission", "--configfile", "tests/configs/small.ya
 
 @pytest.fixture(scope="module")
 def copied(finished, checkout):
-    """A checkout elsewhere that holds the finished small run's results and Snakemake's records of it."""
+    """A checkout elsewhere with the results of the finished small run and Snakemake's records of it."""
     project = checkout("copied")
     for folder in ("results", ".snakemake"):
         shutil.copytree(finished.root / folder, project.root / folder)
@@ -30,9 +30,9 @@ def test_a_finished_run_that_is_moved_has_nothing_to_do(copied):
     assert copied.jobs("--configfile", "tests/configs/small.yaml") == {}
 
 
-def test_a_killed_run_goes_on_with_the_same_bytes(finished, copied):
+def test_a_killed_run_continues_with_the_same_bytes(finished, copied):
     remove_from("features/visual", copied.root / "results")
-    # As what an earlier kill has left.
+    # Like a leftover of an earlier kill.
     (copied.root / "results/features/visual").mkdir()
     (copied.root / "results/features/visual/.train-000.npy.4000000.partial").write_bytes(b"half")
     trial = kill_and_rerun(copied, COMMAND, 8, finished.digests())
@@ -46,7 +46,7 @@ def test_every_folder_of_results_belongs_to_a_stage(finished):
     assert folders - {"logs", "benchmarks"} == {stage.split("/")[0] for stage in STAGES}
 
 
-def test_the_readme_says_how_to_go_on():
+def test_the_readme_says_how_to_continue():
     said = "After a kill, run `snakemake --unlock` and then the same command again"
     assert said in _words(ROOT / "README.md")
 
@@ -67,7 +67,7 @@ def test_any_corpus_is_unlocked_without_its_settings(checkout):
     assert not lock.exists()
 
 
-def test_what_was_at_work_is_read_from_snakemakes_output():
+def test_running_jobs_are_read_from_snakemakes_output():
     text = """[Fri Nov 27 04:46:00 2026]
 rule extract_frames:
     output: results/timeline/a

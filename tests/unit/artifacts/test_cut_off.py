@@ -150,7 +150,7 @@ def _audio(folder):
     return folder / "a.flac", lambda: read_audio(folder / "a.flac")
 
 
-def _film_sound(folder):
+def _film_audio(folder):
     path, _ = _audio(folder)
     frames = [(0.0, 1.0, np.zeros((16, 16, 3), np.uint8))]
     return path, lambda: write_video(folder / "film.mp4", frames, path)
@@ -186,7 +186,7 @@ ARTIFACTS = [
     _scores,
     _exported,
     _audio,
-    _film_sound,
+    _film_audio,
     _tracks,
     _parts,
     _checkpoint,
@@ -246,7 +246,7 @@ def test_an_encoder_whose_configuration_is_of_another_is_refused(tmp_path):
         load_encoder(tmp_path)
 
 
-def test_sound_of_another_program_is_refused(tmp_path):
+def test_audio_from_another_program_is_rejected(tmp_path):
     with soundfile.SoundFile(tmp_path / "a.flac", "w", 16000, 1, "PCM_16", format="FLAC") as flac:
         flac.comment = "made elsewhere"
         flac.write(np.zeros(100, np.int16))

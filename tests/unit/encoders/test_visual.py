@@ -49,7 +49,7 @@ def test_crops_are_decoded_to_the_same_pixels_as_images():
     crops = [noise_jpeg(seed, side) for seed, side in enumerate((28, 33, 224, 256))]
     assert all(np.array_equal(decode_crop(jpeg), decode(jpeg)) for jpeg in crops)
     with pytest.raises(InputError, match=r"^A crop is not a readable JPEG; delete its file in results/crops"):
-        decode_crop(b"no picture")
+        decode_crop(b"not an image")
 
 
 @pytest.mark.parametrize("model_type", ["siglip_vision_model", "ijepa"])

@@ -139,7 +139,7 @@ def test_a_constant_feature_says_nothing_whatever_its_value_is_elsewhere():
         assert normalisation.std.tolist() == [1, 1, 1]
 
 
-def test_frames_without_any_face_or_sound_are_trained_on_what_is_there():
+def test_frames_without_a_face_or_without_audio_are_trained_on_the_other_modality():
     frames = _frames(400)
     silent = replace(frames, audio=frames.audio * 0, audio_present=np.zeros(400, bool))
     model, history = _trained(silent, silent)

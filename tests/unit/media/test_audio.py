@@ -1,4 +1,4 @@
-"""Sound on the video's clock: flashes and beeps at the same moment, in many containers."""
+"""Audio on the video's clock: flashes and beeps at the same moment, in many containers."""
 
 import av
 import imageio_ffmpeg
@@ -32,9 +32,9 @@ def decoded(path, num_samples, tmp_path):
     ("name", "rate", "codecs", "settings"),
     [
         ("cfr.mp4", 30, [*H264, "-c:a", "aac"], {}),
-        ("late.mp4", 25, [*H264, "-c:a", "aac"], {"sound_starts_s": 0.5}),
-        ("late.mkv", 7.5, [*H264, "-c:a", "libopus"], {"sound_starts_s": 0.5}),
-        ("late.ts", 25, ["-c:v", "mpeg2video", "-bf", "2", "-c:a", "mp2"], {"sound_starts_s": 0.5}),
+        ("late.mp4", 25, [*H264, "-c:a", "aac"], {"audio_starts_s": 0.5}),
+        ("late.mkv", 7.5, [*H264, "-c:a", "libopus"], {"audio_starts_s": 0.5}),
+        ("late.ts", 25, ["-c:v", "mpeg2video", "-bf", "2", "-c:a", "mp2"], {"audio_starts_s": 0.5}),
         ("ntsc.mkv", 29.97, [*H264, "-c:a", "pcm_s16le"], {"hz": 192000}),
         ("film.mov", 23.976, [*H264, "-c:a", "pcm_s16le"], {"hz": 8000}),
         ("offset.mkv", 30, [*H264, "-c:a", "libmp3lame"], {"start_s": 2.0, "options": ["-copyts"]}),
@@ -59,7 +59,7 @@ def test_the_beep_lies_within_10_ms_of_its_frame(tmp_path, name, rate, codecs, s
     assert loud[-1] == pytest.approx(flash.time_s + BEEP_S, abs=0.01)
 
 
-def test_gaps_in_the_sound_are_filled(tmp_path):
+def test_gaps_in_the_audio_are_filled(tmp_path):
     cut = ",aselect='not(between(t,0.3,0.7))'"
     make_flash_and_beep(tmp_path / "g.mkv", 25, [*H264, "-c:a", "pcm_s16le"], gap=cut)
     samples = decoded(tmp_path / "g.mkv", 2 * SAMPLE_RATE, tmp_path)
@@ -72,13 +72,13 @@ def test_decoding_ends_soon_after_what_is_wanted(tmp_path):
     assert len(decoded(tmp_path / "v.mkv", 1000, tmp_path)) == 1000 + SAMPLE_RATE
 
 
-def test_a_file_without_sound_has_none(tmp_path, caplog):
+def test_a_file_without_audio_has_no_samples(tmp_path, caplog):
     make_flash_and_beep(tmp_path / "v.mkv", 25, [*H264, "-an"])
     assert len(decoded(tmp_path / "v.mkv", 1000, tmp_path)) == 0 and not caplog.records
 
 
-def spoil_sound(path, first, spoilt):
-    """Copy a video with zeros in place of every packet of its sound from number `first` on."""
+def spoil_audio(path, first, spoilt):
+    """Copy a video, with every audio packet from number `first` on replaced by zeros."""
     with av.open(str(path)) as before, av.open(str(spoilt), "w") as after:
         streams = [after.add_stream_from_template(stream) for stream in before.streams]
         number = 0
@@ -98,9 +98,9 @@ def spoil_sound(path, first, spoilt):
 
 
 @pytest.mark.parametrize("codec", ["aac", "libmp3lame"])
-def test_what_decodes_of_damaged_sound_is_kept(tmp_path, caplog, codec):
+def test_the_intact_part_of_damaged_audio_is_kept(tmp_path, caplog, codec):
     make_flash_and_beep(tmp_path / "v.mp4", 25, [*H264, "-c:a", codec])
-    path = spoil_sound(tmp_path / "v.mp4", 60, tmp_path / "spoilt.mp4")  # after about 1.3 s
+    path = spoil_audio(tmp_path / "v.mp4", 60, tmp_path / "spoilt.mp4")  # after about 1.3 s
     samples = decoded(path, 2 * SAMPLE_RATE, tmp_path)
     loud = np.flatnonzero(np.abs(samples) > 0.3 * np.abs(samples).max()) / SAMPLE_RATE
     assert loud[0] == pytest.approx(1.2, abs=0.01) and loud[-1] == pytest.approx(1.2 + BEEP_S, abs=0.01)
@@ -109,15 +109,15 @@ def test_what_decodes_of_damaged_sound_is_kept(tmp_path, caplog, codec):
 
 
 @pytest.mark.parametrize(("name", "codec"), [("v.mp4", "aac"), ("v.ts", "mp2")])
-def test_sound_of_which_nothing_decodes_is_told_with_the_last_line_of_ffmpeg(tmp_path, name, codec):
+def test_undecodable_audio_is_reported_with_the_last_line_of_ffmpeg(tmp_path, name, codec):
     make_flash_and_beep(tmp_path / name, 25, [*H264, "-c:a", codec])
-    path = spoil_sound(tmp_path / name, 0, tmp_path / f"spoilt_{name}")
+    path = spoil_audio(tmp_path / name, 0, tmp_path / f"spoilt_{name}")
     with pytest.raises(UndecodableAudio, match=r"spoilt.* none of it can be decoded; ") as refused:
         decoded(path, 2 * SAMPLE_RATE, tmp_path)
     assert bool(refused.value.ffmpeg) == (codec == "aac")  # mp2 without a rate is not even tried
 
 
-def test_sound_of_an_unknown_format_is_told(tmp_path):
+def test_audio_in_an_unknown_format_is_reported(tmp_path):
     make_flash_and_beep(tmp_path / "v.mkv", 25, [*H264, "-c:a", "libopus"])
     content = (tmp_path / "v.mkv").read_bytes()
     (tmp_path / "v.mkv").write_bytes(content.replace(b"A_OPUS", b"A_MINE"))

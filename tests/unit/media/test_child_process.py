@@ -63,10 +63,10 @@ def test_a_child_ends_with_its_reader(tmp_path):
         while True:
             yield os.getpid()
 
-    pictures = apart(tmp_path, items)
-    child = next(pictures)
+    frames = apart(tmp_path, items)
+    child = next(frames)
     assert child != os.getpid() and running(child)
-    pictures.close()
+    frames.close()
     assert not running(child)
 
 
@@ -75,10 +75,10 @@ def test_errors_of_the_child_are_raised_here(tmp_path):
         yield 1
         raise MediaError("v.mp4 is bad", "fix it", "its last line")
 
-    pictures = apart(tmp_path, items)
-    assert next(pictures) == 1
+    frames = apart(tmp_path, items)
+    assert next(frames) == 1
     with pytest.raises(MediaError, match=r"^v\.mp4 is bad; fix it\.$") as refused:
-        next(pictures)
+        next(frames)
     assert refused.value.ffmpeg == "its last line"
 
 
@@ -87,20 +87,20 @@ def test_a_decoder_that_is_stuck_is_ended(tmp_path):
         yield os.getpid()
         time.sleep(60)
 
-    pictures = apart(tmp_path, items)
-    child, started = next(pictures), time.monotonic()
+    frames = apart(tmp_path, items)
+    child, started = next(frames), time.monotonic()
     with pytest.raises(
         MediaError, match=r"v\.mp4 yielded no new frame in time, and execution\.limits\.frame_timeout_s is 2;"
     ):
-        next(pictures)
+        next(frames)
     assert time.monotonic() - started < 20 and not running(child)
 
 
 def test_a_reader_that_takes_its_time_is_no_reason_to_end_the_decoder(tmp_path):
-    pictures = apart(tmp_path, lambda: iter(range(20_000)))
-    next(pictures)
+    frames = apart(tmp_path, lambda: iter(range(20_000)))
+    next(frames)
     time.sleep(2.5)
-    assert len(list(pictures)) == 19_999
+    assert len(list(frames)) == 19_999
 
 
 def test_a_decoder_that_takes_too_much_memory_is_refused(tmp_path):
@@ -134,7 +134,7 @@ PARENT = """
         yield os.getpid()
         time.sleep(60)
 
-    print(next(pictures := decode_in_child(items, Path("v.mp4"), Limits(**LIMITS))), flush=True)
+    print(next(frames := decode_in_child(items, Path("v.mp4"), Limits(**LIMITS))), flush=True)
     if sys.argv[1] == "ffmpeg":
         command = [sys.executable, "-c", "import os, time; print(os.getpid(), flush=True); time.sleep(60)"]
         run_limited(command, Path("v.mp4"), Limits(**LIMITS), sys.stdout, 0)

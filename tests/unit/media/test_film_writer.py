@@ -27,11 +27,11 @@ def test_every_frame_is_shown_at_its_time_and_the_last_as_long(tmp_path, times_s
         assert opened.duration / av.time_base == pytest.approx(duration_s(np.array(times_s)), abs=2e-3)
 
 
-def test_sound_begins_with_the_first_frame_and_is_whole(tmp_path):
-    sound = np.zeros(32_000, np.float32)
-    sound[8000:9600] = 0.5 * np.sin(np.arange(1600) / 16_000 * 2 * np.pi * 1000)
-    soundfile.write(tmp_path / "sound.flac", sound, 16_000)
-    write_video(tmp_path / "film.mp4", _frames(np.arange(50) / 25), tmp_path / "sound.flac")
+def test_audio_starts_with_the_first_frame_and_is_complete(tmp_path):
+    audio = np.zeros(32_000, np.float32)
+    audio[8000:9600] = 0.5 * np.sin(np.arange(1600) / 16_000 * 2 * np.pi * 1000)
+    soundfile.write(tmp_path / "audio.flac", audio, 16_000)
+    write_video(tmp_path / "film.mp4", _frames(np.arange(50) / 25), tmp_path / "audio.flac")
     with av.open(str(tmp_path / "film.mp4")) as opened:
         pieces = [(frame.time, frame.to_ndarray()[0]) for frame in opened.decode(audio=0)]
     heard = np.concatenate([samples for _, samples in pieces])
@@ -42,9 +42,9 @@ def test_sound_begins_with_the_first_frame_and_is_whole(tmp_path):
 
 
 def test_the_same_frames_give_the_same_bytes(tmp_path):
-    soundfile.write(tmp_path / "sound.flac", np.random.default_rng(0).uniform(-0.1, 0.1, 16_000), 16_000)
+    soundfile.write(tmp_path / "audio.flac", np.random.default_rng(0).uniform(-0.1, 0.1, 16_000), 16_000)
     for name in ("one", "two"):
-        write_video(tmp_path / f"{name}.mp4", _frames(np.arange(20) / 25), tmp_path / "sound.flac")
+        write_video(tmp_path / f"{name}.mp4", _frames(np.arange(20) / 25), tmp_path / "audio.flac")
     assert (tmp_path / "one.mp4").read_bytes() == (tmp_path / "two.mp4").read_bytes()
 
 

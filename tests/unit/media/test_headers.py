@@ -10,10 +10,10 @@ from frame_expressions.media.headers import Header, count_packets, read_header
 from frame_expressions.runtime.errors import InputError
 from tests.media import make_flash_and_beep, make_video
 
-FRAMES = list(range(0, 80, 4))  # 20 pictures
+FRAMES = list(range(0, 80, 4))  # 20 frames
 
 
-def test_frames_and_sound(tmp_path):
+def test_frames_and_audio(tmp_path):
     silent = make_video(tmp_path / "a.mp4", FRAMES)
     assert read_header(silent) == Header(num_frames=20, has_audio=False) and count_packets(silent) == 20
     make_flash_and_beep(tmp_path / "b.avi", 25, ["-c:v", "mpeg4", "-c:a", "pcm_s16le"])
@@ -29,7 +29,7 @@ def test_a_file_that_ends_too_early_is_not_believed(tmp_path):
     whole = make_video(tmp_path / "a.mp4", FRAMES)
     first = tmp_path / "first.mp4"
     command = [imageio_ffmpeg.get_ffmpeg_exe(), "-loglevel", "error", "-i", str(whole), "-c", "copy"]
-    subprocess.run([*command, "-movflags", "+faststart", str(first)], check=True)  # the header in front of the pictures
+    subprocess.run([*command, "-movflags", "+faststart", str(first)], check=True)  # the header precedes the frames
     assert read_header(first).num_frames == 20
     first.write_bytes(first.read_bytes()[:-200])
     assert read_header(first).num_frames == 0
@@ -44,7 +44,7 @@ def test_what_is_no_video_is_refused(tmp_path, content):
             read(tmp_path / "a.mp4")
 
 
-def test_sound_alone_is_no_video(tmp_path):
+def test_audio_alone_is_not_a_video(tmp_path):
     command = [imageio_ffmpeg.get_ffmpeg_exe(), "-loglevel", "error", "-f", "lavfi", "-i", "sine=d=0.2"]
     subprocess.run([*command, str(tmp_path / "a.mp4")], check=True)
     with pytest.raises(InputError, match=r"a\.mp4 has no video stream"):
@@ -54,7 +54,7 @@ def test_sound_alone_is_no_video(tmp_path):
 def test_real_files(shared):
     with (shared / "MANIFEST.csv").open(newline="") as handle:
         rows = {row["file"]: row for row in csv.DictReader(handle) if row["frames_decoded"]}
-    # Pictures that a damaged file holds but that do not decode; a raw stream with more packets than pictures.
+    # Frames of a damaged file that do not decode; a raw stream with more packets than frames.
     odd = {"media/codecs/corrupted.mp4", "media/names/teststream.ffm"}
     assert len(rows) > 25
     for name, row in rows.items():

@@ -1,4 +1,4 @@
-"""The reader of pictures, on clips made here and on the real ones."""
+"""The video reader, on clips made here and on real ones."""
 
 import csv
 import gc
@@ -30,15 +30,15 @@ def test_a_variable_frame_rate_keeps_every_frame_and_its_time(tmp_path):
 
 
 @pytest.mark.parametrize("name", ["b.mp4", "b.mkv", "b.avi", "b.ts"])
-def test_pictures_stored_out_of_order_come_in_display_order(tmp_path, name):
+def test_frames_stored_out_of_order_are_read_in_display_order(tmp_path, name):
     path = make_video(tmp_path / name, range(0, 80, 4), codec="libx264", options={"bf": "3", "b_strategy": "0"})
     frames = list(read_video(path))
     assert brightness(frames) == list(range(20))
     assert [frame.time_s for frame in frames] == pytest.approx(np.arange(20) * 0.04, abs=1e-3)
 
 
-def test_the_last_pictures_of_an_uneven_avi_go_on_as_those_before(tmp_path):
-    """AVI has no times for as many pictures at its end as the decoder held back at its beginning."""
+def test_the_last_frames_of_an_uneven_avi_continue_the_last_step(tmp_path):
+    """AVI has no times for as many frames at its end as the decoder held back at its beginning."""
     stamps = [0, 4, 8, 20, 24, 28, 40, 50, 60, 70, 80, 90]
     options = {"bf": "3", "b_strategy": "0"}
     frames = list(read_video(make_video(tmp_path / "v.avi", stamps, codec="libx264", rate=100, options=options)))
@@ -47,16 +47,16 @@ def test_the_last_pictures_of_an_uneven_avi_go_on_as_those_before(tmp_path):
 
 @pytest.mark.parametrize(("codec", "hz"), [("libmp3lame", 48000), ("libmp3lame", 22050), ("aac", 48000)])
 @pytest.mark.parametrize("rate", [15, 25, 30])
-def test_the_hold_of_the_first_picture_that_ffmpeg_puts_into_avi_is_undone(tmp_path, codec, hz, rate):
+def test_the_hold_of_the_first_frame_that_ffmpeg_adds_to_avi_is_undone(tmp_path, codec, hz, rate):
     make_flash_and_beep(tmp_path / "v.avi", rate, ["-c:v", "mpeg4", "-c:a", codec], hz=hz)
     assert times_in_ticks(tmp_path / "v.avi", rate) == list(range(2 * rate))
     content = (tmp_path / "v.avi").read_bytes()
-    (tmp_path / "v.avi").write_bytes(content.replace(b"Lavf", b"Mine"))  # another program's pictures are as they are
+    (tmp_path / "v.avi").write_bytes(content.replace(b"Lavf", b"Mine"))  # another program's frames keep their times
     held = 2 if rate > 15 and hz == 22050 else 1
     assert times_in_ticks(tmp_path / "v.avi", rate) == [0, *range(1 + held, 2 * rate + held)]
 
 
-def test_a_first_picture_that_is_held_for_longer_stays_so(tmp_path):
+def test_a_first_frame_that_is_held_for_longer_keeps_its_time(tmp_path):
     codecs = ["-c:v", "mpeg4", "-c:a", "libmp3lame", "-vf", "select='not(between(n,1,4))'", "-fps_mode", "passthrough"]
     make_flash_and_beep(tmp_path / "v.avi", 25, codecs)
     assert times_in_ticks(tmp_path / "v.avi", 25)[:3] == [0, 6, 7]
@@ -66,7 +66,7 @@ def times_in_ticks(path, rate):
     return [round(frame.time_s * rate, 3) for frame in read_video(path)]
 
 
-def test_a_picture_leaves_memory_as_soon_as_the_next_one_is_read(tmp_path):
+def test_a_frame_is_freed_as_soon_as_the_next_one_is_read(tmp_path):
     path = make_video(tmp_path / "v.mp4", range(25), codec="libx264", rate=30)
     gc.collect()
     gc.disable()
@@ -95,7 +95,7 @@ def test_a_stamp_that_is_missing_or_not_after_the_one_before_is_replaced():
         assert rising_time(stamp, Fraction(3), step) == Fraction(76, 25)
 
 
-# The stored picture has rows [1 2 3] and [4 5 6]; matrices are those of libavutil/display.h.
+# The stored frame has rows [1 2 3] and [4 5 6]; matrices are those of libavutil/display.h.
 @pytest.mark.parametrize(
     ("display", "wanted"),
     [
@@ -113,7 +113,7 @@ def test_upright(display, wanted):
     assert turned[..., 0].tolist() == wanted and turned.flags.c_contiguous
 
 
-def test_rotation_metadata_turns_the_picture_once(tmp_path):
+def test_rotation_metadata_is_applied_once(tmp_path):
     source = make_video(tmp_path / "v.mp4", range(0, 12, 4), draw=top_left_red)
     with av.open(str(source)) as before, av.open(str(tmp_path / "turned.mp4"), "w") as after:
         stream = after.add_stream_from_template(before.streams.video[0])
@@ -129,9 +129,9 @@ def test_rotation_metadata_turns_the_picture_once(tmp_path):
 
 
 def top_left_red(number):
-    picture = np.zeros((48, 64, 3), np.uint8)
-    picture[:24, :32, 0] = 200
-    return picture
+    image = np.zeros((48, 64, 3), np.uint8)
+    image[:24, :32, 0] = 200
+    return image
 
 
 def red_corner(rgb):
@@ -157,7 +157,7 @@ def test_pixels_that_are_not_square_are_made_so(tmp_path):
 def test_a_thumbnail_shows_the_mean_of_what_it_covers(tmp_path):
     def draw(number):
         stripes = np.zeros((48, 64, 3), np.uint8)
-        stripes[::2] = 200  # a picture that skips pixels would be 0 or 200
+        stripes[::2] = 200  # a frame that skips pixels would be 0 or 200
         return stripes
 
     frame = next(read_video(make_video(tmp_path / "v.mkv", [0, 4], codec="ffv1", draw=draw)))
@@ -201,7 +201,7 @@ def test_missing_and_foreign_files_are_refused(tmp_path):
             next(read_video(path))
 
 
-def test_a_file_with_sound_only_is_refused(tmp_path):
+def test_a_file_with_only_audio_is_rejected(tmp_path):
     with av.open(str(tmp_path / "a.mkv"), "w") as container:
         stream = container.add_stream("pcm_s16le", rate=8000)
         frame = av.AudioFrame.from_ndarray(np.zeros((1, 800), np.int16), format="s16", layout="mono")

@@ -44,7 +44,7 @@ def test_class_tokens(architecture, dtype):
 
 
 @pytest.mark.parametrize("dtype", [torch.float32, torch.bfloat16])
-def test_features_of_sound(dtype):
+def test_features_of_audio(dtype):
     samples = np.random.default_rng(0).normal(size=20_000).astype(np.float32)
     windows = np.array([[-4000, 4000], [3000, 12_000], [15_000, 30_000]])
     features = []

@@ -13,12 +13,12 @@ def _shown(box, person=1, expression="Fear", probabilities=None, face="detected"
     return Shown(person, box, face, expression, probabilities)
 
 
-def _has(picture, colour):
-    return (picture == np.array(colour)).all(axis=-1)
+def _has(image, colour):
+    return (image == np.array(colour)).all(axis=-1)
 
 
 @pytest.mark.parametrize("size_px", [(640, 360), (321, 241), (64, 48), (90, 400)])
-def test_the_picture_stays_where_it_is_and_both_sides_are_even(size_px):
+def test_the_frame_keeps_its_place_and_both_sides_are_even(size_px):
     width_px, height_px = size_px
     rgb = np.full((height_px, width_px, 3), 128, np.uint8)
     drawn = Overlay(*size_px, COLOURS).draw(rgb, [_shown(None, face="absent")])

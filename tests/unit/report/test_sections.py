@@ -156,7 +156,7 @@ def _table_rows(text):
 
 
 def test_an_audio_file_without_a_state_is_refused(finished, tmp_path):
-    (tmp_path / "x.flac").write_bytes(b"no sound")
+    (tmp_path / "x.flac").write_bytes(b"not audio")
     tracks = [track for track in read_tracks(finished["tracks"]) if track.split == "test"]
     folders = {name: finished[name][0] for name in ("timelines", "subjects")}
     files = {name: {"test": folder / "test.parquet"} for name, folder in folders.items()}

@@ -20,7 +20,7 @@ WRITERS = {
         columns, schema = {"track": ["a"] * len(noise)}, pa.schema([("track", pa.string()), ("row", pa.int32())])
         write_shard(folder / "artifact.npy", folder / "index.parquet", noise[:, None], schema, columns, {})
         """,
-    "sound": """
+    "audio": """
         from frame_expressions.media.audio import write_audio
         write_audio(noise.astype(np.int16) * 100, "audible", folder / "artifact.flac", {})
         """,

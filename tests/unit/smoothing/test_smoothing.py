@@ -186,7 +186,7 @@ def test_a_window_lasts_as_long_in_every_video(window_frames, fps, expected):
     assert Smoothing("mean", window_frames, 30).frames_of(frame_interval_s(times[:1])) == window_frames
 
 
-def test_one_missing_picture_does_not_change_the_window():
+def test_one_missing_frame_does_not_change_the_window():
     times = np.delete(np.arange(50) / 30, 20)
     assert Smoothing("mean", 31, 30).frames_of(frame_interval_s(times)) == 31
 

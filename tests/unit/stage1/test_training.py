@@ -99,7 +99,7 @@ def test_items_are_the_resized_middle_square(images):
 
 def test_an_unreadable_image_is_named(tmp_path):
     bad = tmp_path / "black.jpg"
-    bad.write_bytes(b"no picture")
+    bad.write_bytes(b"not an image")
     with pytest.raises(InputError, match=r"black\.jpg is not a readable image"):
         ImageDataset([bad], np.array([0]), 32)[0]
 
@@ -107,7 +107,7 @@ def test_an_unreadable_image_is_named(tmp_path):
 @pytest.mark.parametrize("num_workers", [0, 1])
 def test_an_unreadable_image_ends_training_with_one_sentence(images, tmp_path, num_workers):
     bad = tmp_path / "black.jpg"
-    bad.write_bytes(b"no picture")
+    bad.write_bytes(b"not an image")
     broken = ImageDataset([bad] * 16, np.zeros(16, dtype=np.int8), 32)
     with pytest.raises(InputError, match=r"black\.jpg is not a readable image") as caught:
         _train([broken, images[1]], tmp_path / "c.pt", num_workers=num_workers)
@@ -177,13 +177,13 @@ def test_augmentation_is_seeded_by_its_generator_alone():
     assert runs[0].shape == (8, 3, 28, 28)
 
 
-def test_augmentation_keeps_pictures_upright_and_in_range():
+def test_augmentation_keeps_images_upright_and_in_range():
     images = torch.zeros(16, 3, 32, 32)
     images[:, :, :16] = 0.9  # bright above
     found = _augmentation()(images, torch.Generator().manual_seed(0))
     mean, std = torch.tensor(IMAGENET_MEAN).view(3, 1, 1), torch.tensor(IMAGENET_STD).view(3, 1, 1)
-    pictures = found * std + mean
-    assert (pictures[:, :, 6:10].mean(dim=(1, 2, 3)) > pictures[:, :, 20:24].mean(dim=(1, 2, 3))).float().mean() > 0.8
+    images = found * std + mean
+    assert (images[:, :, 6:10].mean(dim=(1, 2, 3)) > images[:, :, 20:24].mean(dim=(1, 2, 3))).float().mean() > 0.8
 
 
 def test_training_that_diverges_ends_with_a_sentence_and_without_a_checkpoint(images, tmp_path):
@@ -202,14 +202,14 @@ def test_a_checkpoint_that_cannot_be_read_is_named_with_what_to_do(images, tmp_p
         _train(images, tmp_path / "c.pt")
 
 
-def test_pictures_in_formats_that_start_a_program_are_refused(tmp_path):
+def test_images_in_formats_that_start_a_program_are_rejected(tmp_path):
     path = tmp_path / "face.jpg"
     Image.new("RGB", (8, 8)).save(path, "EPS")
     with pytest.raises(InputError, match=r"face\.jpg is not a readable image"):
         ImageDataset([path], np.array([0]), 32)[0]
 
 
-def test_a_picture_of_too_many_pixels_is_refused_before_it_is_decoded(tmp_path, monkeypatch):
+def test_an_image_of_too_many_pixels_is_rejected_before_it_is_decoded(tmp_path, monkeypatch):
     path = tmp_path / "face.png"
     Image.new("RGB", (40, 40)).save(path)
     monkeypatch.setattr(Image, "MAX_IMAGE_PIXELS", 700)

@@ -1,4 +1,4 @@
-"""Sound whose samples are no numbers, or far too loud: each becomes one, and the others are unharmed."""
+"""Audio samples that are not finite or far too large become valid samples, and the others are unchanged."""
 
 import subprocess
 
@@ -17,12 +17,12 @@ from workflow_scripts.resample_audio import run
 
 
 @pytest.mark.parametrize("value", [np.nan, np.inf, -np.inf, 1e30])
-def test_samples_that_are_no_numbers(tmp_path, value):
+def test_samples_that_are_not_finite(tmp_path, value):
     samples = (0.5 * np.sin(np.arange(16000) / 10)).astype(np.float32)
     samples[4000:4100] = value
     samples.tofile(tmp_path / "samples.f32")
-    make_video(tmp_path / "pictures.mkv", range(0, 100, 4))
-    command = [imageio_ffmpeg.get_ffmpeg_exe(), "-loglevel", "error", "-i", tmp_path / "pictures.mkv"]
+    make_video(tmp_path / "frames.mkv", range(0, 100, 4))
+    command = [imageio_ffmpeg.get_ffmpeg_exe(), "-loglevel", "error", "-i", tmp_path / "frames.mkv"]
     command += ["-f", "f32le", "-ar", "16000", "-ac", "1", "-i", tmp_path / "samples.f32"]
     subprocess.run([*command, "-c:v", "copy", "-c:a", "pcm_f32le", tmp_path / "v.mkv"], check=True)
     rows = [

@@ -1,22 +1,22 @@
-"""Pictures that say which frame they are, within the box of a face whose place is known.
+"""Images that show their frame number, inside the box of a face at a known position.
 
 The box holds a square of 6 x 6 cells, dark or bright yellow. The outer cells are fixed and unlike themselves in
-every turned or mirrored view; the inner ones hold the number and its complement. So a picture is read as it was
-drawn or not at all.
+every rotated or mirrored view; the inner ones hold the number and its complement. A frame is therefore read as drawn
+or not at all.
 """
 
 import numpy as np
 from PIL import Image
 
 LARGEST_NUMBER = 255
-BOX_SHARE = 0.75  # of the picture's shorter side
+BOX_SHARE = 0.75  # of the frame's shorter side
 CODE_SHARE = 0.84  # of the box's side
 CELLS = 6
 SKIN, BRIGHT, DARK = (205, 150, 110), (255, 225, 60), (0, 0, 0)
 LEAST_BRIGHT, MOST_DARK = 150, 90  # of the green channel
 LEAST_YELLOW = 60  # red above blue in bright cells; swapped channels give the opposite
 SAMPLED_AT = np.array([0.3, 0.4, 0.5, 0.6, 0.7])  # of a cell's side
-SWAY_FRAMES = 30  # the face is back after as many
+SWAY_FRAMES = 30  # after which the face is back where it was
 
 MARKS = np.array([[int(cell) if cell in "01" else -1 for cell in row] for row in (
     "111111",
@@ -30,13 +30,13 @@ INNER = MARKS < 0
 
 
 class Unreadable(ValueError):
-    """A picture that does not show a number, or not clearly."""
+    """An image that does not show a number clearly."""
 
 
 def face_box(number: int, size: tuple[int, int]) -> tuple[int, int, int, int]:
-    """Where the face of frame `number` is in a picture of `size` (width, height): x1, y1, x2, y2 in px.
+    """The box of the face in frame `number` of `size` (width, height): x1, y1, x2, y2 in px.
 
-    It sways, so that another frame's box does not cut this frame's code.
+    The box moves, so another frame's box does not fit this frame's code.
     """
     width, height = size
     side = round(BOX_SHARE * min(size))
@@ -64,7 +64,7 @@ def draw(number: int, size: tuple[int, int]) -> np.ndarray:
 
 
 def read_frame(rgb: np.ndarray, number: int) -> int:
-    """The number in the face box that frame `number` has, read from its picture uint8 [H, W, 3], RGB.
+    """The number in the face box of frame `number`, read from its image uint8 [H, W, 3], RGB.
 
     Raises Unreadable.
     """

@@ -1,4 +1,4 @@
-"""The numbers in the pictures are read as drawn or not at all."""
+"""The numbers in the images are read as drawn or not at all."""
 
 import io
 
@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from tests.alignment.pictures import LARGEST_NUMBER, Unreadable, draw, face_box, read_frame, read_square
+from tests.alignment.numbered_frames import LARGEST_NUMBER, Unreadable, draw, face_box, read_frame, read_square
 
 SIZE = (160, 128)
 
@@ -39,7 +39,7 @@ def test_a_wider_square_is_read_at_its_scale():
 @pytest.mark.parametrize("number", [0, 1, 90, 165, 255])
 @pytest.mark.parametrize("mirrored", [False, True])
 @pytest.mark.parametrize("turns", [0, 1, 2, 3])
-def test_a_turned_or_mirrored_picture_is_refused(number, mirrored, turns):
+def test_a_rotated_or_mirrored_frame_is_rejected(number, mirrored, turns):
     square = square_of(number)
     view = np.rot90(square[:, ::-1] if mirrored else square, turns)
     if not mirrored and turns == 0:
@@ -54,7 +54,7 @@ def test_what_does_not_show_a_number_clearly_is_refused():
     with pytest.raises(Unreadable, match="red and blue"):
         read_frame(one[..., ::-1], 6)
     with pytest.raises(Unreadable, match="neither bright nor dark"):
-        read_frame((one.astype(int) + other).astype(np.uint8) // 2, 6)  # of two pictures, one through the other
+        read_frame((one.astype(int) + other).astype(np.uint8) // 2, 6)  # two frames blended
     with pytest.raises(Unreadable):
         read_frame(np.full_like(one, 128), 6)
     with pytest.raises(Unreadable):
@@ -74,7 +74,7 @@ def test_a_number_that_contradicts_its_complement_is_refused():
         read_square(square, scale=1.0)
 
 
-def test_the_face_stays_in_the_picture_and_moves():
+def test_the_face_stays_in_the_frame_and_moves():
     boxes = [face_box(number, (161, 129)) for number in range(60)]
     assert all(0 <= x1 and 0 <= y1 and x2 <= 161 and y2 <= 129 and x2 - x1 == y2 - y1 for x1, y1, x2, y2 in boxes)
     assert len(set(boxes)) > 10
