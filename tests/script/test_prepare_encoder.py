@@ -36,7 +36,7 @@ def test_random_weights_are_the_same_for_the_same_seed(tmp_path):
 
 
 def test_other_weights_than_configured_are_refused(tmp_path):
-    with pytest.raises(InputError, match="not 0000"):
+    with pytest.raises(InputError, match="instead of the configured 0000"):
         _run(tmp_path / "one", sha256="0" * 64)
 
 
