@@ -16,7 +16,7 @@ BEEP_S = 0.05
 
 
 def make_video(path, stamps, codec="mpeg4", pixel_aspect=None, options=None, rate=25, size=(64, 48), draw=None):
-    """Write one frame per stamp (in 1/100 s): draw(number) from 0, or grey, each brighter than the last."""
+    """Write one frame per time stamp (in 1/100 s): draw(number) from 0, or grey, each brighter than the last."""
     with av.open(str(path), "w") as container:
         stream = container.add_stream(codec, rate=rate, options=options or {})
         (stream.width, stream.height), stream.pix_fmt = size, "yuv420p"

@@ -3,7 +3,7 @@
 Columns: track, path, split, and optionally video (default: the path's stem), annotation (file in the challenge's
 format), label (one class for the whole clip, by name or number), person (default: auto, see `faces.person_spec`).
 Paths are absolute or relative to the table's folder. They must be inside it unless `allow_outside_root` is set, so a
-table from somebody else cannot refer to other files on this machine.
+table from someone else cannot make the workflow read other files on this machine.
 """
 
 from pathlib import Path

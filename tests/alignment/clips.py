@@ -82,7 +82,7 @@ CLIPS = (
     Clip("audio_early.mkv", VP9, starts_s=Fraction(12, 25), audio_from_s=-0.48, audio=MP3),
     Clip("audio_ends_early.mp4", H264, audio_to_s=1.3),
     Clip("audio_ends_late.mkv", H264, audio_to_s=3.5, audio=OPUS),
-    # Kinds of audio.
+    # Unusual audio.
     Clip("no_audio.mp4", H264, audio=None),
     Clip("silent.mp4", H264, silent=True),
     Clip("silent.mkv", VP9, silent=True, audio=OPUS),

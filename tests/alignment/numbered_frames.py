@@ -16,7 +16,7 @@ SKIN, BRIGHT, DARK = (205, 150, 110), (255, 225, 60), (0, 0, 0)
 LEAST_BRIGHT, MOST_DARK = 150, 90  # of the green channel
 LEAST_YELLOW = 60  # red above blue in bright cells; swapped channels give the opposite
 SAMPLED_AT = np.array([0.3, 0.4, 0.5, 0.6, 0.7])  # of a cell's side
-SWAY_FRAMES = 30  # after which the face is back where it was
+SWAY_FRAMES = 30  # the period after which the face returns to its position
 
 MARKS = np.array([[int(cell) if cell in "01" else -1 for cell in row] for row in (
     "111111",

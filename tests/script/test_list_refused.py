@@ -72,9 +72,9 @@ def test_what_other_settings_have_refused_is_to_be_tried_again(tmp_path):
     assert len(read_refusals(tmp_path / "quarantine.tsv")) == 1
     listing([0, 1], config_of("skip", limits | {"video_s": 9}))  # refuses no more and no less
     remedy = rf"; delete {tmp_path}/batch and run the same command again\."
-    with pytest.raises(InputError, match=rf"long\.parquet belongs to .*\.limits\.num_frames: 2, which is now 3{remedy}"):
+    with pytest.raises(InputError, match=rf"long\.parquet .*\.limits\.num_frames: 2, which is now 3{remedy}"):
         listing([0, 1], config_of("skip", limits | {"num_frames": 3}))
-    with pytest.raises(InputError, match=rf"long\.parquet belongs to .*\.on_bad_video: skip, which is now stop{remedy}"):
+    with pytest.raises(InputError, match=rf"long\.parquet .*\.on_bad_video: skip, which is now stop{remedy}"):
         listing([0, 1], config_of("stop", limits))
     listing([0], config_of("stop"))
 
