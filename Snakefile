@@ -6,7 +6,6 @@ Writes results/submission/predictions.txt, and every artifact of docs/contracts.
 Rule files use three names from here: config, run (the mode of this invocation) and corpus.
 """
 
-import os
 import sys
 from pathlib import Path
 
@@ -16,17 +15,12 @@ from snakemake.utils import min_version
 min_version("9.0")
 FOLDER = str(workflow.current_basedir)
 sys.path.insert(0, FOLDER)
-# Scripts import the package by its full name, and run in processes of their own.
-os.environ["PYTHONPATH"] = os.pathsep.join(
-    [FOLDER, os.environ.get("PYTHONPATH", "")]
-).rstrip(os.pathsep)
-# PyTorch's threads spin while they wait for each other; with more jobs than cores, training took 4 times as long.
-os.environ.setdefault("GOMP_SPINCOUNT", "1000")
-# kornia-rs, which resizes crops, starts a thread for every core, however many the job was given.
-os.environ.setdefault("RAYON_NUM_THREADS", "1")
 
 from frame_expressions.runtime.errors import InputError
+from frame_expressions.workflow.environment import prepare_environment
 from frame_expressions.workflow.run import CHECK, PREDICT, TRAIN, start
+
+prepare_environment(FOLDER)
 
 
 configfile: f"{FOLDER}/config.yaml"
