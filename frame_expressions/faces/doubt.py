@@ -15,10 +15,10 @@ NEAR_CHANGE_S = 1.0
 JUMP_S, JUMP_IOU = 0.2, 0.5  # real clips: over 0.9 from frame to frame, 0.4 where a cut shows another face
 RIVAL_WEIGHT, INTERPOLATED_WEIGHT = 0.5, 0.25
 EXPLANATION = (
-    f"Doubt is the mean over a track's frames of 1 where nobody is chosen, or within {NEAR_CHANGE_S:g} s the choice "
-    f"switches to another person or the box jumps; else {RIVAL_WEIGHT:g} where another face of similar size (at least "
-    f"{SIMILAR_SIZE:g} of the chosen one's side) is there; else {INTERPOLATED_WEIGHT:g} where the box is interpolated; "
-    "else 0."
+    f"A frame counts 1 if nobody is chosen, or if the choice switches to another person or the box jumps within "
+    f"{NEAR_CHANGE_S:g} s; {RIVAL_WEIGHT:g} if there is another face of similar size (at least {SIMILAR_SIZE:g} of the "
+    f"chosen one's side); {INTERPOLATED_WEIGHT:g} if the box is interpolated; otherwise 0. Doubt is the mean over the "
+    "track's frames."
 )
 
 

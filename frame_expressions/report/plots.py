@@ -75,7 +75,7 @@ def draw_f1(figure: Figure, theme: Theme, f1: np.ndarray, intervals: np.ndarray,
     axes.plot(f1, places, "o", color=theme.series[0])
     axes.axvline(mean, color=theme.muted, linestyle="--", zorder=0)
     axes.set_yticks(places, EXPRESSIONS)
-    axes.set(xlabel="F1 (dashed: their mean)", xlim=(0, 1), ylim=(len(f1) - 0.5, -0.5))
+    axes.set(xlabel="F1 (dashed line: mean over classes)", xlim=(0, 1), ylim=(len(f1) - 0.5, -0.5))
     axes.grid(axis="x")
 
 

@@ -7,7 +7,7 @@ class InputError(ValueError):
     """Input that the user can correct, or something that the machine lacks.
 
     what: the fault, as a clause that names the file or setting, without a full stop. remedy: what to do about it, an
-    imperative without a full stop. The message joins both into one sentence.
+    imperative without a full stop, or a question. The message joins both into one sentence.
     """
 
     def __init__(self, what: str, remedy: str = ""):
@@ -22,7 +22,8 @@ class InputError(ValueError):
         return type(self), self.args, known
 
     def __str__(self) -> str:
-        return f"{self.what}; {self.remedy}." if self.remedy else self.what
+        end = "" if self.remedy.endswith("?") else "."
+        return f"{self.what}; {self.remedy}{end}" if self.remedy else self.what
 
 
 class MediaError(InputError):

@@ -65,7 +65,7 @@ def _steps() -> Steps:
                     "Add a row for each track to correct; copy the one below its sheet. Frames are counted from 1, and "
                     f"both ends are included. Person: {persons}, `absent` (nobody), or "
                     "`identity@<frame>:<x1>,<y1>,<x2>,<y2>`, the person whose face is in this box of that frame, in "
-                    "pixels of the full frame; leave box empty then."
+                    "pixels of the upright frame."
                 )
             ],
             [Text("Run `snakemake contact_sheets` again. Only batches with changed rows are rebuilt.")],

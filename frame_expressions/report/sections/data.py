@@ -59,7 +59,7 @@ def corpus_section(
     blocks = [
         Text("A track is one person in one video. The frames of a video with two tracks are counted twice."),
         _by_split("Tracks, and labelled frames of each class", names, counts),
-        _by_split("Share of frames whose face was", [DETECTED, INTERPOLATED, ABSENT], faces),
+        _by_split("Frames by face status", [DETECTED, INTERPOLATED, ABSENT], faces),
         _by_split("Videos by audio", ["audible", "silent (every sample is 0)", "no audio that decodes"], states_of),
     ]
     return Section("corpus", "Corpus", blocks)

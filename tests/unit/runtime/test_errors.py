@@ -69,4 +69,5 @@ def test_errors_survive_a_process_boundary():
     wrong.__cause__ = OSError(errno.EMFILE, "Too many open files")
     cause = pickle.loads(pickle.dumps(wrong)).__cause__
     assert (type(cause), cause.errno) == (OSError, errno.EMFILE)
+    assert str(InputError("unknown key 'a'", "did you mean 'b'?")) == "unknown key 'a'; did you mean 'b'?"
     assert str(InputError("No remedy is known")) == "No remedy is known"
