@@ -24,7 +24,7 @@ from frame_expressions.artifacts.vocabulary import AUDIBLE
 from frame_expressions.encoders.audio import AudioEncoder, AudioFeatureSettings, chunks, window_means
 from frame_expressions.encoders.loading import load_encoder, load_feature_extractor, random_encoder, save_encoder
 from frame_expressions.media.audio import SAMPLE_RATE, read_audio, write_audio
-from frame_expressions.media.audio_windows import AudioWindowSettings, audio_windows
+from frame_expressions.media.audio_windows import audio_windows
 from frame_expressions.networks.device import start_torch
 from workflow_scripts import dump_audio_features
 
@@ -171,7 +171,7 @@ def _recording(seconds: int) -> Path:
 def _bounds(samples: np.ndarray) -> np.ndarray:
     """The window of each frame: int64 [T, 2]."""
     time_s = np.arange(len(samples) * FPS // SAMPLE_RATE) / FPS
-    return audio_windows(time_s, samples, SAMPLE_RATE, AudioWindowSettings(HALF_WIDTH_S))[0]
+    return audio_windows(time_s, samples, SAMPLE_RATE, HALF_WIDTH_S)[0]
 
 
 if __name__ == "__main__":

@@ -15,7 +15,6 @@ from benchmarks.measuring import Row, limited, show
 from frame_expressions.artifacts.feature_shards import write_shard
 from frame_expressions.artifacts.parquet import read_parquet
 from frame_expressions.artifacts.schemas import AUDIO_INDEX
-from frame_expressions.media.audio_windows import AudioWindowSettings
 from frame_expressions.media.limits import Limits
 from workflow_scripts import resample_audio, window_audio
 
@@ -41,7 +40,7 @@ def rows(model: Path, video: Path | None = None) -> list[Row]:
             audio=FOLDER / "audio.flac",
             timeline=timeline,
             windows=FOLDER / "windows.parquet",
-            settings=AudioWindowSettings(half_width_s=0.5),
+            half_width_s=0.5,
         )
     num_frames = len(read_parquet(timeline))
     rng = np.random.default_rng(0)

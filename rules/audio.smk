@@ -27,6 +27,7 @@ rule resample_audio:
     params:
         videos=lambda wildcards: corpus.batch(wildcards.batch).names,
         quarantine=run.quarantine,
+        stream=config["audio"]["stream"],
         code=digest_of("resample_audio"),
     script:
         "../workflow_scripts/resample_audio.py"
@@ -51,7 +52,7 @@ rule window_audio:
         disk_mb=steady(100, audio=2),
     params:
         videos=lambda wildcards: corpus.batch(wildcards.batch).names,
-        audio=config["audio"],
+        half_width_s=config["audio"]["half_width_s"],
         code=digest_of("window_audio"),
     script:
         "../workflow_scripts/window_audio.py"

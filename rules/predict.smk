@@ -93,6 +93,9 @@ rule draw_overlay:
 rule list_predictions:
     input:
         tables=expand(f"{PREDICTED}/{{video}}.parquet", video=list(corpus.paths)),
+        timelines=sorted(
+            {corpus.video(name).folder("timeline") for name in corpus.paths}
+        ),
     output:
         videos=f"{PREDICTED}/videos.tsv",
     log:
@@ -108,6 +111,10 @@ rule list_predictions:
         disk_mb=steady(100, tables=1),
     params:
         videos=corpus.paths,
+        timelines={
+            name: f"{corpus.video(name).folder('timeline')}/{name}.parquet"
+            for name in corpus.paths
+        },
         code=digest_of("list_predictions"),
     script:
         "../workflow_scripts/list_predictions.py"

@@ -8,11 +8,32 @@ import imageio_ffmpeg
 import numpy as np
 import yaml
 
+from frame_expressions.media.audio import aligned_audio
+from frame_expressions.media.clock_reader import read_clock
+from frame_expressions.media.limits import Limits
+from frame_expressions.media.timeline import frame_times
+from frame_expressions.media.video import read_video
 from tests.conftest import ROOT
 
 LIMITS = yaml.safe_load((ROOT / "config.yaml").read_text())["execution"]["limits"]
 H264 = ["-c:v", "libx264", "-preset", "ultrafast", "-bf", "2"]
 BEEP_S = 0.05
+
+
+def times_of(frames):
+    """The times of frames from `read_video`."""
+    frames = list(frames)
+    return frame_times([frame.stamp_s for frame in frames], frames[0].step_s)[0].tolist()
+
+
+def read_aligned(path, stream="auto"):
+    """Times of a file's frames, and its audio and audio state on the same clock."""
+    limits = Limits(**LIMITS)
+    clock = read_clock(path, limits)
+    frames = list(read_video(path, limits, clock))
+    time_s, start_s = frame_times([frame.stamp_s for frame in frames], frames[0].step_s)
+    samples, state = aligned_audio(path, time_s, clock, start_s, stream, limits)
+    return time_s, np.asarray(samples), state
 
 
 def make_video(path, stamps, codec="mpeg4", pixel_aspect=None, options=None, rate=25, size=(64, 48), draw=None):

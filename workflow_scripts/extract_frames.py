@@ -7,16 +7,16 @@ from dataclasses import asdict
 from functools import partial
 from pathlib import Path
 
-import pyarrow as pa
-
-from frame_expressions.artifacts.parquet import write_parquet, write_rows
+from frame_expressions.artifacts.parquet import write_rows
 from frame_expressions.artifacts.provenance import provenance_of
-from frame_expressions.artifacts.schemas import FRAMES, TIMELINE
+from frame_expressions.artifacts.schemas import FRAMES
 from frame_expressions.media.child_process import decode_in_child
+from frame_expressions.media.clock import UNSHIFTED
+from frame_expressions.media.clock_reader import read_clock
 from frame_expressions.media.frame_images import FrameSettings, frame_images
 from frame_expressions.media.limits import Limits
 from frame_expressions.media.quarantine import SKIPPING, record_refusals, refusal_settings, with_skip_hint
-from frame_expressions.media.timeline import duration_s
+from frame_expressions.media.timeline import FrameRow, duration_s, write_timeline
 from frame_expressions.runtime.errors import MediaError
 from frame_expressions.runtime.job import log_to, progress
 
@@ -30,12 +30,14 @@ def run(
     settings under `skipped`, see `refusal_settings`.
     """
     logging.info("decoding %s, images: %s", video, settings.images)
-    rows: list[dict] = []
+    rows: list[FrameRow] = []
+    clock = UNSHIFTED
     try:
         if not video.is_file():
             raise MediaError(f"{video} is missing or is not a file", "correct its path or remove it from the corpus")
         source = provenance_of({}, [video])
-        decode = partial(frame_images, video, limits, settings)
+        clock = read_clock(video, limits)
+        decode = partial(frame_images, video, limits, settings, clock)
         with closing(decode_in_child(decode, video, limits)) as decoded:
             images = _images(progress(decoded, None, f"Decoding {video.name}"), rows)
             write_rows(images, frames, FRAMES, source | {"settings": asdict(settings)})
@@ -46,19 +48,19 @@ def run(
         rows.clear()
         source = provenance_of(refusal_settings("skipped", error, video, SKIPPING), [video] if video.is_file() else [])
         write_rows([], frames, FRAMES, source)
-    table = pa.Table.from_pylist(rows, schema=TIMELINE)
-    write_parquet(table, timeline, source)
-    damaged = sum(not row["decoded"] for row in rows)
-    length_s = duration_s(table["time_s"].to_numpy())
-    logging.info("made %s: %d frames, %d of them damaged, %.3f s", timeline, len(rows), damaged, length_s)
+    time_s, start_s = write_timeline(rows, clock, timeline, source)
+    if clock.num_discontinuities and rows:
+        logging.warning("%s: %s", video, clock.describe(start_s))
+    damaged = sum(not row.decoded for row in rows)
+    logging.info("made %s: %d frames, %d of them damaged, %.3f s", timeline, len(rows), damaged, duration_s(time_s))
 
 
-def _images(decoded: Iterable[tuple[dict, bytes | None]], rows: list[dict]) -> Iterator[dict]:
+def _images(decoded: Iterable[tuple[FrameRow, bytes | None]], rows: list[FrameRow]) -> Iterator[dict]:
     """Yield the rows of the frames file, and append each row of the timeline to `rows`."""
     for row, jpeg in decoded:
         rows.append(row)
         if jpeg is not None:
-            yield {"frame": row["frame"], "jpeg": jpeg}
+            yield {"frame": len(rows), "jpeg": jpeg}
 
 
 if __name__ == "__main__":

@@ -7,21 +7,24 @@ import pandas as pd
 
 from frame_expressions.artifacts.parquet import read_parquet
 from frame_expressions.artifacts.text import write_text
-from frame_expressions.prediction.frame_table import summary_rows
+from frame_expressions.media.timeline import read_start
+from frame_expressions.prediction.frame_table import SUMMARY_COLUMNS, summary_rows
 from frame_expressions.runtime.job import log_to, print_result
 
 
-def run(*, tables: dict[str, Path], paths: dict[str, str], videos: Path) -> None:
+def run(*, tables: dict[str, Path], timelines: dict[str, str], paths: dict[str, str], videos: Path) -> None:
     """Write a TSV with one row per video and person, as `summary_rows` describes them.
 
-    tables, paths: the table and the file of each video, by its name.
+    tables, timelines, paths: the table, the timeline and the file of each video, by its name.
     """
     rows = [
         row
         for video, table in tables.items()
-        for row in summary_rows(video, paths[video], read_parquet(table).to_pandas())
+        for row in summary_rows(
+            video, paths[video], read_parquet(table).to_pandas(), _num_discontinuities(Path(timelines[video]))
+        )
     ]
-    found = pd.DataFrame(rows)
+    found = pd.DataFrame(rows, columns=SUMMARY_COLUMNS)
     write_text(found.to_csv(sep="\t", index=False, float_format="%.4g", lineterminator="\n"), videos)
     folder = videos.parent
     print_result(
@@ -30,11 +33,17 @@ def run(*, tables: dict[str, Path], paths: dict[str, str], videos: Path) -> None
     logging.info("made %s: %d rows", videos, len(found))
 
 
+def _num_discontinuities(timeline: Path) -> int:
+    clock, _ = read_start(timeline)
+    return clock.num_discontinuities
+
+
 if __name__ == "__main__":
     job = snakemake  # noqa: F821
     with log_to(job.log[0]):
         run(
             tables={Path(path).stem: Path(path) for path in job.input.tables},
+            timelines=job.params.timelines,
             paths=job.params.videos,
             videos=Path(job.output.videos),
         )

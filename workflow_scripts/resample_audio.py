@@ -7,12 +7,12 @@ from frame_expressions.artifacts.provenance import provenance_of
 from frame_expressions.media.audio import SAMPLE_RATE, UndecodableAudio, aligned_audio, no_audio, write_audio
 from frame_expressions.media.limits import Limits
 from frame_expressions.media.quarantine import SKIPPING, record_refusals, refusal_settings, with_skip_hint
-from frame_expressions.media.timeline import check_unchanged, read_times
+from frame_expressions.media.timeline import check_unchanged, read_start, read_times
 from frame_expressions.runtime.errors import MediaError
 from frame_expressions.runtime.job import log_to
 
 
-def run(*, video: Path, timeline: Path, audio: Path, on_bad_video: str, limits: Limits) -> None:
+def run(*, video: Path, timeline: Path, audio: Path, stream: int | str, on_bad_video: str, limits: Limits) -> None:
     """Write the audio of `video`, padded with silence or cut to the length of its timeline.
 
     A video without audio, or with audio that does not decode, gives silence in the state `no_audio`; a skipped video
@@ -22,12 +22,14 @@ def run(*, video: Path, timeline: Path, audio: Path, on_bad_video: str, limits: 
     """
     time_s = read_times(timeline)
     logging.info("resampling %s to %d Hz, %d frames", video, SAMPLE_RATE, len(time_s))
-    provenance = provenance_of({"sample_rate": SAMPLE_RATE}, [timeline, video] if len(time_s) else [timeline])
+    provenance = provenance_of(
+        {"sample_rate": SAMPLE_RATE, "stream": stream}, [timeline, video] if len(time_s) else [timeline]
+    )
     check_unchanged(video, timeline, provenance)
     samples, state = no_audio(time_s)
     if len(time_s):
         try:
-            samples, state = aligned_audio(video, time_s, limits)
+            samples, state = aligned_audio(video, time_s, *read_start(timeline), stream, limits)
         except MediaError as error:
             may_stop = not isinstance(error, UndecodableAudio)
             if on_bad_video == "stop" and may_stop:
@@ -48,6 +50,7 @@ if __name__ == "__main__":
                     video=Path(video),
                     timeline=Path(job.input.timelines) / f"{name}.parquet",
                     audio=Path(job.output.audio) / f"{name}.flac",
+                    stream=job.params.stream,
                     on_bad_video=execution["on_bad_video"],
                     limits=Limits(**execution["limits"]),
                 )

@@ -1,7 +1,6 @@
 """Assign every frame of a video a window of the audio around its time."""
 
 import logging
-from dataclasses import asdict
 from pathlib import Path
 
 import numpy as np
@@ -12,21 +11,21 @@ from frame_expressions.artifacts.provenance import provenance_of
 from frame_expressions.artifacts.schemas import AUDIO_WINDOWS
 from frame_expressions.artifacts.vocabulary import AUDIBLE
 from frame_expressions.media.audio import SAMPLE_RATE, read_audio
-from frame_expressions.media.audio_windows import AudioWindowSettings, audio_windows
+from frame_expressions.media.audio_windows import audio_windows
 from frame_expressions.media.timeline import read_times
 from frame_expressions.runtime.job import log_to
 
 
-def run(*, audio: Path, timeline: Path, windows: Path, settings: AudioWindowSettings) -> None:
+def run(*, audio: Path, timeline: Path, windows: Path, half_width_s: float) -> None:
     """Write the audio window of every frame of the timeline."""
     time_s = read_times(timeline)
     samples, state = read_audio(audio)
-    logging.info("windows of +-%g s for %d frames of %s, state %s", settings.half_width_s, len(time_s), audio, state)
-    bounds, inside_share, audible = audio_windows(time_s, samples, SAMPLE_RATE, settings)
+    logging.info("windows of +-%g s for %d frames of %s, state %s", half_width_s, len(time_s), audio, state)
+    bounds, inside_share, audible = audio_windows(time_s, samples, SAMPLE_RATE, half_width_s)
     audible &= state == AUDIBLE
     columns = [np.arange(1, len(time_s) + 1), bounds[:, 0], bounds[:, 1], inside_share, audible]
     arrays = [pa.array(column, field.type) for column, field in zip(columns, AUDIO_WINDOWS, strict=True)]
-    provenance = provenance_of(asdict(settings), [audio, timeline])
+    provenance = provenance_of({"half_width_s": half_width_s}, [audio, timeline])
     write_parquet(pa.Table.from_arrays(arrays, schema=AUDIO_WINDOWS), windows, provenance)
     logging.info("made %s: %d of %d windows are audible", windows, audible.sum(), len(audible))
 
@@ -39,5 +38,5 @@ if __name__ == "__main__":
                 audio=Path(job.input.audio) / f"{name}.flac",
                 timeline=Path(job.input.timelines) / f"{name}.parquet",
                 windows=Path(job.output.windows) / f"{name}.parquet",
-                settings=AudioWindowSettings(**job.params.audio),
+                half_width_s=job.params.half_width_s,
             )

@@ -16,16 +16,18 @@ from frame_expressions.runtime.errors import InputError, unreadable
 
 
 @contextmanager
-def parquet_writer(path: Path, schema: pa.Schema, provenance: dict) -> Iterator[pq.ParquetWriter]:
-    """Stream row groups into `path`. provenance: from `provenance_of`."""
-    stamped = schema.with_metadata({PROVENANCE: json.dumps(provenance, sort_keys=True).encode()})
+def parquet_writer(
+    path: Path, schema: pa.Schema, provenance: dict, metadata: dict[str, str] | None = None
+) -> Iterator[pq.ParquetWriter]:
+    """Stream row groups into `path`. provenance: from `provenance_of`. metadata: further entries beside it."""
+    stamped = schema.with_metadata({PROVENANCE: json.dumps(provenance, sort_keys=True).encode(), **(metadata or {})})
     with atomic_write(path) as temporary, pq.ParquetWriter(temporary, stamped, compression="zstd") as writer:
         yield writer
 
 
-def write_parquet(table: pa.Table, path: Path, provenance: dict) -> None:
-    """Write one table with its provenance; the row order is kept."""
-    with parquet_writer(path, table.schema, provenance) as writer:
+def write_parquet(table: pa.Table, path: Path, provenance: dict, metadata: dict[str, str] | None = None) -> None:
+    """Write one table with its provenance and further metadata; the row order is kept."""
+    with parquet_writer(path, table.schema, provenance, metadata) as writer:
         writer.write_table(table.replace_schema_metadata(writer.schema.metadata))
 
 
@@ -60,13 +62,18 @@ def track_rows(track: pa.ChunkedArray) -> Iterator[tuple[str, slice]]:
 
 def read_provenance(path: Path) -> dict:
     """The provenance entry of a Parquet file."""
+    return json.loads(read_metadata(path, PROVENANCE))
+
+
+def read_metadata(path: Path, key: bytes) -> bytes:
+    """One entry of a Parquet file's metadata; raises InputError if there is none."""
     try:
         metadata = pq.read_schema(path).metadata or {}
     except (pa.ArrowInvalid, OSError) as error:
         raise unreadable(path, "Parquet", error) from error
-    if PROVENANCE not in metadata:
-        raise InputError(f"{path} has no provenance entry", "delete it and run the workflow again")
-    return json.loads(metadata[PROVENANCE])
+    if key not in metadata:
+        raise InputError(f"{path} has no {key.decode()} entry", "delete it and run the workflow again")
+    return metadata[key]
 
 
 def write_rows(rows: Iterable[dict], path: Path, schema: pa.Schema, provenance: dict, group_rows: int = 512) -> None:

@@ -18,6 +18,8 @@ from frame_expressions.challenge.templates import read_template
 from frame_expressions.corpora.problems import ERROR, WARNING, Problem, collecting, problem_of
 from frame_expressions.corpora.tracks import Track
 from frame_expressions.media.child_process import decode_in_child
+from frame_expressions.media.clock import UNSHIFTED, Clock
+from frame_expressions.media.clock_reader import read_stamps
 from frame_expressions.media.headers import Header, count_packets, read_header
 from frame_expressions.media.limits import Limits
 from frame_expressions.media.video import read_video
@@ -71,15 +73,14 @@ def look_at_videos(table: pd.DataFrame, on_bad_video: str, limits: Limits) -> tu
         tracks = ", ".join(table.loc[of_video, "track"])
         try:
             look = partial(_look_at, Path(path), table.loc[of_video, "rows"].tolist(), limits)
-            header, *counted = (found for found in decode_in_child(look, Path(path), limits) if found is not None)
+            found = decode_in_child(look, Path(path), limits)
+            header, clock, *counted = (some for some in found if some is not None)
         except InputError as error:
             severity = ERROR if on_bad_video == "stop" else WARNING
             problems.append(problem_of(error, severity, tracks, path))
             table.loc[of_video, CLASSES] = 0
             continue
-        if not header.has_audio:
-            what, remedy = f"The video {path} has no audio", "ignore this if it never had any"
-            problems.append(Problem(WARNING, what, remedy, tracks, path))
+        problems += [Problem(WARNING, *sentence, tracks, path) for sentence in _oddities(path, header, clock)]
         for k, (num_frames, how) in zip(of_video, counted, strict=True):
             table.at[k, "readable"], table.at[k, "num_frames"] = True, num_frames
             if table.at[k, "label"] and table.at[k, "split"] != "test":
@@ -88,13 +89,28 @@ def look_at_videos(table: pd.DataFrame, on_bad_video: str, limits: Limits) -> tu
     return table, problems
 
 
-def _look_at(path: Path, rows_of_tracks: list[float], limits: Limits) -> Iterator[Header | tuple[int, str] | None]:
-    """Yield a video's header, and for each track its number of frames and how they were counted.
+def _oddities(path: str, header: Header, clock: Clock) -> Iterator[tuple[str, str]]:
+    """What is unusual about a video's audio and time stamps, and what to do about it."""
+    if not header.audio:
+        yield f"The video {path} has no audio", "ignore this if it never had any"
+    if len(header.audio) > 1:
+        what = f"The video {path} has {len(header.audio)} audio streams: {'; '.join(header.audio)}"
+        yield what, "set audio.stream if the one that the file marks as its default is not the right one"
+    if clock.num_discontinuities:
+        what = f"The time stamps of the video {path} have {clock.num_discontinuities} discontinuities"
+        yield what, "check that its parts are those that you want, one after the other"
+
+
+def _look_at(
+    path: Path, rows_of_tracks: list[float], limits: Limits
+) -> Iterator[Header | Clock | tuple[int, str] | None]:
+    """Yield a video's header, its clock, and for each track its number of frames and how they were counted.
 
     rows_of_tracks: number of rows of each, NaN if unknown. Yields None for every decoded frame, as a sign of life.
     """
     header = read_header(path)
     yield header
+    yield from read_stamps(path) if header.may_jump else [UNSHIFTED]
     for rows in rows_of_tracks:
         if header.num_frames and not abs(rows - header.num_frames) > USUAL_ROWS:
             yield header.num_frames, "by its header"
@@ -145,7 +161,7 @@ def look_at_labels(table: pd.DataFrame, folds: Sequence[str], num_parts: int) ->
             if share >= FEW_VIDEOS_SHARE:
                 tracks = of_split.loc[(of_split["video"] == video) & (of_split[name] > 0), "track"]
                 what = f"The video {video} holds {share:.0%} of {split}'s {name}"
-                remedy = "check that the right person is followed in it"
+                remedy = "expect the score to depend on this video, or move videos between the splits"
                 problems.append(Problem(WARNING, what, remedy, ", ".join(tracks)))
     num_of = labelled.groupby(table["split"]).sum()
     num_videos = table.loc[(table["split"] != "test") & (labelled > 0), "video"].nunique()

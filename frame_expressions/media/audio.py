@@ -1,132 +1,123 @@
-"""A video's audio, aligned to the video's clock, and the artifact that stores it.
+"""The artifact that stores a video's audio, and the choice of the stream that it comes from.
 
 Samples are 16 kHz mono; sample 0 is at the presentation time of the first frame.
 """
 
-import errno
 import json
 import logging
-import os
-import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
+from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
-from typing import BinaryIO
 
-import ffmpeg
-import imageio_ffmpeg
 import numpy as np
 import soundfile
 
 from frame_expressions.artifacts.atomic import atomic_write
 from frame_expressions.artifacts.vocabulary import AUDIBLE, NO_AUDIO, SILENT
+from frame_expressions.media.audio_alignment import Recording, align
+from frame_expressions.media.audio_decoder import SAMPLE_RATE, decode_blocks
+from frame_expressions.media.audio_streams import AudioStream, audio_streams, by_preference
 from frame_expressions.media.avi import audio_delay_s
-from frame_expressions.media.child_process import run_limited
-from frame_expressions.media.container import ONLY_THIS_FILE, REMEDY, media_url, open_media
+from frame_expressions.media.child_process import decode_in_child
+from frame_expressions.media.clock import Clock
+from frame_expressions.media.container import REMEDY, open_media
 from frame_expressions.media.limits import Limits
 from frame_expressions.media.timeline import duration_s
-from frame_expressions.media.video import start_time_s
 from frame_expressions.runtime.errors import InputError, MediaError, unreadable
 
-SAMPLE_RATE = 16000
-LARGEST_SLIP_S = 0.005  # between a packet's time stamp and its audio; beyond it, silence is inserted or audio is cut
-SLOWEST = 10  # longest time to read and decode audio, as a multiple of its length; a hundredth is common
 BLOCK_SAMPLES = 1 << 20
-_INPUT = "the video"  # a placeholder, since ffmpeg-python accepts only names in UTF-8
-_FFMPEG = (
-    "install it again with `pip install --force-reinstall --no-deps imageio-ffmpeg`, "
-    "or set IMAGEIO_FFMPEG_EXE to its path"
-)
+BEYOND_S = 1.0  # of audio after the last frame that are decoded, to say that it goes on
 
 
 class UndecodableAudio(MediaError):
-    """Audio that cannot be decoded at all; the video is used without it."""
+    """Audio of which nothing decodes; the video is used without it."""
 
 
-def aligned_audio(video: Path, time_s: np.ndarray, limits: Limits) -> tuple[np.ndarray, str]:
+@dataclass(frozen=True)
+class AudioSettings:
+    """The block `audio` of the configuration.
+
+    stream: which audio stream of a video is used. `auto`: the one that the file marks as the default, unless it is
+    silent; else the first that is not. Otherwise its number among the audio streams, from 0, its language or its title.
+    half_width_s: seconds of audio before and after a frame's time.
+    """
+
+    stream: int | str
+    half_width_s: float
+
+
+def aligned_audio(
+    video: Path, time_s: np.ndarray, clock: Clock, start_s: float, stream: int | str, limits: Limits
+) -> tuple[np.ndarray, str]:
     """A video's audio, int16 [N], from its first frame to the end of its last, and its state, one of AUDIO_STATES.
 
-    time_s: the timeline [T], T >= 1. Silence fills what the audio does not cover; see `decode_audio`, which raises.
+    time_s: the timeline [T], T >= 1. clock, start_s: of the timeline, see `timeline.read_start`. stream: see
+    AudioSettings. Earlier audio is cut. Silence fills the time before audio that starts later, gaps, and, with a
+    warning, parts that do not decode. Raises UndecodableAudio if no decoder knows the format or nothing of it decodes,
+    and MediaError if the stream is not there, or if the decoder exceeds `limits` or crashes.
     """
     num_samples = aligned_length(time_s)
-    with tempfile.TemporaryFile() as decoded:
-        num_decoded = decode_audio(video, start_time_s(video), num_samples, decoded, limits)
-        over_s = (num_decoded - num_samples) / SAMPLE_RATE
-        if over_s < 0:
-            logging.info("the last %.3f s have no audio: padded with silence", -over_s)
-        elif over_s > 0:
-            logging.info("the audio continues for at least %.3f s after the last frame: cut", over_s)
-        decoded.truncate(2 * num_samples)  # adds zeros if fewer samples were decoded
-        samples = np.memmap(decoded, np.int16, "r", shape=(num_samples,))
-    return samples, NO_AUDIO if num_decoded == 0 else AUDIBLE if samples.any() else SILENT
+    with open_media(video) as container:
+        start_s += float(audio_delay_s(container))
+        streams = audio_streams(container)
+    silent, failures = [], []
+    for candidate in by_preference(streams, stream, video):
+        try:
+            samples = _decode(video, candidate, clock, start_s, num_samples, limits)
+        except UndecodableAudio as error:
+            failures.append(error)
+            continue
+        if samples.any():
+            _log_choice(candidate, streams)
+            return samples, AUDIBLE
+        silent.append(samples)
+    if not silent and failures:
+        raise failures[0]
+    return (silent[0], SILENT) if silent else no_audio(time_s)
+
+
+def _log_choice(chosen: AudioStream, streams: list[AudioStream]) -> None:
+    others = ", ".join(str(stream) for stream in streams if stream != chosen)
+    if others:
+        logging.info(
+            "audio stream %s is used; the file also has %s (the setting audio.stream chooses another)", chosen, others
+        )
+
+
+def _decode(
+    video: Path, stream: AudioStream, clock: Clock, start_s: float, num_samples: int, limits: Limits
+) -> np.ndarray:
+    """The aligned samples of one stream, int16 [N]."""
+    if stream.fault:
+        raise UndecodableAudio(f"{_left_out(video)}: {stream.fault}", REMEDY)
+    blocks = partial(decode_blocks, video, stream.index, clock, start_s + num_samples / SAMPLE_RATE + BEYOND_S)
+    with Recording() as recording:
+        for block in decode_in_child(blocks, video, limits):
+            recording.add(block)
+        num_failed, error = recording.failures
+        if recording.num_samples == 0:
+            raise UndecodableAudio(f"{_left_out(video)}: none of it can be decoded", REMEDY, error)
+        if num_failed:
+            logging.warning("The audio of %s is damaged (ffmpeg: %s): silence replaces the damaged parts", video, error)
+        if recording.num_cancelled:
+            logging.warning(
+                "The two channels of %s cancel each other in %d s of the audio: the louder one replaces their mean",
+                video,
+                recording.num_cancelled,
+            )
+        return align(recording, start_s, num_samples)
 
 
 def no_audio(time_s: np.ndarray) -> tuple[np.ndarray, str]:
-    """What `aligned_audio` returns for a video without audio; an empty timeline gives one sample, as FLAC needs one."""
+    """What `aligned_audio` returns for a video without audio; FLAC cannot be empty, so no timeline gives one sample."""
     return np.zeros(aligned_length(time_s), np.int16), NO_AUDIO
 
 
 def aligned_length(time_s: np.ndarray) -> int:
-    """Number of audio samples for a timeline [T], at least 1."""
+    """Number of samples of the audio that belongs to a timeline [T], at least 1."""
     return max(1, round(duration_s(time_s) * SAMPLE_RATE))
-
-
-def decode_audio(video: Path, start_s: float, num_samples: int, samples_file: BinaryIO, limits: Limits) -> int:
-    """Decode the first audio stream into an open binary file as int16 and return the number of samples.
-
-    The first sample is at `start_s` on the container's clock: earlier audio is cut. Silence fills the time before audio
-    that starts later, gaps, and, with a warning, parts that do not decode. Decoding ends at most one second after
-    `num_samples`. Returns 0 if there is no audio stream. Raises UndecodableAudio if no decoder knows its format or
-    none of it can be decoded, and MediaError if ffmpeg itself fails or `limits` are exceeded.
-    """
-    with open_media(video) as container:
-        if not container.streams.audio:
-            return 0
-        stream = container.streams.audio[0]
-        codec = stream.codec_context
-        if codec is None:
-            raise UndecodableAudio(f"{_left_out(video)}: no decoder knows its format", REMEDY)
-        if codec.sample_rate == 0:  # libavformat decodes a little of a stream that states no sample rate
-            raise UndecodableAudio(f"{_left_out(video)}: none of it can be decoded", REMEDY)
-        late_s = float((stream.start_time or 0) * stream.time_base) - start_s
-        if late_s > LARGEST_SLIP_S:
-            logging.info("the first %.3f s have no audio: padded with silence", late_s)
-        elif late_s < -LARGEST_SLIP_S:
-            logging.info("the audio starts %.3f s before the first frame: cut", -late_s)
-        start_s += float(audio_delay_s(container))
-    audio = ffmpeg.input(_INPUT, **ONLY_THIS_FILE, threads=1)["a:0"]
-    audio = audio.filter("asetpts", f"PTS-({start_s!r})/TB")
-    # async=1: insert silence or cut where time stamps and audio disagree; never stretch.
-    audio = audio.filter("aresample", SAMPLE_RATE, **{"async": 1, "first_pts": 0, "min_hard_comp": LARGEST_SLIP_S})
-    audio = audio.filter("atrim", end_sample=num_samples + SAMPLE_RATE)
-    try:
-        program = imageio_ffmpeg.get_ffmpeg_exe()
-    except RuntimeError as error:
-        raise InputError("No ffmpeg was found", _FFMPEG) from error
-    command = (
-        audio.output("pipe:", format="s16le", acodec="pcm_s16le", ac=1, max_error_rate=1)  # keep what decodes
-        .global_args("-nostdin", "-hide_banner", "-loglevel", "error", "-copyts")
-        .compile(cmd=program)
-    )
-    command = [media_url(video) if part == _INPUT else part for part in command]
-    try:
-        done = run_limited(command, video, limits, samples_file, over_s=SLOWEST * num_samples / SAMPLE_RATE)
-    except (FileNotFoundError, PermissionError) as error:
-        raise InputError(f"{program} cannot be run ({error.strerror})", _FFMPEG) from error
-    lines = done.stderr.decode(errors="replace").strip().splitlines() or ["no message"]
-    if any(os.strerror(errno.ENOSPC) in line for line in lines):
-        raise OSError(errno.ENOSPC, lines[-1])  # not the file's fault
-    if done.returncode != 0:
-        raise MediaError(f"The audio of {video} cannot be decoded (ffmpeg: {lines[-1]})", REMEDY, lines[-1])
-    num_decoded = os.fstat(samples_file.fileno()).st_size // 2
-    failures = [line for line in lines if "[dec:" in line]  # other lines are about the frames, which ffmpeg probes too
-    if num_decoded == 0:
-        raise UndecodableAudio(f"{_left_out(video)}: none of it can be decoded", REMEDY, lines[-1])
-    if failures:
-        logging.warning(
-            "The audio of %s is damaged (ffmpeg: %s): silence replaces the damaged parts", video, failures[-1]
-        )
-    return num_decoded
 
 
 def _left_out(video: Path) -> str:

@@ -10,13 +10,11 @@ import multiprocessing
 import os
 import resource
 import signal
-import subprocess
 import sys
 from collections.abc import Callable, Iterator
-from functools import partial
 from multiprocessing.connection import Connection
 from pathlib import Path
-from typing import BinaryIO, TypeVar
+from typing import TypeVar
 
 from frame_expressions.media.container import REMEDY
 from frame_expressions.media.limits import FRAME_TIMEOUT_S, MEMORY_MB, Limits, limit_exceeded
@@ -65,32 +63,6 @@ def decode_in_child(items: Callable[[], Iterator[Item]], path: Path, limits: Lim
         child.kill()
         child.join()
         receiver.close()
-
-
-def run_limited(
-    command: list[str], path: Path, limits: Limits, output: BinaryIO, over_s: float
-) -> subprocess.CompletedProcess:
-    """Run a command that decodes `path` into an open file, and capture its standard error as bytes.
-
-    It may take `limits.frame_timeout_s` plus `over_s`. Raises MediaError if it takes longer or crashes, and MemoryError
-    if the system kills it.
-    """
-    try:
-        done = subprocess.run(
-            command,
-            stdin=subprocess.DEVNULL,
-            stdout=output,
-            stderr=subprocess.PIPE,
-            timeout=limits.frame_timeout_s + over_s,
-            preexec_fn=partial(_bind, os.getpid(), limits.memory_mb * MB),
-        )
-    except subprocess.TimeoutExpired as error:
-        raise limit_exceeded(
-            path, f"kept ffmpeg busy for {error.timeout:.3g} s", FRAME_TIMEOUT_S, limits.frame_timeout_s
-        ) from error
-    if done.returncode < 0:
-        raise _crash(path, done.returncode)
-    return done
 
 
 def _send(items: Callable[[], Iterator], sender: Connection, receiver: Connection, memory_mb: int, parent: int) -> None:

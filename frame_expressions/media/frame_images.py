@@ -4,8 +4,10 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
+from frame_expressions.media.clock import Clock
 from frame_expressions.media.jpeg import encode_jpeg
 from frame_expressions.media.limits import Limits
+from frame_expressions.media.timeline import FrameRow
 from frame_expressions.media.video import read_video
 
 
@@ -22,13 +24,15 @@ class FrameSettings:
     jpeg_quality: int
 
 
-def frame_images(video: Path, limits: Limits, settings: FrameSettings) -> Iterator[tuple[dict, bytes | None]]:
-    """Yield the timeline row of each frame and its JPEG, None if no images are kept; raises as `read_video` does."""
-    for frame in read_video(video, limits):
-        row = {name: getattr(frame, name) for name in ("time_s", "decoded", "width_px", "height_px")}
+def frame_images(
+    video: Path, limits: Limits, settings: FrameSettings, clock: Clock
+) -> Iterator[tuple[FrameRow, bytes | None]]:
+    """Yield each frame's row of the timeline and its JPEG, None if no images are kept; raises as `read_video` does."""
+    for frame in read_video(video, limits, clock):
+        row = FrameRow(frame.stamp_s, frame.step_s, frame.decoded, frame.width_px, frame.height_px)
         jpeg = None
         if settings.images == "full":
             jpeg = encode_jpeg(frame.rgb, settings.jpeg_quality)
         elif settings.images == "thumbnails":
             jpeg = encode_jpeg(frame.thumbnail(settings.thumbnail_px), settings.jpeg_quality)
-        yield {"frame": frame.number} | row, jpeg
+        yield row, jpeg

@@ -6,19 +6,25 @@ from pathlib import Path
 
 import av.error
 
+from frame_expressions.media.audio_streams import audio_streams
 from frame_expressions.media.container import first_video_stream, open_media
+
+_ONE_TABLE_OF_TIMES = ("mov,mp4,m4a,3gp,3g2,mj2", "avi")
+"""Containers that keep the times of all frames in one place."""
 
 
 @dataclass(frozen=True)
 class Header:
-    """The number of frames that the container declares for its first video stream, and whether it has audio.
+    """The number of frames that the container declares for its first video stream, and its audio.
 
     The number is a hint: containers count frames that do not decode. It is 0 if the container does not declare one, or
-    if the file ends before the last frame of its index.
+    if the file ends before the last frame of its index. audio: descriptions of the audio streams. may_jump: whether
+    time stamps in such a container can jump back.
     """
 
     num_frames: int
-    has_audio: bool
+    audio: tuple[str, ...]
+    may_jump: bool
 
 
 def read_header(path: Path) -> Header:
@@ -27,7 +33,8 @@ def read_header(path: Path) -> Header:
         stream = first_video_stream(container, path)
         entries = stream.index_entries
         is_cut = len(entries) > 0 and entries[-1].pos + entries[-1].size > Path(path).stat().st_size
-        return Header(0 if is_cut else stream.frames, bool(container.streams.audio))
+        audio = tuple(map(str, audio_streams(container)))
+        return Header(0 if is_cut else stream.frames, audio, container.format.name not in _ONE_TABLE_OF_TIMES)
 
 
 def count_packets(path: Path) -> int:

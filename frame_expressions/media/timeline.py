@@ -1,14 +1,106 @@
-"""A video's timeline: the artifact that lists its frames and their times."""
+"""A video's timeline: the artifact that lists its frames and their times, and holds the clock of its audio."""
 
+import json
+from bisect import bisect_left
+from collections.abc import Sequence
+from fractions import Fraction
 from pathlib import Path
+from typing import NamedTuple
 
 import numpy as np
+import pyarrow as pa
 
-from frame_expressions.artifacts.parquet import read_parquet, read_provenance
+from frame_expressions.artifacts.parquet import read_metadata, read_parquet, read_provenance, write_parquet
+from frame_expressions.artifacts.schemas import TIMELINE
+from frame_expressions.media.clock import Clock
 from frame_expressions.runtime.errors import InputError
 
+_CLOCK = "clock"
 SINGLE_FRAME_S = 0.04
 """Length of a video with a single frame."""
+
+
+class FrameRow(NamedTuple):
+    """What a timeline keeps of a frame; see `video.Frame`."""
+
+    stamp_s: Fraction | None
+    step_s: float
+    decoded: bool
+    width_px: int
+    height_px: int
+
+
+def write_timeline(rows: Sequence[FrameRow], clock: Clock, path: Path, provenance: dict) -> tuple[np.ndarray, float]:
+    """Write the timeline of a video's frames; returns their times, see `frame_times`."""
+    time_s, start_s = frame_times([row.stamp_s for row in rows], rows[0].step_s if rows else 0.0)
+    columns = {
+        "frame": np.arange(1, len(rows) + 1, dtype=np.int32),
+        "time_s": time_s,
+        **{name: [getattr(row, name) for row in rows] for name in ("decoded", "width_px", "height_px")},
+    }
+    metadata = {_CLOCK: json.dumps({"start_s": start_s, "clock": clock.as_dict()}, sort_keys=True)}
+    write_parquet(pa.table(columns, TIMELINE), path, provenance, metadata)
+    return time_s, start_s
+
+
+def read_start(timeline: Path) -> tuple[Clock, float]:
+    """The file's clock, and the time of the first frame on it, in s."""
+    stored = json.loads(read_metadata(timeline, _CLOCK.encode()))
+    return Clock.from_dict(stored["clock"]), stored["start_s"]
+
+
+def frame_times(stamps_s: Sequence[Fraction | None], step_s: float) -> tuple[np.ndarray, float]:
+    """Times of the frames, float64 [T], strictly increasing from 0, and the first frame's stamp.
+
+    stamps_s: [T], of the frames in display order, None for a frame without a stamp. step_s: between frames, for stamps
+    that do not say it. A stamp is right if it is one of the longest rising sequence of stamps; a frame whose stamp is
+    missing, repeated or out of order comes at even distances between those with right ones, but at most the mean
+    interval after the frame before it. At the end of the video, frames without a stamp go on with the last interval.
+    """
+    origin = next((stamp for stamp in stamps_s if stamp is not None), None)
+    if origin is None:
+        return np.arange(len(stamps_s)) * step_s, 0.0
+    stamps = np.array([np.nan if stamp is None else float(stamp - origin) for stamp in stamps_s])
+    right = _rising(stamps)
+    spans_s, counts = np.diff(stamps[right]), np.diff(right)
+    usual_s = spans_s.sum() / counts.sum() if len(right) > 1 else step_s
+    times = stamps.copy()
+    for first, count, span_s in zip(right, counts, spans_s, strict=False):
+        inside = np.arange(1, count)
+        times[first + inside] = stamps[first] + inside * min(usual_s, span_s / count)
+    last = right[-1]
+    after = np.arange(1, len(stamps) - last)
+    goes_on_s = spans_s[-1] / counts[-1] if len(spans_s) and np.isnan(stamps[-1]) else usual_s
+    times[last + after] = stamps[last] + after * goes_on_s
+    before = np.arange(right[0])
+    times[before] = stamps[right[0]] - (right[0] - before) * usual_s
+    return times - times[0], float(origin) + float(times[0])
+
+
+def _rising(stamps: np.ndarray) -> np.ndarray:
+    """Indices of the longest strictly rising sequence of stamps [T]; of equal neighbours, the first; NaN is none."""
+    known = np.flatnonzero(~np.isnan(stamps))
+    if (np.diff(stamps[known]) > 0).all():
+        return known
+    tails: list[float] = []  # of each length, the smallest last stamp
+    ends: list[int] = []  # and its index
+    before = np.full(len(stamps), -1)
+    for index in known.tolist():
+        length = bisect_left(tails, stamps[index])
+        before[index] = ends[length - 1] if length else -1
+        if length == len(tails):
+            tails.append(stamps[index])
+            ends.append(index)
+        elif stamps[index] < tails[length]:
+            tails[length], ends[length] = stamps[index], index
+    chosen, index = [], ends[-1] if ends else -1
+    while index >= 0:
+        while index - 1 > before[index] and stamps[index - 1] == stamps[index]:
+            before[index - 1] = before[index]
+            index -= 1
+        chosen.append(index)
+        index = before[index]
+    return np.array(chosen[::-1], dtype=np.int64)
 
 
 def read_times(timeline: Path) -> np.ndarray:

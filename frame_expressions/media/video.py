@@ -1,7 +1,7 @@
 """The only video reader: every stage decodes with it, so frame k is the same everywhere."""
 
 import logging
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from fractions import Fraction
 from functools import cached_property
@@ -11,11 +11,14 @@ import av
 import av.error
 import numpy as np
 from av.container import InputContainer
+from av.packet import Packet
 from av.sidedata.sidedata import SideDataContainer
 from av.video.reformatter import Interpolation
 from av.video.stream import VideoStream
 
 from frame_expressions.media.avi import first_frame_hold_s
+from frame_expressions.media.clock import UNSHIFTED, Clock
+from frame_expressions.media.clock_reader import clocked_packets
 from frame_expressions.media.container import REMEDY, first_video_stream, open_media
 from frame_expressions.media.limits import Limits
 from frame_expressions.runtime.errors import InputError, MediaError
@@ -28,14 +31,15 @@ WIDEST_PIXEL = 8  # pixel aspect ratios beyond 8:1 come from damaged headers
 class Frame:
     """One frame of a video.
 
-    number: 1-based, in display order. time_s: since the first frame's presentation time. clock_s: on the container's
-    clock, which the audio shares. decoded: False if the decoder marked the frame as damaged. width_px, height_px: of
-    the upright frame with square pixels. av_frame: as stored. display: its display matrix, see `upright`.
+    number: 1-based, in display order. stamp_s: its presentation time as stored, on the file's clock; None if it has
+    none, see `timeline.frame_times`. step_s: between frames, by the stream's rate. decoded: False if the decoder marked
+    the frame as damaged. width_px, height_px: of the upright frame with square pixels. av_frame: as stored. display:
+    its display matrix, see `upright`.
     """
 
     number: int
-    time_s: float
-    clock_s: float
+    stamp_s: Fraction | None
+    step_s: float
     decoded: bool
     width_px: int
     height_px: int
@@ -63,14 +67,13 @@ class Frame:
         return upright(stored, self.display)
 
 
-def read_video(path: Path, limits: Limits | None = None) -> Iterator[Frame]:
+def read_video(path: Path, limits: Limits | None = None, clock: Clock = UNSHIFTED) -> Iterator[Frame]:
     """Yield every frame of the first video stream that decodes, once and in display order.
 
     No frame is dropped or repeated, at constant or variable frame rates. Packets that do not decode are left out, and a
-    stream that is cut off ends there, both with a warning. A frame whose time stamp is missing, or not later than the
-    previous frame's, comes one step of the stream's rate after that frame; in AVI, a step as long as the last one.
-    The decoder runs in one thread, because its concealment of damaged H.264 frames depends on the number of threads
-    (measured on bit-flipped clips).
+    stream that is cut off ends there, both with a warning. clock: of the file, for stamps that are compared with those
+    of its audio. The decoder runs in one thread, because its concealment of damaged H.264 frames depends on the number
+    of threads (measured on bit-flipped clips).
 
     Raises MediaError if the file cannot be opened, has no video stream, or none of its frames decodes, and if it
     exceeds `limits` in length or in frame size, which is checked before the first frame is decoded.
@@ -82,36 +85,22 @@ def read_video(path: Path, limits: Limits | None = None) -> Iterator[Frame]:
         if limits:
             limits.check_size(path, stream.codec_context.width, stream.codec_context.height)
         stream.codec_context.thread_count = 1
-        step_s = 1 / stream.guessed_rate if stream.guessed_rate else FALLBACK_STEP_S
-        # AVI stores no presentation times: libavformat's guess for H.264 with B-frames is out of order, while the
-        # decoding times of frames in display order are evenly spaced. They start when the decoder releases the first
-        # frame; the file's clock starts with that frame.
-        in_avi = container.format.name == "avi"
-        hold_s, held_s = first_frame_hold_s(container, stream), Fraction(0)
-        number, last, first = 0, None, None
-        for number, av_frame in enumerate(_decode(container, stream, path), start=1):
-            ticks = av_frame.dts if in_avi else av_frame.pts
-            stamp = None if ticks is None else ticks * stream.time_base - held_s
-            if number == 2 and hold_s and stamp == first + hold_s + stream.time_base:
-                held_s = hold_s
-                stamp -= held_s
-            before, last = last, rising_time(stamp, last, step_s)
-            if in_avi and before is not None and stamp is not None:
-                step_s = last - before  # AVI has no times for frames still in the decoder at its end
-            if first is None:
-                first = last
-                clock_start = (stream.start_time or 0) * stream.time_base if in_avi else first
+        step_s = float(1 / stream.guessed_rate if stream.guessed_rate else FALLBACK_STEP_S)
+        number, first = 0, None
+        frames = _decode(clocked_packets(container, stream, clock), stream, path)
+        for number, (av_frame, stamp) in enumerate(_stamped(frames, container, stream), start=1):
+            first = stamp if first is None else first
             display = _display_matrix(av_frame)
             width, height = _square_size(av_frame, stream.sample_aspect_ratio)
             if _is_transposed(display):
                 width, height = height, width
             if limits:
                 limits.check_size(path, width, height)
-                limits.check_length(path, number, float(last - first))
+                limits.check_length(path, number, 0.0 if stamp is None else float(stamp - first))
             yield Frame(
                 number=number,
-                time_s=float(last - first),
-                clock_s=float(clock_start + last - first),
+                stamp_s=stamp,
+                step_s=step_s,
                 decoded=not av_frame.is_corrupt,
                 width_px=width,
                 height_px=height,
@@ -142,21 +131,6 @@ def read_frames(video: Path, num_frames: int) -> Iterator[Frame]:
         )
 
 
-def start_time_s(path: Path) -> float:
-    """The first frame's presentation time on the container's clock, which the audio shares."""
-    return next(read_video(path)).clock_s
-
-
-def rising_time(stamp: Fraction | None, last: Fraction | None, step_s: Fraction) -> Fraction:
-    """A frame's time: its stamp if later than `last`, the previous frame's time, else one step after `last`.
-
-    A first frame without a stamp is at 0.
-    """
-    if last is None:
-        return Fraction(0) if stamp is None else stamp
-    return stamp if stamp is not None and stamp > last else last + step_s
-
-
 def upright(stored: np.ndarray, display: np.ndarray) -> np.ndarray:
     """Rotate and mirror a stored frame [H, W, 3] according to its display matrix.
 
@@ -173,9 +147,30 @@ def upright(stored: np.ndarray, display: np.ndarray) -> np.ndarray:
     return np.ascontiguousarray(turned)
 
 
-def _decode(container: InputContainer, stream: VideoStream, path: Path) -> Iterator[av.VideoFrame]:
+def _stamped(
+    frames: Iterable[av.VideoFrame], container: InputContainer, stream: VideoStream
+) -> Iterator[tuple[av.VideoFrame, Fraction | None]]:
+    """Each frame with its presentation time in s, None if it has none."""
+    if container.format.name != "avi":
+        for frame in frames:
+            yield frame, None if frame.pts is None else frame.pts * stream.time_base
+        return
+    # AVI stores no presentation times: libavformat's guess for H.264 with B-frames is out of order, while the decoding
+    # times of frames in display order are evenly spaced. They start when the decoder releases the first frame; the
+    # file's clock starts with that frame.
+    start = (stream.start_time or 0) * stream.time_base
+    hold_s, held_s, first = first_frame_hold_s(container, stream), Fraction(0), None
+    for number, frame in enumerate(frames):
+        stamp = None if frame.dts is None else frame.dts * stream.time_base - held_s
+        if number == 1 and hold_s and first is not None and stamp == first + hold_s + stream.time_base:
+            held_s = hold_s
+            stamp -= held_s
+        first = stamp if first is None else first
+        yield frame, None if stamp is None else stamp - first + start
+
+
+def _decode(packets: Iterator[Packet], stream: VideoStream, path: Path) -> Iterator[av.VideoFrame]:
     failed = 0
-    packets = container.demux(stream)
     while True:
         try:
             packet = next(packets)

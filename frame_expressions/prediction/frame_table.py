@@ -69,11 +69,18 @@ def _rows(prediction: PersonPrediction, time_s: np.ndarray, smoothing: Smoothing
     )
 
 
-def summary_rows(video: str, path: str, frames: pd.DataFrame) -> list[dict]:
+SUMMARY_COLUMNS = (
+    *("video", "file", "person", "frames", "last_frame_s", "discontinuities", "with_face", "most_frequent"),
+    *EXPRESSIONS,
+)
+
+
+def summary_rows(video: str, path: str, frames: pd.DataFrame, num_discontinuities: int) -> list[dict]:
     """The rows of one video in the list of predictions: one per person, or one without figures if it has no frames.
 
-    frames: the video's table. path: its file. Each row has the number of frames, the last frame's time, the share of
-    frames with a face, the most frequent expression and the share of each.
+    frames: the video's table. path: its file. num_discontinuities: of its time stamps. Each row has the number of
+    frames, the last frame's time, the discontinuities, the share of frames with a face, the most frequent expression
+    and the share of each.
     """
     named = {"video": video, "file": path}
     if frames.empty:
@@ -87,6 +94,7 @@ def summary_rows(video: str, path: str, frames: pd.DataFrame) -> list[dict]:
                 "person": person,
                 "frames": len(of_person),
                 "last_frame_s": f"{round(of_person['time_s'].max(), 3):.12g}",  # milliseconds, however late
+                "discontinuities": num_discontinuities,
                 "with_face": (of_person["face"] != ABSENT).mean(),
                 "most_frequent": share.idxmax(),
             }

@@ -25,10 +25,13 @@ from frame_expressions.faces.subject import find_subject
 from frame_expressions.faces.tracking import SubjectSettings
 from frame_expressions.fusion.inference import frame_logits
 from frame_expressions.fusion.model import FusionModel
-from frame_expressions.media.audio import SAMPLE_RATE, UndecodableAudio, aligned_audio, no_audio
-from frame_expressions.media.audio_windows import AudioWindowSettings, audio_windows
+from frame_expressions.media.audio import SAMPLE_RATE, AudioSettings, UndecodableAudio, aligned_audio, no_audio
+from frame_expressions.media.audio_windows import audio_windows
 from frame_expressions.media.child_process import decode_in_child
+from frame_expressions.media.clock import Clock
+from frame_expressions.media.clock_reader import read_clock
 from frame_expressions.media.limits import Limits
+from frame_expressions.media.timeline import frame_times
 from frame_expressions.media.video import read_frames, read_video
 from frame_expressions.networks.device import start_torch
 from frame_expressions.prediction.default_config import default_config
@@ -38,7 +41,7 @@ from frame_expressions.runtime.errors import InputError, MediaError
 from frame_expressions.smoothing.smoothing import Smoothing
 
 SCRFD_MIN_SIDE_PX = 30
-"""The smallest face that the method accepts from SCRFD, in px. config.yaml has 90 px for the cascade, which mistakes
+"""The smallest face that the method takes from SCRFD; config.yaml has the cascade's 90 px, since the cascade takes
 smaller structures for faces."""
 
 
@@ -47,8 +50,8 @@ class Predictor:
 
     model: a folder that export_model wrote.
     detector: an SCRFD .onnx file, or the folder of an InsightFace model pack; both need the package's extra
-        `insightface`. None uses the cascade that ships with scikit-image, which only finds frontal faces.
-    min_side_px: smallest side of a face box. None uses SCRFD_MIN_SIDE_PX with your own detector, otherwise the
+        `insightface`. None takes the cascade that scikit-image ships, which finds frontal faces only.
+    min_side_px: smallest side of a face box. None takes SCRFD_MIN_SIDE_PX with a detector of your own, else the
         value of config.yaml (90).
     device: auto (a GPU if there is one), cpu or cuda; for the encoders.
     num_threads: threads of each step.
@@ -71,7 +74,7 @@ class Predictor:
         self._limits = Limits(**config["execution"]["limits"])
         self._following = SubjectSettings(**config["subject"])
         self._crops, self._crop_px = CropSettings(**config["crops"]), visual["resize_px"]
-        self._windows = AudioWindowSettings(**config["audio"])
+        self._audio_settings = AudioSettings(**config["audio"])
         self._visual_features = VisualFeatureSettings(
             scales=self._crops.scales, image_px=visual["image_px"], **config["features"]["visual"]
         )
@@ -103,18 +106,24 @@ class Predictor:
             raise InputError(f"person: {error.what}", error.remedy) from error
         video = Path(video)
         torch.set_num_threads(self._num_threads)  # sums depend on it in their last bits
-        time_s = self._frame_times(video)
+        time_s, *start = self._frame_times(video)
         subject = find_subject(self._find_faces(video, len(time_s)), time_s, person, [], self._following)
-        logits = self._logits(*self._embed_crops(video, subject.xyxy_px), *self._embed_audio(video, time_s))
+        logits = self._logits(*self._embed_crops(video, subject.xyxy_px), *self._embed_audio(video, time_s, *start))
         prediction = PersonPrediction(1, logits, subject.xyxy_px, subject.status)
         return predictions_table([prediction], time_s, self._smoothing)
 
-    def _frame_times(self, video: Path) -> np.ndarray:
-        """Time of every frame, float64 [T]; decoded in a child process, so a crash or a hang does no harm."""
+    def _frame_times(self, video: Path) -> tuple[np.ndarray, Clock, float]:
+        """Time of every frame, float64 [T], the file's clock, and the first frame's time on it in s.
+
+        A child process decodes, which may crash or hang without harm.
+        """
         if not video.is_file():
             raise MediaError(f"{video} is missing or is not a file", "correct the path")
-        with closing(decode_in_child(partial(_times, video, self._limits), video, self._limits)) as times:
-            return np.fromiter(times, np.float64)
+        clock = read_clock(video, self._limits)
+        with closing(decode_in_child(partial(_stamps, video, self._limits, clock), video, self._limits)) as decoded:
+            stamps_s, steps_s = zip(*decoded, strict=True)
+        time_s, start_s = frame_times(stamps_s, steps_s[0])
+        return time_s, clock, start_s
 
     def _find_faces(self, video: Path, num_frames: int) -> FaceTable:
         found = [self._detector.detect(frame.rgb) for frame in read_frames(video, num_frames)]
@@ -145,15 +154,17 @@ class Predictor:
                 crops = crop_at_scales(frame.rgb, xyxy_px[frame.number - 1], self._crops, self._crop_px)
                 yield from (crop.jpeg for crop in crops)
 
-    def _embed_audio(self, video: Path, time_s: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    def _embed_audio(
+        self, video: Path, time_s: np.ndarray, clock: Clock, start_s: float
+    ) -> tuple[np.ndarray, np.ndarray]:
         """Audio features, float16 [T, D], 0 where a window is silent, and presence, bool [T]."""
         try:
-            samples, state = aligned_audio(video, time_s, self._limits)
+            samples, state = aligned_audio(video, time_s, clock, start_s, self._audio_settings.stream, self._limits)
         except UndecodableAudio as error:
             logging.warning("%s", error)
             samples, state = no_audio(time_s)
         samples = samples.astype(np.float32) / 32768  # as `read_audio` gives them
-        bounds, _, audible = audio_windows(time_s, samples, SAMPLE_RATE, self._windows)
+        bounds, _, audible = audio_windows(time_s, samples, SAMPLE_RATE, self._audio_settings.half_width_s)
         audible &= state == AUDIBLE
         rows = np.flatnonzero(audible)
         values = embed_audio(
@@ -196,8 +207,10 @@ def _load_detector(config: dict, model: Path | str | None, min_side_px: float | 
     name, smallest_px = ("cascade", config["min_side_px"]) if model is None else ("insightface", SCRFD_MIN_SIDE_PX)
     settings = {key: value for key, value in config[name].items() if key != "model"}
     settings["min_side_px"] = smallest_px if min_side_px is None else min_side_px
+    if model is not None and not Path(model).exists():
+        raise InputError(f"The detector {model} does not exist", "correct the argument detector, or leave it out")
     return make_detector(name, settings, None if model is None else Path(model), num_threads)
 
 
-def _times(video: Path, limits: Limits) -> Iterator[float]:
-    return (frame.time_s for frame in read_video(video, limits))
+def _stamps(video: Path, limits: Limits, clock: Clock) -> Iterator[tuple[float | None, float]]:
+    return ((frame.stamp_s, frame.step_s) for frame in read_video(video, limits, clock))

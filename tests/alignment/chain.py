@@ -16,7 +16,6 @@ from frame_expressions.challenge.alignment import labels_for_frames, rows_from_f
 from frame_expressions.faces.crops import CropSettings
 from frame_expressions.faces.tracking import SubjectSettings
 from frame_expressions.media.audio import SAMPLE_RATE, read_audio
-from frame_expressions.media.audio_windows import AudioWindowSettings
 from frame_expressions.media.frame_images import FrameSettings
 from frame_expressions.media.limits import Limits
 from tests.alignment import beeps, numbered_frames
@@ -96,13 +95,18 @@ def run(clip: Clip, video: Path, folder: Path) -> tuple[Found, Files]:
     )
     _check_crops(files, found, num_frames)
     resample_audio.run(
-        video=video, timeline=files.timeline, audio=files.audio, on_bad_video="stop", limits=Limits(**LIMITS)
+        stream="auto",
+        video=video,
+        timeline=files.timeline,
+        audio=files.audio,
+        on_bad_video="stop",
+        limits=Limits(**LIMITS),
     )
     window_audio.run(
         audio=files.audio,
         timeline=files.timeline,
         windows=files.audio_windows,
-        settings=AudioWindowSettings(HALF_WIDTH_S),
+        half_width_s=HALF_WIDTH_S,
     )
     _check_audio(clip, files, found)
     _check_rows(files.name, found, numbers, num_frames)

@@ -70,7 +70,9 @@ def _outcome(shared: Path, row: dict, folder: Path) -> Outcome:
             on_bad_video="stop",
             limits=Limits(**LIMITS),
         )
-        resample_audio.run(video=video, timeline=timeline, audio=audio, on_bad_video="stop", limits=Limits(**LIMITS))
+        resample_audio.run(
+            stream="auto", video=video, timeline=timeline, audio=audio, on_bad_video="stop", limits=Limits(**LIMITS)
+        )
     except InputError as error:
         sentence = str(error).replace(f"{video}", video.name)
         return Outcome(**expected, frames=None, damaged=0, shown="", state="", outcome=sentence)

@@ -9,15 +9,14 @@ import pytest
 
 from frame_expressions.artifacts.feature_shards import write_shard
 from frame_expressions.challenge.alignment import labels_for_frames
-from frame_expressions.media import audio
-from frame_expressions.media.audio import SAMPLE_RATE, decode_audio
-from frame_expressions.media.limits import Limits
-from frame_expressions.media.video import read_frames, read_video, start_time_s
+from frame_expressions.media.audio_decoder import SAMPLE_RATE
+from frame_expressions.media.timeline import read_start
+from frame_expressions.media.video import read_frames, read_video
 from tests.alignment import beeps, chain, features, numbered_frames, report
 from tests.alignment.clips import CLIPS, H264
 from tests.alignment.generator import Clip, make
-from tests.media import LIMITS
-from workflow_scripts import crop_faces, dump_visual_features
+from tests.media import read_aligned, times_of
+from workflow_scripts import crop_faces, dump_visual_features, resample_audio
 
 
 @pytest.mark.parametrize("clip", CLIPS, ids=lambda clip: clip.name)
@@ -61,12 +60,16 @@ def test_a_stage_that_slips_is_told(tmp_path, monkeypatch):
         frames = list(read_frames(path, num_frames))
         yield from (replace(frame, number=frame.number + 1) for frame in frames[:-1])
 
+    def early(timeline):
+        clock, start_s = read_start(timeline)
+        return clock, start_s - 0.02
+
     with monkeypatch.context() as patched:
         patched.setattr(crop_faces, "read_frames", a_frame_late)
         found, _ = chain.run(clip, video, tmp_path / "results")
         assert len(found.errors) == 3 * 44 + 1 and "crops/ holds 1 for frame 2" in found.errors
     with monkeypatch.context() as patched:
-        patched.setattr(audio, "start_time_s", lambda path: start_time_s(path) - 0.02)
+        patched.setattr(resample_audio, "read_start", early)
         found, _ = chain.run(clip, video, tmp_path / "results")
         assert len(found.errors) == 10 and "audio/ has frame 5's beep +0.0200 s off" in found.errors
     with monkeypatch.context() as patched:
@@ -110,10 +113,8 @@ def test_a_recording_that_begins_and_ends_inside_keeps_every_time(tmp_path, name
     assert len(numbers) >= 15 and (np.diff(numbers) > 0).all() and numbers[0] > 1
     first_s = clip.times_s[numbers[0] - 1]
     wanted = [float(clip.times_s[number - 1] - first_s) for number in numbers]
-    assert [frame.time_s for frame in frames] == pytest.approx(wanted, abs=1e-3)
-    with (tmp_path / "samples").open("w+b") as file:
-        decode_audio(path, start_time_s(path), round(wanted[-1] * SAMPLE_RATE), file, Limits(**LIMITS))
-    samples = np.fromfile(tmp_path / "samples", np.int16)
+    assert times_of(frames) == pytest.approx(wanted, abs=1e-3)
+    _, samples, _ = read_aligned(path)
     heard = {which: middle_s for which, middle_s in beeps.find(samples, SAMPLE_RATE)}
     inside = [which for which, time_s in enumerate(clip.beep_times_s) if 0.05 < time_s - first_s < wanted[-1] - 0.1]
     assert len(inside) >= 1

@@ -18,7 +18,7 @@ def prepare(folder, video, limits=LIMITS, on_bad_video="skip"):
     timeline, audio = folder / f"{video.stem}.parquet", folder / f"{video.stem}.flac"
     refusing = {"on_bad_video": on_bad_video, "limits": Limits(**limits)}
     extract_frames.run(video=video, timeline=timeline, frames=folder / "frames.parquet", **IMAGES, **refusing)
-    resample_audio.run(video=video, timeline=timeline, audio=audio, **refusing)
+    resample_audio.run(stream="auto", video=video, timeline=timeline, audio=audio, **refusing)
     return timeline, audio
 
 
@@ -50,11 +50,16 @@ def test_audio_that_exceeds_a_limit_stops_or_is_left_out(tmp_path):
     video = tmp_path / "v.mkv"
     make_flash_and_beep(video, 25, [*H264, "-c:a", "aac"])
     timeline, audio = prepare(tmp_path, video)
-    tight = {"video": video, "timeline": timeline, "audio": audio, "limits": Limits(**LIMITS | {"memory_mb": 1})}
+    tight = {
+        "video": video,
+        "timeline": timeline,
+        "audio": audio,
+        "limits": Limits(**LIMITS | {"frame_timeout_s": 0.0}),
+    }
     with pytest.raises(MediaError, match=r"v\.mkv .*, or set execution\.on_bad_video to skip\."):
-        resample_audio.run(on_bad_video="stop", **tight)
+        resample_audio.run(stream="auto", on_bad_video="stop", **tight)
     assert read_audio(audio)[1] == "audible"  # of the run before
-    resample_audio.run(on_bad_video="skip", **tight)
+    resample_audio.run(stream="auto", on_bad_video="skip", **tight)
     samples, state = read_audio(audio)
     assert state == "no_audio" and len(samples) == 32000 and not samples.any()
 
@@ -94,7 +99,9 @@ def test_a_file_that_changes_between_stages_is_told(tmp_path):
     timeline, audio = prepare(tmp_path, video)
     make_video(video, [0, 4, 8])
     with pytest.raises(InputError, match=r"v\.mkv has changed since .*v\.parquet was made from it; run"):
-        resample_audio.run(video=video, timeline=timeline, audio=audio, on_bad_video="skip", limits=Limits(**LIMITS))
+        resample_audio.run(
+            stream="auto", video=video, timeline=timeline, audio=audio, on_bad_video="skip", limits=Limits(**LIMITS)
+        )
 
 
 def test_a_job_that_passes_adds_nothing_to_a_finished_run(tmp_path):

@@ -1,17 +1,17 @@
 """Audio samples that are not finite or far too large become valid samples, and the others are unchanged."""
 
 import subprocess
+from fractions import Fraction
 
 import imageio_ffmpeg
 import numpy as np
-import pyarrow as pa
 import pytest
 
-from frame_expressions.artifacts.parquet import write_parquet
 from frame_expressions.artifacts.provenance import provenance_of
-from frame_expressions.artifacts.schemas import TIMELINE
 from frame_expressions.media.audio import read_audio
+from frame_expressions.media.clock import UNSHIFTED
 from frame_expressions.media.limits import Limits
+from frame_expressions.media.timeline import FrameRow, write_timeline
 from tests.media import LIMITS, make_video
 from workflow_scripts.resample_audio import run
 
@@ -25,15 +25,10 @@ def test_samples_that_are_not_finite(tmp_path, value):
     command = [imageio_ffmpeg.get_ffmpeg_exe(), "-loglevel", "error", "-i", tmp_path / "frames.mkv"]
     command += ["-f", "f32le", "-ar", "16000", "-ac", "1", "-i", tmp_path / "samples.f32"]
     subprocess.run([*command, "-c:v", "copy", "-c:a", "pcm_f32le", tmp_path / "v.mkv"], check=True)
-    rows = [
-        {"frame": number + 1, "time_s": number / 25, "decoded": True, "width_px": 64, "height_px": 48}
-        for number in range(25)
-    ]
-    write_parquet(
-        pa.Table.from_pylist(rows, schema=TIMELINE), tmp_path / "t.parquet", provenance_of({}, [tmp_path / "v.mkv"])
-    )
+    rows = [FrameRow(Fraction(number, 25), 1 / 25, True, 64, 48) for number in range(25)]
+    write_timeline(rows, UNSHIFTED, tmp_path / "t.parquet", provenance_of({}, [tmp_path / "v.mkv"]))
     files = {"video": tmp_path / "v.mkv", "timeline": tmp_path / "t.parquet", "audio": tmp_path / "a.flac"}
-    run(**files, on_bad_video="stop", limits=Limits(**LIMITS))
+    run(**files, stream="auto", on_bad_video="stop", limits=Limits(**LIMITS))
     found, state = read_audio(tmp_path / "a.flac")
     assert state == "audible" and np.isfinite(found).all() and np.abs(found).max() <= 1
     others = np.r_[0:3999, 4101:16000]

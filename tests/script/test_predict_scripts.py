@@ -1,5 +1,7 @@
 """Tables, plot, film and list of predicted videos."""
 
+from fractions import Fraction
+
 import numpy as np
 import pandas as pd
 import pytest
@@ -11,14 +13,15 @@ from frame_expressions.artifacts.parquet import read_parquet
 from frame_expressions.artifacts.schemas import SUBJECT
 from frame_expressions.artifacts.schemas import TIMELINE as TIMELINE_SCHEMA
 from frame_expressions.artifacts.vocabulary import EXPRESSIONS
+from frame_expressions.media.clock import UNSHIFTED
 from frame_expressions.media.frame_images import FrameSettings
 from frame_expressions.media.limits import Limits
-from frame_expressions.media.timeline import duration_s, read_times
+from frame_expressions.media.timeline import FrameRow, duration_s, read_times, write_timeline
 from frame_expressions.media.video import read_video
-from frame_expressions.prediction.frame_table import PROBABILITIES
+from frame_expressions.prediction.frame_table import PROBABILITIES, SUMMARY_COLUMNS
 from frame_expressions.runtime.errors import InputError
 from frame_expressions.smoothing.smoothing import NO_SMOOTHING, Smoothing
-from tests.media import LIMITS, make_video
+from tests.media import LIMITS, make_video, times_of
 from workflow_scripts import draw_overlay, extract_frames, list_predictions, resample_audio, tabulate_predictions
 
 STAMPS = [0, 4, 8, 20, 24, 28, 32, 36]  # in 1/100 s
@@ -150,7 +153,10 @@ def test_late_frames_have_times_of_their_own(tmp_path, subject, table):
     lines = (tmp_path / "clip.csv").read_text().splitlines()
     assert lines[1].startswith("1,11000,1,") and lines[2].startswith("2,11000.004167,1,")
     tables, videos = {"clip": tmp_path / "clip.parquet"}, tmp_path / "videos.tsv"
-    list_predictions.run(tables=tables, paths={"clip": "x/clip.mp4"}, videos=videos)
+    rows = [FrameRow(Fraction(int(one * 240), 240), 1 / 240, True, 64, 48) for one in time_s]
+    write_timeline(rows, UNSHIFTED, tmp_path / "long.parquet", {})
+    timelines = {"clip": tmp_path / "long.parquet"}
+    list_predictions.run(tables=tables, timelines=timelines, paths={"clip": "x/clip.mp4"}, videos=videos)
     assert pd.read_csv(videos, sep="\t", dtype=str)["last_frame_s"].tolist() == ["11000.029"]
 
 
@@ -178,20 +184,23 @@ def test_of_the_logits_of_all_videos_only_its_own_are_read(tmp_path, timeline, s
 def test_the_film_keeps_the_videos_frames_times_and_length(tabulated, tmp_path, video, timeline):
     tabulated([SEEN], [[_logits([4] * 8)]])
     resample_audio.run(
-        video=video, timeline=timeline, audio=tmp_path / "clip.flac", on_bad_video="stop", limits=Limits(**LIMITS)
+        stream="auto",
+        video=video,
+        timeline=timeline,
+        audio=tmp_path / "clip.flac",
+        on_bad_video="stop",
+        limits=Limits(**LIMITS),
     )
     film = tmp_path / "film.mp4"
     draw_overlay.run(
         video=video, table=tmp_path / "clip.parquet", timeline=timeline, audio=tmp_path / "clip.flac", output=film
     )
     drawn, source = list(read_video(film)), list(read_video(video))
-    assert [frame.time_s for frame in drawn] == pytest.approx([frame.time_s for frame in source], abs=1e-3)
+    assert times_of(drawn) == pytest.approx(times_of(source), abs=1e-3)
     assert drawn[0].width_px == 160 and drawn[0].height_px > 120
     inside = np.abs(drawn[5].rgb[30:60, 20:50].astype(int) - source[5].rgb[30:60, 20:50])
     assert inside.mean() < 4
-    assert duration_s(np.array([frame.time_s for frame in drawn])) == pytest.approx(
-        duration_s(read_times(timeline)), 1e-2
-    )
+    assert duration_s(np.array(times_of(drawn))) == pytest.approx(duration_s(read_times(timeline)), 1e-2)
 
 
 def test_a_skipped_video_gives_empty_tables_and_a_film_that_says_why(tmp_path, table):
@@ -228,15 +237,17 @@ def test_a_skipped_video_gives_empty_tables_and_a_film_that_says_why(tmp_path, t
     )
     (frame,) = read_video(tmp_path / "bad.mkv.mp4")
     assert frame.rgb.max() > 200  # letters
-    list_predictions.run(tables={"bad": made["table"]}, paths={"bad": str(video)}, videos=tmp_path / "videos.tsv")
-    assert pd.read_csv(tmp_path / "videos.tsv", sep="\t")["frames"].tolist() == [0]
+    files = {"tables": {"bad": made["table"]}, "timelines": {"bad": timeline}, "paths": {"bad": str(video)}}
+    list_predictions.run(**files, videos=tmp_path / "videos.tsv")
+    listed = pd.read_csv(tmp_path / "videos.tsv", sep="\t")
+    assert listed["frames"].tolist() == [0] and tuple(listed.columns) == SUMMARY_COLUMNS
 
 
-def test_the_list_has_shares_for_every_person(tabulated, tmp_path):
+def test_the_list_has_shares_for_every_person(tabulated, timeline, tmp_path):
     tabulated([SEEN, [*SEEN[:4], *AWAY[:4]]], [[_logits([1] * 6 + [2] * 2), _logits([5] * 8)]])
-    list_predictions.run(
-        tables={"clip": tmp_path / "clip.parquet"}, paths={"clip": "x/clip.mp4"}, videos=tmp_path / "videos.tsv"
-    )
+    files = {"tables": {"clip": tmp_path / "clip.parquet"}, "timelines": {"clip": timeline}}
+    list_predictions.run(**files, paths={"clip": "x/clip.mp4"}, videos=tmp_path / "videos.tsv")
     rows = pd.read_csv(tmp_path / "videos.tsv", sep="\t").set_index("person")
     assert rows["most_frequent"].to_dict() == {1: "Anger", 2: "Sadness"}
+    assert rows["discontinuities"].tolist() == [0, 0]
     assert rows.loc[1, "Anger"] == 0.75 and rows.loc[2, "with_face"] == 0.5

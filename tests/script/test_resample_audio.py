@@ -1,28 +1,32 @@
 """resample_audio: as long as the timeline, in step with it, and in a known state."""
 
 import json
+from fractions import Fraction
 
 import numpy as np
-import pyarrow as pa
 import pytest
 import soundfile
 
-from frame_expressions.artifacts.parquet import write_parquet
 from frame_expressions.artifacts.provenance import provenance_of
-from frame_expressions.artifacts.schemas import TIMELINE
 from frame_expressions.media.audio import read_audio
+from frame_expressions.media.clock import UNSHIFTED
+from frame_expressions.media.clock_reader import read_clock
 from frame_expressions.media.limits import Limits
+from frame_expressions.media.timeline import FrameRow, write_timeline
+from frame_expressions.media.video import read_video
 from tests.media import H264, LIMITS, make_flash_and_beep
 from workflow_scripts.resample_audio import run
 
 
 def resample(tmp_path, video, num_frames, rate=25):
-    rows = [
-        {"frame": number + 1, "time_s": number / rate, "decoded": True, "width_px": 64, "height_px": 48}
-        for number in range(num_frames)
-    ]
-    write_parquet(pa.Table.from_pylist(rows, schema=TIMELINE), tmp_path / "t.parquet", provenance_of({}))
+    clock, start_s = UNSHIFTED, Fraction(0)
+    if num_frames:
+        clock = read_clock(video, Limits(**LIMITS))
+        start_s = next(read_video(video)).stamp_s
+    rows = [FrameRow(start_s + Fraction(number, rate), 1 / rate, True, 64, 48) for number in range(num_frames)]
+    write_timeline(rows, clock, tmp_path / "t.parquet", provenance_of({}))
     run(
+        stream="auto",
         video=video,
         timeline=tmp_path / "t.parquet",
         audio=tmp_path / "a.flac",

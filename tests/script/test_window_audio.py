@@ -8,7 +8,6 @@ from frame_expressions.artifacts.parquet import read_parquet, read_provenance, w
 from frame_expressions.artifacts.provenance import provenance_of
 from frame_expressions.artifacts.schemas import TIMELINE
 from frame_expressions.media.audio import write_audio
-from frame_expressions.media.audio_windows import AudioWindowSettings
 from workflow_scripts.window_audio import run
 
 
@@ -24,7 +23,7 @@ def window(tmp_path, samples, state, times_s):
         "timeline": tmp_path / "t.parquet",
         "windows": tmp_path / "w.parquet",
     }
-    run(**paths, settings=AudioWindowSettings(half_width_s=0.5))
+    run(**paths, half_width_s=0.5)
     return read_parquet(tmp_path / "w.parquet")
 
 

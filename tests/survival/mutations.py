@@ -39,7 +39,6 @@ from frame_expressions.artifacts.parquet import read_parquet, read_provenance
 from frame_expressions.faces.crops import CropSettings
 from frame_expressions.faces.tracking import SubjectSettings
 from frame_expressions.media.audio import SAMPLE_RATE, read_audio
-from frame_expressions.media.audio_windows import AudioWindowSettings
 from frame_expressions.media.frame_images import FrameSettings
 from frame_expressions.media.limits import Limits
 from frame_expressions.media.timeline import duration_s
@@ -252,12 +251,12 @@ def _stages(video: Path, folder: Path) -> None:
         size_px=CROP_PX,
         num_threads=1,
     )
-    resample_audio.run(video=video, timeline=timeline, audio=folder / "audio.flac", **refusing)
+    resample_audio.run(stream="auto", video=video, timeline=timeline, audio=folder / "audio.flac", **refusing)
     window_audio.run(
         audio=folder / "audio.flac",
         timeline=timeline,
         windows=folder / "windows.parquet",
-        settings=AudioWindowSettings(half_width_s=0.5),
+        half_width_s=0.5,
     )
 
 

@@ -9,14 +9,12 @@ import socket
 import struct
 import subprocess
 import threading
-from contextlib import contextmanager
 
 import imageio_ffmpeg
 import pytest
 
 from frame_expressions.artifacts.parquet import read_parquet, read_provenance
 from frame_expressions.media import audio
-from frame_expressions.media.container import open_media
 from frame_expressions.media.frame_images import FrameSettings
 from frame_expressions.media.limits import Limits
 from frame_expressions.runtime.errors import MediaError
@@ -118,25 +116,6 @@ def test_scripts_that_name_other_files_are_refused_and_open_none(tmp_path, traps
     assert traps.touched() == []
 
 
-def test_the_ffmpeg_program_refuses_them_as_well(tmp_path, traps, monkeypatch):
-    """Audio is decoded after the frames, so these files are passed to the program in place of a good one."""
-    make_flash_and_beep(tmp_path / "good.mkv", 25, [*H264, "-c:a", "aac"])
-
-    @contextmanager
-    def good(path):
-        with open_media(tmp_path / "good.mkv") as container:
-            yield container
-
-    monkeypatch.setattr(audio, "open_media", good)
-    video = tmp_path / "v.mp4"
-    for name, text in hostile_texts(traps):
-        video.write_text(text)
-        with (tmp_path / "samples").open("w+b") as samples, pytest.raises(MediaError, match="cannot be decoded"):
-            audio.decode_audio(video, 0.0, 16000, samples, Limits(**LIMITS))
-        assert (tmp_path / "samples").stat().st_size == 0, name
-    assert traps.touched() == []
-
-
 def test_without_the_whitelists_the_traps_would_be_sprung(tmp_path, traps):
     for address in (f"file:{traps.canary}", f"http://127.0.0.1:{traps.port}/x.ts"):
         (tmp_path / "v.m3u8").write_text(HLS.replace("{}", address))
@@ -235,7 +214,7 @@ def test_names_of_files_are_only_names(tmp_path):
         timeline, frames = made / "timeline.parquet", made / "frames.parquet"
         settings = FrameSettings("none", 0, 0)
         extract_frames.run(video=video, timeline=timeline, frames=frames, settings=settings, **refusing)
-        resample_audio.run(video=video, timeline=timeline, audio=made / "audio.flac", **refusing)
+        resample_audio.run(stream="auto", video=video, timeline=timeline, audio=made / "audio.flac", **refusing)
         samples, state = audio.read_audio(made / "audio.flac")
         found = (read_parquet(timeline).to_pydict(), samples.tolist(), state)
         assert found == (expected := expected or found), name

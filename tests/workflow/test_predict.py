@@ -9,7 +9,7 @@ import pytest
 
 from frame_expressions.media.video import read_video
 from frame_expressions.prediction.predictor import predict_video
-from tests.media import make_flash_and_beep
+from tests.media import make_flash_and_beep, times_of
 from tests.project import Project
 
 SMALL = ("--configfile", "tests/configs/small.yaml")
@@ -73,10 +73,10 @@ def test_both_people_are_in_the_table_and_the_overlay_is_as_long_as_the_video(pr
     project, _, _ = predicted
     folder = project.root / "results/predict/holiday__1_"
     rows = pd.read_csv(folder / "day_2-me____you_.csv")
-    source = [frame.time_s for frame in read_video(videos / "day 2/me & 'you'.mp4")]
+    source = times_of(read_video(videos / "day 2/me & 'you'.mp4"))
     assert set(rows["person"]) == {1, 2}
     assert rows.groupby("person").size().tolist() == [len(source)] * 2
-    assert [frame.time_s for frame in read_video(folder / "day_2-me____you_.mp4")] == pytest.approx(source, abs=1e-3)
+    assert times_of(read_video(folder / "day_2-me____you_.mp4")) == pytest.approx(source, abs=1e-3)
     faceless = pd.read_csv(folder / "flash.csv")
     assert set(faceless["face"]) == {"absent"} and len(faceless) == 50
 

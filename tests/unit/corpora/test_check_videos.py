@@ -97,7 +97,7 @@ def test_odd_counts(corpus, num_rows, error, warning):
 
 
 def test_a_wrong_header_alone_is_not_a_problem(corpus, monkeypatch):
-    wrong = Header(num_frames=3, has_audio=True)
+    wrong = Header(3, ("0",), may_jump=False)
     monkeypatch.setattr(check_videos, "read_header", lambda path: wrong)
     table, problems = table_of(corpus(("a", "a", "train", [0] * 20, 20)))
     assert problems == [] and table.at[0, "num_frames"] == 20

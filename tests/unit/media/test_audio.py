@@ -1,31 +1,21 @@
 """Audio on the video's clock: flashes and beeps at the same moment, in many containers."""
 
 import av
-import imageio_ffmpeg
 import numpy as np
 import pytest
 import soundfile
 
-from frame_expressions.artifacts.vocabulary import AUDIBLE, SILENT
-from frame_expressions.media.audio import (
-    SAMPLE_RATE,
-    UndecodableAudio,
-    decode_audio,
-    read_audio,
-    write_audio,
-)
-from frame_expressions.media.limits import Limits
-from frame_expressions.media.video import read_video, start_time_s
+from frame_expressions.artifacts.vocabulary import AUDIBLE, NO_AUDIO, SILENT
+from frame_expressions.media.audio import UndecodableAudio, read_audio, write_audio
+from frame_expressions.media.audio_decoder import SAMPLE_RATE, decode_blocks
+from frame_expressions.media.clock import UNSHIFTED
+from frame_expressions.media.video import read_video
 from frame_expressions.runtime.errors import InputError
-from tests.media import BEEP_S, H264, LIMITS, make_flash_and_beep
+from tests.media import BEEP_S, H264, make_flash_and_beep, read_aligned
 
 
-def decoded(path, num_samples, tmp_path):
-    with (tmp_path / "samples").open("w+b") as file:
-        count = decode_audio(path, start_time_s(path), num_samples, file, Limits(**LIMITS))
-    samples = np.fromfile(tmp_path / "samples", np.int16)
-    assert len(samples) == count
-    return samples
+def loud_s(samples, share=0.3):
+    return np.flatnonzero(np.abs(samples.astype(float)) > share * np.abs(samples.astype(float)).max()) / SAMPLE_RATE
 
 
 @pytest.mark.parametrize(
@@ -53,28 +43,28 @@ def test_the_beep_lies_within_10_ms_of_its_frame(tmp_path, name, rate, codecs, s
     frames = list(read_video(path))
     flash = max(frames, key=lambda frame: frame.rgb.mean())
     assert flash.number == wanted
-    samples = decoded(path, 2 * SAMPLE_RATE, tmp_path)
-    loud = np.flatnonzero(np.abs(samples) > 0.3 * np.abs(samples).max()) / SAMPLE_RATE
-    assert loud[0] == pytest.approx(flash.time_s, abs=0.01)
-    assert loud[-1] == pytest.approx(flash.time_s + BEEP_S, abs=0.01)
+    time_s, samples, _ = read_aligned(path)
+    assert loud_s(samples)[0] == pytest.approx(time_s[wanted - 1], abs=0.01)
+    assert loud_s(samples)[-1] == pytest.approx(time_s[wanted - 1] + BEEP_S, abs=0.01)
 
 
 def test_gaps_in_the_audio_are_filled(tmp_path):
     cut = ",aselect='not(between(t,0.3,0.7))'"
     make_flash_and_beep(tmp_path / "g.mkv", 25, [*H264, "-c:a", "pcm_s16le"], gap=cut)
-    samples = decoded(tmp_path / "g.mkv", 2 * SAMPLE_RATE, tmp_path)
-    loud = np.flatnonzero(np.abs(samples) > 1000) / SAMPLE_RATE
-    assert loud[0] == pytest.approx(1.2, abs=0.01)
+    _, samples, _ = read_aligned(tmp_path / "g.mkv")
+    assert loud_s(samples)[0] == pytest.approx(1.2, abs=0.01)
 
 
 def test_decoding_ends_soon_after_what_is_wanted(tmp_path):
     make_flash_and_beep(tmp_path / "v.mkv", 25, [*H264, "-c:a", "pcm_s16le"])
-    assert len(decoded(tmp_path / "v.mkv", 1000, tmp_path)) == 1000 + SAMPLE_RATE
+    blocks = list(decode_blocks(tmp_path / "v.mkv", 1, UNSHIFTED, 0.1))
+    assert SAMPLE_RATE <= sum(len(block.samples) for block in blocks) < 2 * SAMPLE_RATE + 1
 
 
 def test_a_file_without_audio_has_no_samples(tmp_path, caplog):
     make_flash_and_beep(tmp_path / "v.mkv", 25, [*H264, "-an"])
-    assert len(decoded(tmp_path / "v.mkv", 1000, tmp_path)) == 0 and not caplog.records
+    _, samples, state = read_aligned(tmp_path / "v.mkv")
+    assert state == NO_AUDIO and len(samples) == 2 * SAMPLE_RATE and not samples.any() and not caplog.records
 
 
 def spoil_audio(path, first, spoilt):
@@ -101,8 +91,8 @@ def spoil_audio(path, first, spoilt):
 def test_the_intact_part_of_damaged_audio_is_kept(tmp_path, caplog, codec):
     make_flash_and_beep(tmp_path / "v.mp4", 25, [*H264, "-c:a", codec])
     path = spoil_audio(tmp_path / "v.mp4", 60, tmp_path / "spoilt.mp4")  # after about 1.3 s
-    samples = decoded(path, 2 * SAMPLE_RATE, tmp_path)
-    loud = np.flatnonzero(np.abs(samples) > 0.3 * np.abs(samples).max()) / SAMPLE_RATE
+    _, samples, _ = read_aligned(path)
+    loud = loud_s(samples)
     assert loud[0] == pytest.approx(1.2, abs=0.01) and loud[-1] == pytest.approx(1.2 + BEEP_S, abs=0.01)
     assert "The audio of" in caplog.text and "spoilt.mp4 is damaged (ffmpeg: " in caplog.text
     assert "Invalid data found" in caplog.text
@@ -113,7 +103,7 @@ def test_undecodable_audio_is_reported_with_the_last_line_of_ffmpeg(tmp_path, na
     make_flash_and_beep(tmp_path / name, 25, [*H264, "-c:a", codec])
     path = spoil_audio(tmp_path / name, 0, tmp_path / f"spoilt_{name}")
     with pytest.raises(UndecodableAudio, match=r"spoilt.* none of it can be decoded; ") as refused:
-        decoded(path, 2 * SAMPLE_RATE, tmp_path)
+        read_aligned(path)
     assert bool(refused.value.ffmpeg) == (codec == "aac")  # mp2 without a rate is not even tried
 
 
@@ -122,34 +112,7 @@ def test_audio_in_an_unknown_format_is_reported(tmp_path):
     content = (tmp_path / "v.mkv").read_bytes()
     (tmp_path / "v.mkv").write_bytes(content.replace(b"A_OPUS", b"A_MINE"))
     with pytest.raises(UndecodableAudio, match=r"v\.mkv .* no decoder knows its format; "):
-        decoded(tmp_path / "v.mkv", 1000, tmp_path)
-
-
-def test_a_missing_file_is_told(tmp_path):
-    with (tmp_path / "samples").open("w+b") as file, pytest.raises(InputError, match=r"v\.mp4 cannot be opened"):
-        decode_audio(tmp_path / "v.mp4", 0.0, 16000, file, Limits(**LIMITS))
-
-
-def test_a_failure_of_ffmpeg_itself_is_told_in_its_words(tmp_path):
-    make_flash_and_beep(tmp_path / "v.mkv", 25, [*H264, "-c:a", "aac"])
-    (tmp_path / "samples").write_bytes(b"")
-    with (tmp_path / "samples").open("rb") as read_only, pytest.raises(InputError, match=r"v\.mkv .*ffmpeg: .*"):
-        decode_audio(tmp_path / "v.mkv", 0.0, 16000, read_only, Limits(**LIMITS))
-
-
-def test_a_missing_ffmpeg_is_named_with_the_remedy(tmp_path, monkeypatch):
-    path = tmp_path / "v.mp4"
-    make_flash_and_beep(path, 25, [*H264, "-c:a", "aac"])
-    monkeypatch.setenv("IMAGEIO_FFMPEG_EXE", str(tmp_path / "ffmpeg"))
-    with pytest.raises(InputError, match=r"ffmpeg cannot be run \(No such file or directory\); install it again"):
-        decoded(path, 100, tmp_path)
-
-    def not_found():
-        raise RuntimeError("No ffmpeg exe could be found.")
-
-    monkeypatch.setattr(imageio_ffmpeg, "get_ffmpeg_exe", not_found)
-    with pytest.raises(InputError, match=r"No ffmpeg was found; install it again .* or set IMAGEIO_FFMPEG_EXE"):
-        decoded(path, 100, tmp_path)
+        read_aligned(tmp_path / "v.mkv")
 
 
 def test_flac_keeps_samples_state_and_origin_and_is_the_same_each_time(tmp_path):

@@ -6,6 +6,7 @@ import soundfile
 from frame_expressions.media.film_writer import write_video
 from frame_expressions.media.timeline import duration_s
 from frame_expressions.media.video import read_video
+from tests.media import times_of
 
 
 def _frames(times_s):
@@ -19,7 +20,7 @@ def test_every_frame_is_shown_at_its_time_and_the_last_as_long(tmp_path, times_s
     film = tmp_path / "film.mp4"
     write_video(film, _frames(times_s), None)
     frames = list(read_video(film))
-    assert [frame.time_s for frame in frames] == pytest.approx(times_s, abs=1e-4)
+    assert times_of(frames) == pytest.approx(times_s, abs=1e-4)
     assert [round(float(frame.rgb.mean())) for frame in frames] == pytest.approx(
         [20 + 10 * number for number in range(len(times_s))], abs=3
     )

@@ -9,9 +9,9 @@ import numpy as np
 import pytest
 
 from frame_expressions.media.timeline import duration_s
-from frame_expressions.media.video import read_frames, read_video, rising_time, start_time_s, upright
+from frame_expressions.media.video import read_frames, read_video, upright
 from frame_expressions.runtime.errors import InputError
-from tests.media import make_flash_and_beep, make_video
+from tests.media import make_flash_and_beep, make_video, times_of
 
 
 def brightness(frames):
@@ -22,10 +22,9 @@ def test_a_variable_frame_rate_keeps_every_frame_and_its_time(tmp_path):
     stamps = [150, 154, 158, 180, 230, 231]
     frames = list(read_video(make_video(tmp_path / "v.mkv", stamps)))
     assert [frame.number for frame in frames] == [1, 2, 3, 4, 5, 6]
-    assert [frame.time_s for frame in frames] == pytest.approx([0, 0.04, 0.08, 0.3, 0.8, 0.81])
-    assert [frame.clock_s for frame in frames] == pytest.approx([stamp / 100 for stamp in stamps])
+    assert times_of(frames) == pytest.approx([0, 0.04, 0.08, 0.3, 0.8, 0.81])
+    assert [frame.stamp_s for frame in frames] == pytest.approx([stamp / 100 for stamp in stamps])
     assert brightness(frames) == [0, 1, 2, 3, 4, 5]
-    assert start_time_s(tmp_path / "v.mkv") == pytest.approx(1.5)
     assert all(frame.decoded for frame in frames)
 
 
@@ -34,7 +33,7 @@ def test_frames_stored_out_of_order_are_read_in_display_order(tmp_path, name):
     path = make_video(tmp_path / name, range(0, 80, 4), codec="libx264", options={"bf": "3", "b_strategy": "0"})
     frames = list(read_video(path))
     assert brightness(frames) == list(range(20))
-    assert [frame.time_s for frame in frames] == pytest.approx(np.arange(20) * 0.04, abs=1e-3)
+    assert times_of(frames) == pytest.approx(np.arange(20) * 0.04, abs=1e-3)
 
 
 def test_the_last_frames_of_an_uneven_avi_continue_the_last_step(tmp_path):
@@ -42,7 +41,7 @@ def test_the_last_frames_of_an_uneven_avi_continue_the_last_step(tmp_path):
     stamps = [0, 4, 8, 20, 24, 28, 40, 50, 60, 70, 80, 90]
     options = {"bf": "3", "b_strategy": "0"}
     frames = list(read_video(make_video(tmp_path / "v.avi", stamps, codec="libx264", rate=100, options=options)))
-    assert [frame.time_s for frame in frames] == pytest.approx([stamp / 100 for stamp in stamps], abs=1e-3)
+    assert times_of(frames) == pytest.approx([stamp / 100 for stamp in stamps], abs=1e-3)
 
 
 @pytest.mark.parametrize(("codec", "hz"), [("libmp3lame", 48000), ("libmp3lame", 22050), ("aac", 48000)])
@@ -63,7 +62,7 @@ def test_a_first_frame_that_is_held_for_longer_keeps_its_time(tmp_path):
 
 
 def times_in_ticks(path, rate):
-    return [round(frame.time_s * rate, 3) for frame in read_video(path)]
+    return [round(time_s * rate, 3) for time_s in times_of(read_video(path))]
 
 
 def test_a_frame_is_freed_as_soon_as_the_next_one_is_read(tmp_path):
@@ -81,18 +80,9 @@ def test_a_stream_without_time_stamps_runs_at_its_own_rate(tmp_path):
     options = {"x264-params": "force-cfr=1:fps=30"}
     path = make_video(tmp_path / "v.h264", range(0, 30, 3), codec="libx264", rate=30, options=options)
     frames = list(read_video(path))
-    steps = np.diff([frame.time_s for frame in frames])
-    assert len(frames) == 10 and start_time_s(path) == 0
+    steps = np.diff(times_of(frames))
+    assert len(frames) == 10
     assert steps == pytest.approx(np.full(9, steps[0])) and steps[0] > 0
-
-
-def test_a_stamp_that_is_missing_or_not_after_the_one_before_is_replaced():
-    step = Fraction(1, 25)
-    assert rising_time(None, None, step) == 0
-    assert rising_time(Fraction(3), None, step) == 3
-    assert rising_time(Fraction(4), Fraction(3), step) == 4
-    for stamp in (None, Fraction(3), Fraction(1), Fraction(-1)):
-        assert rising_time(stamp, Fraction(3), step) == Fraction(76, 25)
 
 
 # The stored frame has rows [1 2 3] and [4 5 6]; matrices are those of libavutil/display.h.
@@ -238,7 +228,7 @@ def test_real_clips_have_the_frames_and_turns_of_their_manifest(shared):
     for clip in clips:
         frames = list(read_video(shared / clip["file"]))
         assert len(frames) == int(clip["frames_decoded"]), clip["file"]
-        assert (np.diff([frame.time_s for frame in frames]) > 0).all(), clip["file"]
+        assert (np.diff(times_of(frames)) > 0).all(), clip["file"]
         size = (int(clip["width"]), int(clip["height"]))
         wanted = size[::-1] if clip["rotation"] in ("90", "-90") else size
         assert (frames[0].width_px, frames[0].height_px) == wanted, clip["file"]

@@ -14,7 +14,7 @@ DATACLASSES = {
     "subject": "faces.tracking:SubjectSettings",
     "crops": "faces.crops:CropSettings",
     "contact_sheets": "report.contact_sheet:ContactSheetSettings",
-    "audio": "media.audio_windows:AudioWindowSettings",
+    "audio": "media.audio:AudioSettings",
     "stage1": "stage1.settings:Stage1Settings",
     "stage1.holdout": "corpora.image_sets:HoldoutSettings",
     "stage1.moe": "stage1.moe:MoESettings",
