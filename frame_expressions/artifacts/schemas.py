@@ -27,6 +27,7 @@ FACES = pa.schema(
         ("score", pa.float32()),
         ("landmarks_px", pa.list_(pa.float32(), 10)),
         ("embedding", pa.list_(pa.float32())),
+        ("input_px", pa.int32()),
     ]
 )
 

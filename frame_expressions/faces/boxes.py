@@ -18,13 +18,15 @@ class Faces:
 
     xyxy_px: float32 [F, 4], may extend past the frame. score: float32 [F]. landmarks_px: float32 [F, 5, 2], x
     and y of left eye, right eye, nose, left and right mouth corner as they appear in the frame, or None.
-    embedding: float32 [F, D] of length 1, or None.
+    embedding: float32 [F, D] of length 1, or None. input_px: longer side of the resized frame in which the detector
+    found them, or None if it resizes nothing.
     """
 
     xyxy_px: np.ndarray
     score: np.ndarray
     landmarks_px: np.ndarray | None = None
     embedding: np.ndarray | None = None
+    input_px: int | None = None
 
     def __len__(self) -> int:
         return len(self.score)
@@ -32,7 +34,7 @@ class Faces:
     def take(self, rows: np.ndarray) -> "Faces":
         """The faces of these rows, in this order."""
         optional = (None if part is None else part[rows] for part in (self.landmarks_px, self.embedding))
-        return Faces(self.xyxy_px[rows], self.score[rows], *optional)
+        return Faces(self.xyxy_px[rows], self.score[rows], *optional, self.input_px)
 
     def kept(self, min_score: float, min_side_px: float) -> "Faces":
         """The faces with at least this score and this shorter side, highest score first, then leftmost."""
@@ -66,6 +68,7 @@ def face_rows(frame: int, faces: Faces) -> Iterator[dict]:
             "score": faces.score[face],
             "landmarks_px": None if faces.landmarks_px is None else faces.landmarks_px[face].ravel(),
             "embedding": None if faces.embedding is None else faces.embedding[face],
+            "input_px": faces.input_px,
         }
 
 

@@ -3,6 +3,7 @@
 Shapes: F faces of a frame, D values of an identity embedding. A frame is uint8 [H, W, 3], RGB, upright.
 """
 
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, Protocol
@@ -33,7 +34,7 @@ class InsightFaceSettings:
     """The block `detector.insightface`, without its model, and min_side_px; the configuration documents each."""
 
     min_side_px: float
-    input_px: int
+    input_px: Sequence[int]
     min_score: float
     device: str
 
@@ -61,9 +62,10 @@ def make_detector(name: str, settings: dict, model: Path | None, num_threads: in
 class InsightFaceDetector:
     """SCRFD through InsightFace, with ArcFace identities if the model pack has them.
 
-    model: the .onnx file of an SCRFD detector, or the folder of a model pack such as buffalo_l. input_px: longer side
-    to which a frame is resized. The shorter side is padded with black by a stride of the network or more, but not to a
-    square, which saves 0.35 of the work on 16:9. Without any padding, boxes of faces at the edge get too short.
+    model: the .onnx file of an SCRFD detector, or the folder of a model pack such as buffalo_l. input_px: longer sides
+    to which a frame is resized, in turn until it shows a face: the network does not find a face that fills the frame,
+    unless the frame is made smaller. The shorter side is padded with black by a stride of the network or more, but not
+    to a square, which saves 0.35 of the work on 16:9. Without any padding, boxes of faces at the edge get too short.
     device: `cpu` or `cuda`. Results do not depend on `num_threads`.
     Raises InputError for a missing or unsuitable model, and for a device that this onnxruntime does not support.
     """
@@ -84,30 +86,40 @@ class InsightFaceDetector:
                 f"{model} is not an SCRFD detector", "set detector.insightface.model to one, or to a pack's name"
             )
         # The provider is chosen already; a context id below 0 would reset it.
-        self._detector.prepare(ctx_id=0, input_size=(self.input_px, self.input_px), det_thresh=self.min_score)
+        self._detector.prepare(ctx_id=0, input_size=(self.input_px[0],) * 2, det_thresh=self.min_score)
 
     def detect(self, rgb: np.ndarray) -> Faces:
         """The faces of a frame; see Detector."""
-        import cv2
-
         shorter_px, longer_px = sorted(rgb.shape[:2])
         if shorter_px < self.min_side_px or longer_px > 100 * shorter_px:
             return NO_FACES  # no face fits, and InsightFace fails when a side shrinks to nothing
-        scale = self.input_px / longer_px
+        for input_px in self.input_px:
+            faces = self._detect_at(rgb, input_px)
+            if len(faces):
+                break
+        if self._recognition is None or faces.landmarks_px is None or len(faces) == 0:
+            return faces
+        import cv2
+
+        bgr = cv2.cvtColor(rgb, cv2.COLOR_RGB2BGR)
+        return replace(faces, embedding=np.stack([self._identity(bgr, points) for points in faces.landmarks_px]))
+
+    def _detect_at(self, rgb: np.ndarray, input_px: int) -> Faces:
+        """The faces of a frame that is resized to a longer side of `input_px`, without identities."""
+        import cv2
+
+        scale = input_px / max(rgb.shape[:2])
         height_px, width_px = (int(side * scale) for side in rgb.shape[:2])
         # InsightFace expects BGR. Only the small frame is converted, and the full one only for identities.
         small = cv2.cvtColor(cv2.resize(rgb, (width_px, height_px)), cv2.COLOR_RGB2BGR)
-        canvas = np.zeros((filled(height_px, self.input_px), filled(width_px, self.input_px), 3), np.uint8)
+        canvas = np.zeros((filled(height_px, input_px), filled(width_px, input_px), 3), np.uint8)
         canvas[:height_px, :width_px] = small
         found, landmarks = self._detector.detect(canvas, input_size=canvas.shape[1::-1])
         found = found.astype(np.float32)
         found[:, :4] /= scale
         landmarks = None if landmarks is None else landmarks.astype(np.float32) / np.float32(scale)
-        faces = Faces(found[:, :4], found[:, 4], landmarks).kept(self.min_score, self.min_side_px)
-        if self._recognition is None or landmarks is None or len(faces) == 0:
-            return faces
-        bgr = cv2.cvtColor(rgb, cv2.COLOR_RGB2BGR)
-        return replace(faces, embedding=np.stack([self._identity(bgr, points) for points in faces.landmarks_px]))
+        faces = Faces(found[:, :4], found[:, 4], landmarks, input_px=input_px)
+        return faces.kept(self.min_score, self.min_side_px)
 
     def _identity(self, bgr: np.ndarray, landmarks_px: np.ndarray) -> np.ndarray:
         from insightface.app.common import Face

@@ -11,7 +11,7 @@ from tests.persons.scene import two_who_change_sides, write_scene
 from workflow_scripts import detect_faces, extract_frames, select_subject
 
 FOLLOWING = SubjectSettings(max_gap_s=0.5, takeover_s=3.0, min_iou=0.3, min_similarity=0.25, memory=0.9)
-SCRFD = {"input_px": 640, "min_score": 0.5, "device": "cpu"}
+SCRFD = {"input_px": [640], "min_score": 0.5, "device": "cpu"}
 
 
 @pytest.fixture(scope="module")

@@ -14,7 +14,7 @@ from tests.media import LIMITS, make_video
 from workflow_scripts import extract_frames
 from workflow_scripts.detect_faces import run
 
-SCRFD = {"input_px": 320, "min_score": 0.5, "device": "cpu"}
+SCRFD = {"input_px": [320], "min_score": 0.5, "device": "cpu"}
 
 
 def detect(tmp_path, video, detector="cascade", model=None, **settings):
@@ -46,7 +46,7 @@ def astronaut(tmp_path):
 def test_the_cascade_finds_faces_where_they_are(tmp_path, astronaut):
     faces = detect(tmp_path, astronaut)
     table = read_parquet(faces)
-    assert table.schema.names == ["frame", "xyxy_px", "score", "landmarks_px", "embedding"]
+    assert table.schema.names == ["frame", "xyxy_px", "score", "landmarks_px", "embedding", "input_px"]
     assert table["frame"].to_pylist() == [1, 3] and table["score"].to_pylist() == [1, 1]
     assert table["landmarks_px"].null_count == table["embedding"].null_count == 2
     found = read_faces(faces)

@@ -16,6 +16,7 @@ from frame_expressions.faces.detectors import (
     InsightFaceSettings,
     merge_overlapping,
 )
+from frame_expressions.faces.resizing import resize
 from frame_expressions.media.video import read_video
 from frame_expressions.runtime.errors import InputError
 
@@ -27,7 +28,7 @@ def cascade(min_side_px=40):
 
 
 def scrfd(model, num_threads=1, **settings):
-    defaults = {"input_px": 640, "min_score": 0.5, "min_side_px": 30, "device": "cpu"}
+    defaults = {"input_px": [640], "min_score": 0.5, "min_side_px": 30, "device": "cpu"}
     return InsightFaceDetector(InsightFaceSettings(**(defaults | settings)), model, num_threads)
 
 
@@ -136,6 +137,25 @@ def test_scrfd_finds_in_a_fitted_input_what_it_finds_in_the_square(shared, shape
     assert iou(found.xyxy_px, expected[:, :4]).item() >= 0.97
     assert found.score == pytest.approx(expected[:, 4], abs=0.03)
     assert found.landmarks_px == pytest.approx(landmarks, abs=0.03 * max(shape))
+
+
+@pytest.mark.parametrize("share", [0.6, 0.8, 0.9, 1.2, 1.4, 3.0])
+def test_scrfd_finds_a_face_that_fills_the_frame(shared, share):
+    """share: height of the face in heights of the frame."""
+    detector = scrfd(shared / "models/scrfd_500m.onnx", input_px=[640, 320])
+    side = round(148 / share)
+    left, top = 217 - side // 2, 136 - side // 2
+    found = []
+    for frame in read_video(shared / "media/cremad/1001_DFA_HAP_XX.flv"):
+        around = np.pad(frame.rgb, ((side, side), (side, side), (0, 0)), mode="edge")
+        closeup = around[top + side : top + 2 * side, left + side : left + 2 * side]
+        if frame.number % 5 == 0:
+            found.append(detector.detect(resize(np.ascontiguousarray(closeup), 480)))
+    assert len(found) == 11 and all(len(faces) == 1 for faces in found)
+    assert {faces.input_px for faces in found} == ({640} if share <= 0.8 else {320})
+    for faces in found:
+        box = faces.xyxy_px[0]
+        assert (box[:2] < 240).all() and (box[2:] > 240).all() and box[3] - box[1] > 0.7 * min(share, 1) * 480
 
 
 def test_scrfd_gives_the_same_whatever_the_threads(shared):
