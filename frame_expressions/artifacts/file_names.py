@@ -6,9 +6,13 @@ Imported whenever the Snakefile is parsed, so it must import only the standard l
 import hashlib
 import os
 import re
+import unicodedata
 
 LONGEST_NAME = 150
 """Most characters of a name. A file name may have 255, and stages add prefixes and suffixes."""
+
+_UNUSABLE = ("Cc", "Zl", "Zp", "Cs")
+"""Categories of control characters, line and paragraph separators, and of the surrogates for undecodable bytes."""
 
 _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]*")
 
@@ -34,6 +38,6 @@ def path_fault(path: str) -> str | None:
     """Why Snakemake cannot use a path, as the rest of a sentence; None for a usable path."""
     if "{" in path or "}" in path:
         return "has a brace in its path, which Snakemake would read as a wildcard"
-    if not path.isprintable():
-        return "has a line break or another unprintable character in its path"
+    if any(unicodedata.category(character) in _UNUSABLE for character in path):
+        return "has a line break or a control character in its path, or bytes that are not UTF-8"
     return None

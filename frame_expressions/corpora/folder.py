@@ -11,7 +11,29 @@ from frame_expressions.corpora.file_listing import files_below
 from frame_expressions.corpora.tracks import Track, check_tracks
 from frame_expressions.runtime.errors import InputError
 
-SUFFIXES = (*VIDEO_SUFFIXES, ".m4v", ".mpg", ".mpeg", ".wmv", ".ts", ".mts", ".3gp", ".ogv")
+SUFFIXES = (
+    *VIDEO_SUFFIXES,
+    *(".m4v", ".qt", ".3gp", ".3g2", ".f4v", ".insv", ".lrv"),  # MP4 and QuickTime
+    *(".mpg", ".mpeg", ".mpe", ".m1v", ".m2v", ".vob", ".mod", ".tod"),  # MPEG program streams
+    *(".ts", ".mts", ".m2ts", ".m2t", ".trp"),  # MPEG transport streams
+    *(
+        ".wmv",
+        ".asf",
+        ".wtv",
+        ".divx",
+        ".xvid",
+        ".ogv",
+        ".ogm",
+        ".mxf",
+        ".dv",
+        ".rm",
+        ".rmvb",
+        ".nut",
+        ".mjpg",
+        ".mjpeg",
+    ),
+    *(".h264", ".264", ".h265", ".265", ".hevc", ".ivf", ".obu", ".mjpg", ".mjpeg"),  # streams without a container
+)
 RESULTS = Path("results")
 MOST_PERSONS = 8
 """The largest number of persons followed in a video. A track whose person never appears costs next to nothing."""

@@ -20,6 +20,9 @@ NAMES = [
     "http:x,y=z@1.mp4",
     "concat:a|b.mp4",
     "é漢.mp4",
+    "Screen Recording at 9.41\u202fAM.mp4",  # macOS
+    "\u200eVID\u00a0a\u3000b\u00ad\u2067c.mp4",  # WhatsApp, Japanese keyboards
+    "👩\u200d💻🫩.mp4",  # newer than Python's list of characters
     "..mp4.mp4",
     "x" * 251 + ".mp4",
 ]

@@ -91,6 +91,12 @@ def test_the_longest_names_of_a_file_system_leave_room_for_what_stages_add(tmp_p
         (tmp_path / f".{longest}.4194304.partial").touch()
 
 
+def test_suffixes_of_cameras_phones_and_recorders_are_found(tmp_path):
+    names = ["00001.MTS", "VTS_01_1.VOB", "cctv.asf", "clip.mxf", "phone.3g2", "tape.m2ts", "raw.h264", "old.rm"]
+    folder = _folder(tmp_path / "videos", *names, "notes.txt", "song.mp3")
+    assert [Path(track.path).name for track in scan_folder(folder, "predict-x", "main")] == sorted(names)
+
+
 def test_names_that_are_no_utf8_are_refused_with_a_sentence(tmp_path):
     (tmp_path / "a b.mp4").touch()
     (Path(os.fsdecode(os.fsencode(tmp_path) + b"/a\xff.mp4"))).touch()

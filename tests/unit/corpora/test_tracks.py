@@ -52,14 +52,21 @@ def test_names_leave_room_for_what_stages_put_around_them():
     [
         ("x/{track}.mp4", "has a brace"),
         ("x/a\nb.mp4", "has a line break"),
-        ("x/\x1b[31m.mp4", "unprintable character"),
-        ("x/\udcff.mp4", "unprintable character"),
+        ("x/\x1b[31m.mp4", "a control character"),
+        ("x/\udcff.mp4", "bytes that are not UTF-8"),
     ],
 )
 def test_paths_that_snakemake_or_a_terminal_would_read_otherwise_are_refused(place, path, fault):
     with pytest.raises(InputError, match=fault) as refusal:
         check_tracks([a_track("a", **{place: path})])
     assert str(refusal.value).isprintable()
+
+
+@pytest.mark.parametrize(
+    "name", ["a\u202fb", "a\u00a0b\u3000", "\u200ea\u00ad", "👩\u200d💻", "\U0001fae9", "\U000e0fff"]
+)
+def test_paths_hold_any_other_character(name):
+    check_tracks([a_track("a", path=f"x/{name}.mp4")])
 
 
 @pytest.mark.parametrize("name", ["6-30-1920x1080_right", "102", "video45_3", "28-30-1280x720-2", "a.b"])

@@ -276,7 +276,7 @@ def test_the_full_size_overlay_holds_the_papers_settings(config, tmp_path):
             {"stage1": {"image_sets": [{"name": "a", "layout": "rafdb", "root": "a\nb"}]}},
             r"stage1\.image_sets\.0\.root: ",
         ),
-        ({"predict_videos": "a/\x1b[2J"}, "predict_videos: .* unprintable character"),
+        ({"predict_videos": "a/\x1b[2J"}, "predict_videos: .* a control character"),
     ],
 )
 def test_paths_that_snakemake_or_a_terminal_would_read_otherwise(config, over, sentence):
