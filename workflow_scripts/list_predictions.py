@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pandas as pd
 
-from frame_expressions.artifacts.parquet import read_parquet
+from frame_expressions.artifacts.parquet import read_parquet, read_provenance
 from frame_expressions.artifacts.text import write_text
 from frame_expressions.media.timeline import read_start
 from frame_expressions.prediction.frame_table import SUMMARY_COLUMNS, summary_rows
@@ -17,25 +17,24 @@ def run(*, tables: dict[str, Path], timelines: dict[str, str], paths: dict[str, 
 
     tables, timelines, paths: the table, the timeline and the file of each video, by its name.
     """
-    rows = [
-        row
-        for video, table in tables.items()
-        for row in summary_rows(
-            video, paths[video], read_parquet(table).to_pandas(), _num_discontinuities(Path(timelines[video]))
-        )
-    ]
+    rows = []
+    for video, table in tables.items():
+        timeline = Path(timelines[video])
+        clock, _ = read_start(timeline)
+        skipped = " ".join(read_provenance(timeline)["settings"].get("skipped", "").split())
+        frames = read_parquet(table).to_pandas()
+        rows += summary_rows(video, paths[video], frames, clock.num_discontinuities, skipped)
     found = pd.DataFrame(rows, columns=SUMMARY_COLUMNS)
     write_text(found.to_csv(sep="\t", index=False, float_format="%.4g", lineterminator="\n"), videos)
     folder = videos.parent
+    num_skipped = int((found["frames"] == 0).sum())
     print_result(
-        f"{len(tables)} videos, {int(found['frames'].sum())} frames: {folder}/<video>.mp4, .csv, .parquet, .png"
+        f"{len(tables) - num_skipped} videos, {int(found['frames'].sum())} frames: "
+        f"{folder}/<video>.mp4, .csv, .parquet, .png"
     )
+    if num_skipped:
+        print_result(f"{num_skipped} videos could not be read and were skipped: {videos} gives the reasons")
     logging.info("made %s: %d rows", videos, len(found))
-
-
-def _num_discontinuities(timeline: Path) -> int:
-    clock, _ = read_start(timeline)
-    return clock.num_discontinuities
 
 
 if __name__ == "__main__":

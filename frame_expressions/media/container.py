@@ -15,7 +15,7 @@ from frame_expressions.runtime.errors import MediaError
 # Only plain containers: playlists, concat scripts and image patterns would open other files.
 DEMUXERS = "mov,matroska,avi,flv,mpeg,mpegts,mpegvideo,asf,ogg,m4v,h263,h264,hevc,obu,ivf,mxf,dv,rm,nut,wtv,mjpeg,gif"
 ONLY_THIS_FILE = {"protocol_whitelist": "file", "format_whitelist": DEMUXERS}
-REMEDY = "replace it with a file that ffmpeg can play, or leave its track out of the corpus"
+REMEDY = "replace it with a file that ffmpeg can play, or leave it out"
 
 
 def media_url(path: Path) -> str:

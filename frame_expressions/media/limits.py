@@ -41,6 +41,6 @@ FRAME_TIMEOUT_S, FRAME_PIXELS, NUM_FRAMES, VIDEO_S, MEMORY_MB = (field.name for 
 
 def limit_exceeded(path: Path, what: str, limit: str, value: float) -> MediaError:
     """The error for a file that exceeds a limit of the configuration. what: a verb and its object that say how."""
-    remedy = "raise the limit if the video is intact, or replace the file or leave its track out of the corpus"
+    remedy = "raise the limit if the video is intact, or replace the file or leave it out"
     key = f"execution.limits.{limit}"
     return MediaError(f"{path} {what}, and {key} is {value:.15g}", remedy, depends_on={key: value})

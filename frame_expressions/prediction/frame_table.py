@@ -72,19 +72,21 @@ def _rows(prediction: PersonPrediction, time_s: np.ndarray, smoothing: Smoothing
 SUMMARY_COLUMNS = (
     *("video", "file", "person", "frames", "last_frame_s", "discontinuities", "with_face", "most_frequent"),
     *EXPRESSIONS,
+    "skipped",
 )
 
 
-def summary_rows(video: str, path: str, frames: pd.DataFrame, num_discontinuities: int) -> list[dict]:
+def summary_rows(video: str, path: str, frames: pd.DataFrame, num_discontinuities: int, skipped: str) -> list[dict]:
     """The rows of one video in the list of predictions: one per person, or one without figures if it has no frames.
 
-    frames: the video's table. path: its file. num_discontinuities: of its time stamps. Each row has the number of
+    frames: the video's table. path: its file. num_discontinuities: of its time stamps. skipped: why the
+    video was skipped, or empty. Each row has the number of
     frames, the last frame's time, the discontinuities, the share of frames with a face, the most frequent expression
     and the share of each.
     """
     named = {"video": video, "file": path}
     if frames.empty:
-        return [named | {"frames": 0}]
+        return [named | {"frames": 0, "skipped": skipped}]
     rows = []
     for person, of_person in frames.groupby("person"):
         share = of_person["expression"].value_counts(normalize=True)

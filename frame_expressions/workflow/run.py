@@ -99,6 +99,7 @@ def start(config: dict, schema: Path, arguments: Sequence[str], is_main_process:
     if mode == PREDICT:
         model = ExportedModel.read(Path(config["predict_model"]))
         model.configure(config)
+        config["execution"]["on_bad_video"] = "skip"  # of many files, one that cannot be read loses no other
     elif _asks_for("predict", arguments):
         raise InputError("predict needs videos", "add --config predict_videos=FOLDER")
     try:

@@ -10,6 +10,7 @@ from scipy.special import softmax
 
 from frame_expressions.artifacts.logits import write_logits
 from frame_expressions.artifacts.parquet import read_parquet
+from frame_expressions.artifacts.provenance import provenance_of
 from frame_expressions.artifacts.schemas import SUBJECT
 from frame_expressions.artifacts.schemas import TIMELINE as TIMELINE_SCHEMA
 from frame_expressions.artifacts.vocabulary import EXPRESSIONS
@@ -154,7 +155,7 @@ def test_late_frames_have_times_of_their_own(tmp_path, subject, table):
     assert lines[1].startswith("1,11000,1,") and lines[2].startswith("2,11000.004167,1,")
     tables, videos = {"clip": tmp_path / "clip.parquet"}, tmp_path / "videos.tsv"
     rows = [FrameRow(Fraction(int(one * 240), 240), 1 / 240, True, 64, 48) for one in time_s]
-    write_timeline(rows, UNSHIFTED, tmp_path / "long.parquet", {})
+    write_timeline(rows, UNSHIFTED, tmp_path / "long.parquet", provenance_of({}))
     timelines = {"clip": tmp_path / "long.parquet"}
     list_predictions.run(tables=tables, timelines=timelines, paths={"clip": "x/clip.mp4"}, videos=videos)
     assert pd.read_csv(videos, sep="\t", dtype=str)["last_frame_s"].tolist() == ["11000.029"]
@@ -241,6 +242,7 @@ def test_a_skipped_video_gives_empty_tables_and_a_film_that_says_why(tmp_path, t
     list_predictions.run(**files, videos=tmp_path / "videos.tsv")
     listed = pd.read_csv(tmp_path / "videos.tsv", sep="\t")
     assert listed["frames"].tolist() == [0] and tuple(listed.columns) == SUMMARY_COLUMNS
+    assert listed["skipped"][0].startswith("bad.mp4 cannot be opened as a video (Invalid data")
 
 
 def test_the_list_has_shares_for_every_person(tabulated, timeline, tmp_path):
