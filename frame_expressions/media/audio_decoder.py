@@ -96,7 +96,7 @@ def decode_blocks(path: Path, index: int, clock: Clock, until_s: float) -> Itera
                 starts.append(mixer.next_start)
                 made += mixer.feed(_mixable(frame, louder))
             yield _block(made, stamps, starts, decoder.failures, num_cancelled)
-            if np.nanmin(stamps, initial=np.inf) > until_s and not np.isnan(stamps).all():
+            if not np.isnan(stamps).all() and np.nanmin(stamps) > until_s:
                 break
         last = mixer.finish() if mixer else []
         yield _block(last, [], [], decoder.failures, num_cancelled)
