@@ -16,6 +16,9 @@ from frame_expressions.media.clock import Clock
 from frame_expressions.runtime.errors import InputError
 
 _CLOCK = "clock"
+LONGEST_STEP = 1.5
+"""Of frames without stamps of their own, in mean intervals. Recorders that round stamps down let distances vary."""
+
 SINGLE_FRAME_S = 0.04
 """Length of a video with a single frame."""
 
@@ -54,8 +57,8 @@ def frame_times(stamps_s: Sequence[Fraction | None], step_s: float) -> tuple[np.
 
     stamps_s: [T], of the frames in display order, None for a frame without a stamp. step_s: between frames, for stamps
     that do not say it. A stamp is right if it is one of the longest rising sequence of stamps; a frame whose stamp is
-    missing, repeated or out of order comes at even distances between those with right ones, but at most the mean
-    interval after the frame before it. At the end of the video, frames without a stamp go on with the last interval.
+    missing, repeated or out of order comes at even distances between those with right ones, but at most 1.5 mean
+    intervals after the frame before it. At the end of the video, frames without a stamp go on with the last interval.
     """
     origin = next((stamp for stamp in stamps_s if stamp is not None), None)
     if origin is None:
@@ -67,7 +70,7 @@ def frame_times(stamps_s: Sequence[Fraction | None], step_s: float) -> tuple[np.
     times = stamps.copy()
     for first, count, span_s in zip(right, counts, spans_s, strict=False):
         inside = np.arange(1, count)
-        times[first + inside] = stamps[first] + inside * min(usual_s, span_s / count)
+        times[first + inside] = stamps[first] + inside * min(LONGEST_STEP * usual_s, span_s / count)
     last = right[-1]
     after = np.arange(1, len(stamps) - last)
     goes_on_s = spans_s[-1] / counts[-1] if len(spans_s) and np.isnan(stamps[-1]) else usual_s

@@ -26,7 +26,6 @@ from workflow_scripts import crop_faces, extract_frames, resample_audio, select_
 SCALES = [0.9, 1.2, 1.5]
 CROP_PX = 64
 HALF_WIDTH_S = 0.5
-LARGEST_SLIP_S = 0.001  # between timeline and truth; Matroska and FLV round to it
 LARGEST_BEEP_SLIP_S = 0.01
 DIFFERENCES = (0, 1, 2, 3, -1, -2, -3)  # rows of an annotation or template minus frames
 
@@ -135,7 +134,7 @@ def _check_timeline(clip: Clip, files: Files, found: Found) -> int:
     found.expect((frame == np.arange(1, len(frame) + 1)).all(), "frames are not numbered 1, 2, ...")
     slips = np.abs(time_s[:common] - wanted[:common])
     found.slip_s = float(slips.max(initial=0))
-    for number in np.flatnonzero(slips > LARGEST_SLIP_S + 1e-9):
+    for number in np.flatnonzero(slips > clip.largest_slip_s + 1e-9):
         found.errors.append(f"frame {number + 1} is at {time_s[number]:.4f} s, not {wanted[number]:.4f} s")
     size = {(row["width_px"], row["height_px"]) for row in table.select(["width_px", "height_px"]).to_pylist()}
     found.expect(size == {clip.size}, f"frames of {size} px, not {clip.size}")
@@ -202,7 +201,8 @@ def _check_audio(clip: Clip, files: Files, found: Found) -> None:
         found.beeps += 1
         for slip_s, where in ((middle_s - time_s[frame - 1], "audio/"), (in_window_s, "audio_windows/")):
             found.beep_slip_s = max(found.beep_slip_s, abs(slip_s))
-            found.expect(abs(slip_s) <= LARGEST_BEEP_SLIP_S, f"{where} has frame {frame}'s beep {slip_s:+.4f} s off")
+            largest_s = LARGEST_BEEP_SLIP_S if clip.joined else max(LARGEST_BEEP_SLIP_S, clip.largest_slip_s)
+            found.expect(abs(slip_s) <= largest_s, f"{where} has frame {frame}'s beep {slip_s:+.4f} s off")
         found.expect(bool(audible[frame - 1]), f"frame {frame} has no audio")
 
 

@@ -13,6 +13,9 @@ VP9 = "-c:v libvpx-vp9 -deadline realtime -cpu-used 8 -auto-alt-ref 1 -lag-in-fr
 MPEG4 = "-c:v mpeg4 -bf 2 -q:v 3"
 MPEG4_NO_B = "-c:v mpeg4 -q:v 3"
 MJPEG = "-c:v mjpeg -q:v 3 -pix_fmt yuvj420p"
+MPEG2 = "-c:v mpeg2video -bf 2 -q:v 3"
+STAMPS = "-i {source} -bsf"
+TO_100_MS, JITTER = '"setts=ts=floor(TS/100)*100"', '"setts=ts=TS+floor(10*random(0))"'
 MP3, OPUS, PCM = "-c:a libmp3lame", "-c:a libopus", "-c:a pcm_s16le"
 # From 5 to 400 ms apart; 0.9 s without a frame.
 UNEVEN_MS = (40, 33, 47, 20, 5, 80, 100, 40, 33, 33, 120, 40, 900, 33, 34, 33, 200, 60, 40, 40, 33, 400, 33, 33, 33)
@@ -82,6 +85,13 @@ CLIPS = (
     Clip("audio_early.mkv", VP9, starts_s=Fraction(12, 25), audio_from_s=-0.48, audio=MP3),
     Clip("audio_ends_early.mp4", H264, audio_to_s=1.3),
     Clip("audio_ends_late.mkv", H264, audio_to_s=3.5, audio=OPUS),
+    # Recordings joined with `cat`; the second begins where all streams of the first have ended.
+    Clip("joined.ts", H264, joined=True, copy_stamps=False, largest_slip_s=0.04),
+    Clip("joined_hevc.ts", HEVC, joined=True, copy_stamps=False, audio="-c:a mp2", largest_slip_s=0.03),
+    Clip("joined.vob", MPEG2, joined=True, copy_stamps=False, audio="-c:a mp2", largest_slip_s=0.03),
+    # Stamps as recorders write them: several frames with one stamp, and audio by the clock of its arrival.
+    Clip("stamps_to_100_ms.webm", VP9, audio=OPUS, then=f"{STAMPS}:v {TO_100_MS}", largest_slip_s=0.021),
+    Clip("audio_jitters.webm", VP9, audio=OPUS, then=f"{STAMPS}:a {JITTER}"),
     # Unusual audio.
     Clip("no_audio.mp4", H264, audio=None),
     Clip("silent.mp4", H264, silent=True),

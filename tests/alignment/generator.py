@@ -32,7 +32,8 @@ class Clip:
     hidden: frames at the start that an edit list hides. cover: a still image as the first video stream.
     copy_stamps: hand times to the writer as they are; else it moves them so that none is below zero.
     second_video, second_audio: other frames and other beeps as further streams. then: options of a second pass
-    that copies the streams. kept_share: share of the file that is kept.
+    that copies the streams. joined: two halves, recorded one after the other, whose time stamps both begin anew.
+    kept_share: share of the file that is kept. largest_slip_s: of a frame's time, where its stamp is not stored.
     """
 
     name: str
@@ -56,6 +57,8 @@ class Clip:
     second_video: bool = False
     second_audio: bool = False
     then: str | None = None
+    joined: bool = False
+    largest_slip_s: float = 0.001  # Matroska and FLV round to it
     kept_share: float = 1.0
 
     @cached_property
@@ -104,6 +107,17 @@ class Clip:
         return "no_audio" if self.audio is None else "silent" if self.silent else "audible"
 
 
+def _write_halves(command: list[str], path: Path, clip: Clip) -> None:
+    """Encode the first and the second half by themselves, and put one file behind the other."""
+    middle_s = float(clip.times_s[len(clip.times_s) // 2])
+    halves = [path.with_name(f"half{number}{path.suffix}") for number in (1, 2)]
+    for half, between in zip(halves, (["-t", f"{middle_s}"], ["-ss", f"{middle_s}"]), strict=True):
+        _ffmpeg([*command, *between, str(half)])
+    path.write_bytes(b"".join(half.read_bytes() for half in halves))
+    for half in halves:
+        half.unlink()
+
+
 def make(clip: Clip, folder: Path) -> Path:
     """Write the clip into `folder` and return its path."""
     source, path = folder / "source.nut", folder / clip.name
@@ -116,7 +130,9 @@ def make(clip: Clip, folder: Path) -> Path:
     if clip.cover:
         command += ["-c:v:0", "mjpeg", "-bf:v:0", "0", "-pix_fmt:v:0", "yuvj420p", "-disposition:v:0", "attached_pic"]
         command += ["-disposition:v:1", "default"]
-    if clip.then is None:
+    if clip.joined:
+        _write_halves(command, path, clip)
+    elif clip.then is None:
         _ffmpeg([*command, str(path)])
     else:
         whole = folder / f"whole{path.suffix}"
