@@ -1,6 +1,7 @@
 """The contents and the problems of a corpus, found in seconds to minutes without running a rule.
 
-Videos are judged by their headers. If a header's number of frames is far from the number of rows, the video's packets
+Videos are judged by their headers, and by their packets in containers whose time stamps may jump (all but MP4 and AVI,
+so a transport stream is read whole). If a header's number of frames is far from the number of rows, the video's packets
 are counted; if that count would stop the run, the video is decoded. Shapes: K tracks, C classes.
 """
 

@@ -19,7 +19,6 @@ from frame_expressions.artifacts.vocabulary import AUDIBLE, NO_AUDIO, SILENT
 from frame_expressions.media.audio_alignment import Recording, align
 from frame_expressions.media.audio_decoder import SAMPLE_RATE, decode_blocks
 from frame_expressions.media.audio_streams import AudioStream, audio_streams, by_preference
-from frame_expressions.media.avi import audio_delay_s
 from frame_expressions.media.child_process import decode_in_child
 from frame_expressions.media.clock import Clock
 from frame_expressions.media.container import REMEDY, open_media
@@ -60,16 +59,18 @@ def aligned_audio(
     """
     num_samples = aligned_length(time_s)
     with open_media(video) as container:
-        start_s += float(audio_delay_s(container))
         streams = audio_streams(container)
-    silent, failures = [], []
+    silent: list[np.ndarray] = []
+    failures: list[UndecodableAudio] = []
     for candidate in by_preference(streams, stream, video):
         try:
-            samples = _decode(video, candidate, clock, start_s, num_samples, limits)
+            samples = _decode(video, candidate, clock, start_s + candidate.delay_s, num_samples, limits)
         except UndecodableAudio as error:
             failures.append(error)
             continue
         if samples.any():
+            for failure in failures:
+                logging.warning("%s", failure)
             _log_choice(candidate, streams)
             return samples, AUDIBLE
         silent.append(samples)

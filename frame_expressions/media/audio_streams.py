@@ -6,18 +6,24 @@ from pathlib import Path
 from av.container import InputContainer
 from av.stream import Disposition
 
+from frame_expressions.media.avi import audio_delay_s
 from frame_expressions.runtime.errors import MediaError
 
 
 @dataclass(frozen=True)
 class AudioStream:
-    """An audio stream of a file. number: among its audio streams, from 0. index: among all its streams."""
+    """An audio stream of a file.
+
+    number: among its audio streams, from 0. index: among all its streams. delay_s: of the decoded audio, where the file
+    does not state it. fault: why it cannot be decoded, or empty.
+    """
 
     number: int
     index: int
     language: str
     title: str
     is_default: bool
+    delay_s: float
     fault: str
 
     def __str__(self) -> str:
@@ -36,7 +42,8 @@ def audio_streams(container: InputContainer) -> list[AudioStream]:
             fault = "none of it can be decoded"
         title = stream.metadata.get("title", "")
         is_default = bool(stream.disposition & Disposition.default)
-        found.append(AudioStream(number, stream.index, stream.language or "", title, is_default, fault))
+        delay_s = float(audio_delay_s(container, number))
+        found.append(AudioStream(number, stream.index, stream.language or "", title, is_default, delay_s, fault))
     return found
 
 

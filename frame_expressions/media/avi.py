@@ -19,9 +19,12 @@ WRITER = "Lavf"
 """The name by which ffmpeg signs its files."""
 
 
-def audio_delay_s(container: InputContainer) -> Fraction:
-    """The delay of the first audio stream of an AVI file, in s; 0 in other containers and without audio."""
-    codec = container.streams.audio[0].codec_context if container.streams.audio else None
+def audio_delay_s(container: InputContainer, number: int = 0) -> Fraction:
+    """The delay of an audio stream of an AVI file, in s; 0 in other containers and without audio.
+
+    number: of the stream among the audio streams, from 0.
+    """
+    codec = container.streams.audio[number].codec_context if container.streams.audio else None
     if container.format.name != "avi" or codec is None or codec.sample_rate == 0:
         return Fraction(0)
     return Fraction(DELAY_SAMPLES.get(codec.codec.canonical_name, 0), codec.sample_rate)

@@ -8,7 +8,8 @@ import imageio_ffmpeg
 import numpy as np
 import pytest
 
-from frame_expressions.media.audio_decoder import SAMPLE_RATE
+from frame_expressions.media.audio_alignment import Recording, align
+from frame_expressions.media.audio_decoder import SAMPLE_RATE, Block
 from frame_expressions.media.clock import Clock
 from frame_expressions.media.clock_reader import Stamps, clock_of, read_clock
 from frame_expressions.media.limits import Limits
@@ -141,17 +142,20 @@ def test_a_real_gap_in_jittering_audio_is_filled(tmp_path):
     assert onsets_s(samples) == pytest.approx([0, 1], abs=0.015)
 
 
-def test_audio_that_drifts_is_followed(tmp_path):
-    """The stamps say that the audio was recorded 1 % slower than its rate: beeps come later and later."""
-    part = make_part(tmp_path / "a.mkv", "-c:v", "mjpeg", "-c:a", "pcm_s16le")
-
-    def change(packet, number):
-        if packet.stream.type == "audio":
-            packet.pts = packet.dts = round(packet.pts * 1.01)
-        return packet
-
-    _, samples, _ = read_aligned(rewrite(part, tmp_path / "b.mkv", change))
-    assert onsets_s(samples) == pytest.approx([0, 1.01], abs=0.012)
+@pytest.mark.parametrize("drift", [0.005, -0.005])
+def test_audio_that_drifts_is_followed(drift):
+    """A minute whose stamps say that the recorder's clock ran too fast or too slow, with a click every 5 s."""
+    starts = np.arange(0, 60 * SAMPLE_RATE, 320)
+    samples = np.zeros(60 * SAMPLE_RATE, np.int16)
+    clicks_s = np.arange(2, 60, 5)
+    for click_s in clicks_s:
+        samples[click_s * SAMPLE_RATE : click_s * SAMPLE_RATE + 160] = 20_000
+    jitter_s = np.random.default_rng(0).uniform(0, 0.004, len(starts))
+    with Recording() as recording:
+        recording.add(Block(samples, starts / SAMPLE_RATE * (1 + drift) + jitter_s, starts, (0, ""), 0))
+        aligned = align(recording, 0.0, 61 * SAMPLE_RATE)
+    heard = onsets_s(aligned)
+    assert len(heard) == len(clicks_s) and heard == pytest.approx(clicks_s * (1 + drift), abs=0.01)
 
 
 def make_streams(path, first, second, *dispositions):
@@ -185,6 +189,19 @@ def test_the_default_audio_stream_is_used_unless_it_is_silent(tmp_path):
 def test_an_audio_stream_is_chosen_by_number_language_or_title(tmp_path, stream):
     path = make_streams(tmp_path / "v.mkv", "tone", "beeps")
     assert onsets_s(read_aligned(path, stream)[1]) == pytest.approx([0, 1], abs=0.01)
+
+
+def test_the_delay_of_the_chosen_stream_counts(tmp_path):
+    """AVI does not state that an MP3 decoder delays its audio; the first stream, PCM, has no delay."""
+    path = make_streams(tmp_path / "v.avi", "tone", "beeps", "-c:a:1", "libmp3lame")
+    assert onsets_s(read_aligned(path, 1)[1]) == pytest.approx([0, 1], abs=0.012)
+
+
+def test_a_default_stream_that_does_not_decode_is_named_and_another_is_used(tmp_path, caplog):
+    path = make_streams(tmp_path / "v.mkv", "tone", "beeps", "-c:a:0", "libopus", "-disposition:a:0", "default")
+    path.write_bytes(path.read_bytes().replace(b"A_OPUS", b"A_MINE"))
+    assert onsets_s(read_aligned(path)[1]) == pytest.approx([0, 1], abs=0.01)
+    assert "no decoder knows its format" in caplog.text
 
 
 def test_an_audio_stream_that_is_not_there_is_named_with_those_that_are(tmp_path):
@@ -256,6 +273,8 @@ def test_missing_repeated_and_stray_stamps_move_no_later_frame():
     for changed in ({4: None}, {4: right[3], 5: right[3]}, {4: Fraction(100)}, {4: Fraction(-3)}, {9: None}, {0: None}):
         assert times(changed) == pytest.approx(steady), changed
     assert frame_times([None] * 3, 0.04)[0] == pytest.approx([0, 0.04, 0.08])
+    close = [Fraction(0), Fraction(1), Fraction(2), Fraction(2), Fraction(11, 5)]
+    assert frame_times(close, 1.0)[0] == pytest.approx([0, 1, 2, 2.1, 2.2])
     held = [Fraction(0), Fraction(0), Fraction(10), Fraction(10) + step]
     assert frame_times(held, 0.04)[0][[0, 2, 3]] == pytest.approx([0, 10, 10.04])
 
