@@ -19,7 +19,8 @@ from frame_expressions.runtime.errors import InputError, unreadable
 def parquet_writer(
     path: Path, schema: pa.Schema, provenance: dict, metadata: dict[str, str] | None = None
 ) -> Iterator[pq.ParquetWriter]:
-    """Stream row groups into `path`. provenance: from `provenance_of`. metadata: further entries beside it."""
+    """Stream row groups into `path`. provenance: from `provenance_of`. metadata: additional entries of the
+    file's metadata, by key."""
     stamped = schema.with_metadata({PROVENANCE: json.dumps(provenance, sort_keys=True).encode(), **(metadata or {})})
     with atomic_write(path) as temporary, pq.ParquetWriter(temporary, stamped, compression="zstd") as writer:
         yield writer

@@ -15,10 +15,10 @@ NEAR_CHANGE_S = 1.0
 JUMP_S, JUMP_IOU = 0.2, 0.5  # real clips: over 0.9 from frame to frame, 0.4 where a cut shows another face
 RIVAL_WEIGHT, INTERPOLATED_WEIGHT = 0.5, 0.25
 EXPLANATION = (
-    f"A frame counts 1 if nobody is chosen, or if the choice switches to another person or the box jumps within "
+    "A frame's doubt is 1 if no face is chosen, or if the choice switches to another person or the box jumps within "
     f"{NEAR_CHANGE_S:g} s; {RIVAL_WEIGHT:g} if there is another face of similar size (at least {SIMILAR_SIZE:g} of the "
-    f"chosen one's side); {INTERPOLATED_WEIGHT:g} if the box is interpolated; otherwise 0. Doubt is the mean over the "
-    "track's frames."
+    f"chosen one's side); {INTERPOLATED_WEIGHT:g} if the box is interpolated; otherwise 0. A track's doubt is the mean "
+    "over its frames."
 )
 
 
@@ -99,10 +99,11 @@ def changes(
 
 
 def are_rivals(xyxy_px: np.ndarray, face_index: np.ndarray, face_xyxy_px: np.ndarray) -> np.ndarray:
-    """Whether each face belongs to somebody else and is of similar size, bool [F]; arguments as for `doubt_of`.
+    """Whether each face is of another person and of similar size, bool [F]; arguments as for `doubt_of`.
 
     Another face: its centre is outside the chosen box. Similar size: its side is at least `SIMILAR_SIZE` times that
-    box's; where nobody is chosen, the median of the track's boxes counts, and if nobody ever is, every size is similar.
+    box's. In a frame without a chosen face, the median side of the track's boxes is used; if the track has none, every
+    size is similar.
     """
     chosen_px = side_px(xyxy_px)
     known = ~np.isnan(chosen_px)

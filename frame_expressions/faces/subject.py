@@ -116,8 +116,8 @@ def follow_main_person(persons: Persons, max_gap_s: float, takeover_s: float) ->
     """The person with the highest presence (box size summed over frames), through the whole video.
 
     While that person is away, the next by presence with a face of similar size takes over, if seen for at least
-    `takeover_s` in that time, so nobody takes over for a few frames. Someone who may be the same person, lost by
-    tracking (`Persons.may_be`), needs only `max_gap_s`.
+    `takeover_s` in that time, so a short absence does not switch to another person. A face that may be the same
+    person's, lost by tracking (`Persons.may_be`), needs only `max_gap_s`.
     """
     if not persons.mains:
         return _nobody(persons)

@@ -13,21 +13,13 @@ from frame_expressions.artifacts.provenance import provenance_of
 from frame_expressions.artifacts.schemas import VISUAL_INDEX
 from frame_expressions.artifacts.vocabulary import EXPRESSIONS
 from frame_expressions.encoders.loading import random_encoder, save_encoder
-
-DINOV2 = {
-    "model_type": "dinov2",
-    "hidden_size": 8,
-    "num_hidden_layers": 2,
-    "num_attention_heads": 2,
-    "image_size": 28,
-    "patch_size": 14,
-}
+from tests.unit.encoders.networks import VISUAL
 
 
 @pytest.fixture
 def encoder(tmp_path):
     """Folder of a tiny vision encoder."""
-    save_encoder(random_encoder(DINOV2, seed=0), tmp_path / "encoder")
+    save_encoder(random_encoder(VISUAL, seed=0), tmp_path / "encoder")
     return tmp_path / "encoder"
 
 

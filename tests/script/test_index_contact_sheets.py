@@ -90,7 +90,7 @@ def test_the_page_needs_nothing_from_elsewhere_and_serves_everybody(index):
     assert image["alt"].startswith("Contact sheet of t: doubt 0.500, switches 2")
     targets = {attrs["id"] for _, attrs in page.tags if "id" in attrs}
     assert {link["href"][1:] for link in page.of("a") if link["href"].startswith("#")} <= targets
-    assert "Doubt is the mean over the track" in text
+    assert "doubt is the mean over its frames" in text
 
 
 def test_names_are_escaped(index):

@@ -7,12 +7,12 @@ from frame_expressions.artifacts.provenance import sha256_of
 from frame_expressions.encoders import loading
 from frame_expressions.encoders.loading import fetch_preprocessor, load_encoder, load_feature_extractor
 from frame_expressions.runtime.errors import InputError
-from tests.script.conftest import DINOV2
+from tests.unit.encoders.networks import VISUAL
 from workflow_scripts.prepare_encoder import run
 
 SETTINGS = {
     "source": "random",
-    "architecture": DINOV2,
+    "architecture": VISUAL,
     "preprocessor": {"feature_extractor_type": "Wav2Vec2FeatureExtractor", "do_normalize": False},
     "hub": "facebook/dinov2-large",
     "revision": "main",

@@ -13,8 +13,8 @@ from frame_expressions.artifacts.parquet import read_parquet
 from frame_expressions.encoders.loading import random_encoder, save_encoder
 from frame_expressions.runtime.errors import InputError
 from frame_expressions.stage1.checkpoint import Checkpoint
-from tests.script.conftest import DINOV2
 from tests.script.test_train_stage1 import AUGMENTATION, TRAINING, _images, _run
+from tests.unit.encoders.networks import VISUAL
 from tests.unit.stage1.test_training import _train
 from workflow_scripts import train_stage1
 
@@ -68,7 +68,7 @@ def fit_and_more(**settings):
 def folder(tmp_path_factory):
     """Folder with the results of one process (`1`) and of two (`2`)."""
     folder = tmp_path_factory.mktemp("processes")
-    save_encoder(random_encoder(DINOV2, seed=0), folder / "encoder")
+    save_encoder(random_encoder(VISUAL, seed=0), folder / "encoder")
     images = _images(folder)
     _run(folder / "encoder", images, folder / "1", **STILL)
     with pytest.MonkeyPatch.context() as patch:
