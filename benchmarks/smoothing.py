@@ -140,6 +140,8 @@ def _synthetic(lengths: list[int], num_labelled: int) -> LabelledLogits:
 
 def _write(frames: LabelledLogits, path: Path) -> None:
     columns = {
+        "face_present": np.ones(len(frames.labels), bool),
+        "audio_present": np.ones(len(frames.labels), bool),
         "time_s": np.concatenate(list(frames.time_s.values())),
         "label": frames.labels,
         "detected": frames.detected,

@@ -111,6 +111,8 @@ def _write_scores(folder: Path, names: dict[str, str], group_of: dict[str, str])
     values = {names[name]: 2 * np.eye(8)[TRUTH] + rng.normal(scale=s, size=(LENGTH, 8)) for name, s in NOISE.items()}
     count = len(NOISE)
     frames = {
+        "face_present": np.tile(STATUS != "absent", count),
+        "audio_present": np.ones(LENGTH * count, bool),
         "label": np.tile(TRUTH, count),
         "time_s": np.tile(np.arange(LENGTH) / FPS, count),
         "detected": np.tile(STATUS == "detected", count),

@@ -8,7 +8,7 @@ from frame_expressions.artifacts.logits import write_logits
 from frame_expressions.artifacts.provenance import provenance_of
 from frame_expressions.corpora.folds import make_fold
 from frame_expressions.corpora.labels import frame_labels
-from frame_expressions.fusion.inference import DESCRIBED, describe_frames, track_logits
+from frame_expressions.fusion.inference import DESCRIBED, describe_frames, presence, track_logits
 from frame_expressions.fusion.model import FusionModel
 from frame_expressions.networks.device import start_torch
 from frame_expressions.runtime.job import log_to
@@ -36,11 +36,11 @@ def run(
         {"tracks": list(predicted)},
         [model, *(path for pair in [*visual, *audio] for path in pair)],
     )
-    frames = None
+    frames = presence(shards, predicted)
     if tracks and tracks[0]["split"] == "validation":
         labels = {row["track"]: frame_labels(row, len(predicted[row["track"]])) for row in tracks}
         fold = make_fold("imported", {row["track"]: row["split"] for row in tracks})
-        frames = describe_frames(shards["visual"], predicted, labels, fold)
+        frames = describe_frames(shards, predicted, labels, fold)
     write_logits(predicted, logits, provenance, frames)
     logging.info("made %s: %d frames", logits, sum(map(len, predicted.values())))
 

@@ -8,7 +8,7 @@ import pandas as pd
 import pyarrow as pa
 
 from frame_expressions.artifacts.batch_folders import files_of
-from frame_expressions.artifacts.logits import mean_logits
+from frame_expressions.artifacts.logits import mean_logits, read_presence
 from frame_expressions.artifacts.parquet import read_parquet, write_parquet
 from frame_expressions.artifacts.provenance import provenance_of
 from frame_expressions.artifacts.schemas import PREDICTIONS
@@ -49,8 +49,12 @@ def run(
                 f"{logits[0]} and {timeline} hold different frames of {track}",
                 "delete both and run the workflow again",
             )
+    nothing = np.zeros((0, NUM_CLASSES)), (np.zeros(0, bool), np.zeros(0, bool))  # of a skipped video
+    presence_of = read_presence(logits[0], tracks)  # the same for every model
     predictions = [
-        PersonPrediction.of_subject(person, logits_of.get(track, np.zeros((0, NUM_CLASSES))), read_parquet(subject))
+        PersonPrediction.of_subject(
+            person, logits_of.get(track, nothing[0]), presence_of.get(track, nothing[1]), read_parquet(subject)
+        )
         for person, (track, subject) in enumerate(zip(tracks, subjects, strict=True), start=1)
     ]
     frames = predictions_table(predictions, time_s, smoothing)

@@ -80,7 +80,7 @@ def run(
     inputs = [path for pair in [*visual, *audio] for path in pair]
     provenance = provenance_of({"fold": fold, **asdict(settings), "tracks": asdict(roles)}, inputs)
     fusion.save(outputs.model, provenance)
-    described = describe_frames(shards["visual"], logits, labels, roles)
+    described = describe_frames(shards, logits, labels, roles)
     write_logits(logits, outputs.val_logits, provenance, described)
     history = pa.Table.from_pandas(pd.DataFrame(rows), FUSION_HISTORY, preserve_index=False)
     write_parquet(history, outputs.history, provenance)

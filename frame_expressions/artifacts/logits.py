@@ -35,10 +35,8 @@ _ROWS_PER_GROUP = 8192
 """Rows of a row group, which are read together: about as many as one long video has, so one video is read alone."""
 
 
-def write_logits(
-    logits: dict[str, np.ndarray], path: Path, provenance: dict, frames: dict[str, np.ndarray] | None = None
-) -> None:
-    """Write logits by track; `frames` adds the other columns [N] of `LABELLED_LOGITS`.
+def write_logits(logits: dict[str, np.ndarray], path: Path, provenance: dict, frames: dict[str, np.ndarray]) -> None:
+    """Write logits by track, with the other columns [N] of `LOGITS` or of `LABELLED_LOGITS`.
 
     Raises InputError for logits that are not finite.
     """
@@ -55,9 +53,9 @@ def write_logits(
         "track": [track for track, array in logits.items() for _ in array],
         "frame": np.concatenate(numbers),
         "logits": pa.FixedSizeListArray.from_arrays(pa.array(values.ravel()), NUM_CLASSES),
-        **(frames or {}),
+        **frames,
     }
-    table = pa.table(columns, LOGITS if frames is None else LABELLED_LOGITS)
+    table = pa.table(columns, LABELLED_LOGITS if "label" in frames else LOGITS)
     with parquet_writer(path, table.schema, provenance) as writer:
         writer.write_table(table.replace_schema_metadata(writer.schema.metadata), _ROWS_PER_GROUP)
 
@@ -66,6 +64,14 @@ def read_logits(path: Path, tracks: list[str] | None = None) -> dict[str, np.nda
     """Logits [T, C] float32 by track, in file order; if `tracks` are given, no others are read."""
     filters = None if tracks is None else [("track", "in", tracks)]
     return _by_track(read_parquet(path, columns=["track", "logits"], filters=filters))
+
+
+def read_presence(path: Path, tracks: list[str]) -> dict[str, tuple[np.ndarray, np.ndarray]]:
+    """By track, the frames that show the face and those with audio, bool [T] each."""
+    names = ["face_present", "audio_present"]
+    table = read_parquet(path, columns=["track", *names], filters=[("track", "in", tracks)])
+    face, audio = (table[name].to_numpy() for name in names)
+    return {track: (face[rows], audio[rows]) for track, rows in track_rows(table["track"])}
 
 
 def read_labelled_logits(path: Path, role: str) -> LabelledLogits:

@@ -80,7 +80,15 @@ FUSION_HISTORY = pa.schema(
     [("epoch", pa.int64()), ("train_loss", pa.float64()), ("val_macro_f1", pa.float64()), ("lr", pa.float64())]
 )
 
-LOGITS = pa.schema([("track", pa.string()), ("frame", pa.int32()), ("logits", pa.list_(pa.float32(), NUM_CLASSES))])
+LOGITS = pa.schema(
+    [
+        ("track", pa.string()),
+        ("frame", pa.int32()),
+        ("logits", pa.list_(pa.float32(), NUM_CLASSES)),
+        ("face_present", pa.bool_()),
+        ("audio_present", pa.bool_()),
+    ]
+)
 
 LABELLED_LOGITS = pa.schema(
     [
@@ -127,6 +135,7 @@ PREDICTIONS = pa.schema(
         ("person", pa.int32()),
         *((f"p_{name}", pa.float32()) for name in EXPRESSIONS),
         ("expression", pa.large_string()),
+        ("predicted_from", pa.large_string()),
         ("face", pa.large_string()),
         *((f"{edge}_px", pa.float32()) for edge in ("x1", "y1", "x2", "y2")),
     ]

@@ -22,6 +22,10 @@ DETECTED, INTERPOLATED, ABSENT = "detected", "interpolated", "absent"
 FACE_STATUSES = (DETECTED, INTERPOLATED, ABSENT)
 """How a frame's face box was obtained: from the detector, between two detections, or not at all."""
 
+FACE_AND_AUDIO, FACE, AUDIO, NOTHING = "face_and_audio", "face", "audio", "nothing"
+SOURCES = (FACE_AND_AUDIO, FACE, AUDIO, NOTHING)
+"""What a frame was predicted from; a frame with nothing has no prediction."""
+
 AUDIBLE, SILENT, NO_AUDIO = "audible", "silent", "no_audio"
 AUDIO_STATES = (AUDIBLE, SILENT, NO_AUDIO)
 """The audio of a video: a sample is not 0; every sample is 0; no audio stream, or none that decodes."""

@@ -67,18 +67,26 @@ DESCRIBED = ("time_s", "detected", "padded_share")
 """Columns of the visual shards' index that describe a frame and are stored with its logits."""
 
 
+def presence(shards: dict[str, FeatureShards], tracks: Iterable[str]) -> dict[str, np.ndarray]:
+    """The columns of `LOGITS` that say which frames show the face and have audio, bool [N], over the tracks."""
+    tracks = list(tracks)
+    present = {modality: of_modality.stacked(tracks)[1] for modality, of_modality in shards.items()}
+    return {"face_present": present["visual"], "audio_present": present["audio"]}
+
+
 def describe_frames(
-    visual: FeatureShards, tracks: Iterable[str], labels: dict[str, np.ndarray], fold: Fold
+    shards: dict[str, FeatureShards], tracks: Iterable[str], labels: dict[str, np.ndarray], fold: Fold
 ) -> dict[str, np.ndarray]:
     """The columns that `write_logits` stores with the logits of labelled tracks, concatenated over the tracks.
 
-    visual: shards opened with the columns DESCRIBED. labels: int8 [T] by track. fold: the roles of the tracks.
+    shards: the visual ones opened with the columns DESCRIBED. labels: int8 [T] by track. fold: the roles of the tracks.
     """
     tracks = list(tracks)
     lengths = [len(labels[track]) for track in tracks]
     return {
+        **presence(shards, tracks),
         "label": np.concatenate([np.zeros(0, np.int8), *(labels[track] for track in tracks)]),
-        **{name: visual.column(name, tracks) for name in DESCRIBED},
+        **{name: shards["visual"].column(name, tracks) for name in DESCRIBED},
         "selection": np.repeat([track in fold.selection for track in tracks], lengths),
         "heldout": np.repeat([track in fold.heldout for track in tracks], lengths),
     }

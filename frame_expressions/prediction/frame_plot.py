@@ -5,16 +5,20 @@ from itertools import pairwise
 import numpy as np
 import pandas as pd
 from matplotlib.figure import Figure
+from matplotlib.patches import Patch
 
-from frame_expressions.artifacts.vocabulary import ABSENT, EXPRESSIONS
+from frame_expressions.artifacts.vocabulary import ABSENT, EXPRESSIONS, NOTHING
 from frame_expressions.prediction.frame_table import PROBABILITIES
 from frame_expressions.report.palette import COLOURS
 
+_HATCHED = {"facecolor": "white", "edgecolor": "0.35", "hatch": "////", "linewidth": 0}
+
 
 def plot_frames(video: str, frames: pd.DataFrame) -> Figure:
-    """For each person, stacked probabilities over time, and below them the smoothed expression, grey without a face.
+    """For each person, stacked probabilities over time, and below them the smoothed expression.
 
-    video: the title. frames: the video's table (`frame_table.predictions_table`).
+    Frames without a face are hatched; frames without a prediction are left blank. video: the title. frames: the video's
+    table (`frame_table.predictions_table`).
     """
     persons = list(frames.groupby("person"))
     heights = [4, 1] * max(len(persons), 1)
@@ -22,21 +26,32 @@ def plot_frames(video: str, frames: pd.DataFrame) -> Figure:
     rows = figure.subplots(len(heights), 1, sharex=True, squeeze=False, height_ratios=heights)[:, 0]
     for (person, of_person), stacked, strip in zip(persons, rows[::2], rows[1::2], strict=False):
         time_s = of_person["time_s"].to_numpy()
-        stacked.stackplot(time_s, of_person[list(PROBABILITIES)].T.to_numpy(), colors=COLOURS, labels=EXPRESSIONS)
-        stacked.set(ylim=(0, 1), ylabel=f"person {person}")
         ends_s = np.append(time_s, time_s[-1] + (np.median(np.diff(time_s)) if len(time_s) > 1 else 0.04))
-        classes = np.array([EXPRESSIONS.index(name) for name in of_person["expression"]])
+        shares = of_person[list(PROBABILITIES)].T.to_numpy()
+        stacked.stackplot(ends_s, np.column_stack([shares, shares[:, -1]]), step="post", colors=COLOURS)
+        stacked.set(ylim=(0, 1), title=f"person {person}" if len(persons) > 1 else None, ylabel="probability")
+        classes = pd.Categorical(of_person["expression"], EXPRESSIONS).codes  # -1 without a prediction
         for start, end in _stretches(classes):
-            strip.axvspan(ends_s[start], ends_s[end], color=COLOURS[classes[start]], linewidth=0)
+            if classes[start] >= 0:
+                strip.axvspan(ends_s[start], ends_s[end], color=COLOURS[classes[start]], linewidth=0)
         for start, end in _stretches((of_person["face"] == ABSENT).to_numpy(), only=True):
-            strip.axvspan(ends_s[start], ends_s[end], ymax=0.3, color="0.5", linewidth=0)
+            strip.axvspan(ends_s[start], ends_s[end], ymax=0.4, **_HATCHED)
         strip.set(yticks=[], ylabel="smoothed", xlim=(0, ends_s[-1]))
         strip.yaxis.label.set(rotation=0, ha="right", va="center", size=8)
-    rows[-1].set_xlabel("time (s); grey at the bottom: no face, predicted from the audio")
-    rows[0].set_title(video)
+    rows[-1].set_xlabel("time (s)")
+    figure.suptitle(video)
     if persons:
-        figure.legend(*rows[0].get_legend_handles_labels(), loc="outside right upper", frameon=False, reverse=True)
+        figure.legend(handles=_legend(frames), loc="outside right upper", frameon=False)
     return figure
+
+
+def _legend(frames: pd.DataFrame) -> list[Patch]:
+    shown = [Patch(color=colour, label=name) for name, colour in zip(EXPRESSIONS, COLOURS, strict=True)][::-1]
+    if (frames["face"] == ABSENT).any():
+        shown.append(Patch(**_HATCHED, label="no face"))
+    if (frames["predicted_from"] == NOTHING).any():
+        shown.append(Patch(facecolor="white", edgecolor="0.35", label="no prediction"))
+    return shown
 
 
 def _stretches(values: np.ndarray, only: bool | None = None) -> list[tuple[int, int]]:

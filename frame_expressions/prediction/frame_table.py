@@ -12,7 +12,7 @@ import pyarrow as pa
 from scipy.special import softmax
 
 from frame_expressions.artifacts.schemas import PREDICTIONS
-from frame_expressions.artifacts.vocabulary import ABSENT, EXPRESSIONS
+from frame_expressions.artifacts.vocabulary import ABSENT, AUDIO, EXPRESSIONS, FACE, FACE_AND_AUDIO, NOTHING
 from frame_expressions.smoothing.smoothing import Smoothing
 
 PROBABILITIES = tuple(f"p_{name}" for name in EXPRESSIONS)
@@ -24,19 +24,31 @@ class PersonPrediction:
     """The logits of one person in a video, and where the face is.
 
     person: 1-based rank by presence (box size summed over frames). logits: float [T, C]. xyxy_px: float32 [T, 4], NaN
-    where the face is absent. status: [T], one of FACE_STATUSES each.
+    where the face is absent. status: [T], one of FACE_STATUSES each. face_present, audio_present: bool [T], what the
+    model received.
     """
 
     person: int
     logits: np.ndarray
     xyxy_px: np.ndarray
     status: Sequence[str]
+    face_present: np.ndarray
+    audio_present: np.ndarray
 
     @classmethod
-    def of_subject(cls, person: int, logits: np.ndarray, subject: pa.Table) -> "PersonPrediction":
-        """Take boxes and status from a subject file's table."""
+    def of_subject(
+        cls, person: int, logits: np.ndarray, presence: tuple[np.ndarray, np.ndarray], subject: pa.Table
+    ) -> "PersonPrediction":
+        """Take boxes and status from a subject file's table. presence: of face and audio, see `read_presence`."""
         boxes = [[np.nan] * 4 if box is None else box for box in subject["xyxy_px"].to_pylist()]
-        return cls(person, logits, np.array(boxes, np.float32).reshape(-1, 4), subject["status"].to_pylist())
+        xyxy_px = np.array(boxes, np.float32).reshape(-1, 4)
+        return cls(person, logits, xyxy_px, subject["status"].to_pylist(), *presence)
+
+    @property
+    def predicted_from(self) -> np.ndarray:
+        """One of SOURCES for each frame, [T]."""
+        of_face = np.where(self.audio_present, FACE_AND_AUDIO, FACE)
+        return np.where(self.face_present, of_face, np.where(self.audio_present, AUDIO, NOTHING)).astype(object)
 
 
 def predictions_table(
@@ -45,8 +57,8 @@ def predictions_table(
     """One row per person and frame, with the columns of `schemas.PREDICTIONS`.
 
     frame: 1-based. time_s: [T], from the first frame. p_*: probabilities before smoothing. expression: the class after
-    smoothing. face: one of FACE_STATUSES; a frame with an absent face is predicted from the audio. People who are never
-    seen have no rows. If nobody is seen, the first person's rows are kept.
+    smoothing. predicted_from: one of SOURCES; with nothing, p_* are NaN and the expression is None. face: one of
+    FACE_STATUSES. People who are never seen have no rows. If nobody is seen, the first person's rows are kept.
     """
     parts = [_rows(prediction, time_s, smoothing) for prediction in predictions]
     seen = [part for part in parts if (part["face"] != ABSENT).any()]
@@ -54,15 +66,20 @@ def predictions_table(
 
 
 def _rows(prediction: PersonPrediction, time_s: np.ndarray, smoothing: Smoothing) -> pd.DataFrame:
-    classes = smoothing.classes(prediction.logits, time_s)
+    predicted_from = prediction.predicted_from
+    unknown = predicted_from == NOTHING
+    expressions = np.array(EXPRESSIONS, dtype=object)[smoothing.classes(prediction.logits, time_s)]
+    expressions[unknown] = None
     probabilities = softmax(prediction.logits.astype(np.float64), axis=1).astype(np.float32)
+    probabilities[unknown] = np.nan
     return pd.DataFrame(
         {
             "frame": np.arange(1, len(time_s) + 1, dtype=np.int32),
             "time_s": time_s,
             "person": np.full(len(time_s), prediction.person, np.int32),
             **dict(zip(PROBABILITIES, probabilities.T, strict=True)),
-            "expression": np.array(EXPRESSIONS, dtype=object)[classes],
+            "expression": expressions,
+            "predicted_from": predicted_from,
             "face": prediction.status,
             **dict(zip(_EDGES, prediction.xyxy_px.T, strict=True)),
         }
@@ -70,7 +87,8 @@ def _rows(prediction: PersonPrediction, time_s: np.ndarray, smoothing: Smoothing
 
 
 SUMMARY_COLUMNS = (
-    *("video", "file", "person", "frames", "last_frame_s", "discontinuities", "with_face", "most_frequent"),
+    *("video", "file", "person", "frames", "last_frame_s", "discontinuities"),
+    *("with_face", "with_audio", "unpredicted", "most_frequent"),
     *EXPRESSIONS,
     "skipped",
 )
@@ -80,16 +98,17 @@ def summary_rows(video: str, path: str, frames: pd.DataFrame, num_discontinuitie
     """The rows of one video in the list of predictions: one per person, or one without figures if it has no frames.
 
     frames: the video's table. path: its file. num_discontinuities: of its time stamps. skipped: why the
-    video was skipped, or empty. Each row has the number of
-    frames, the last frame's time, the discontinuities, the share of frames with a face, the most frequent expression
-    and the share of each.
+    video was skipped, or empty. Each row has the number of frames, the last frame's time, the discontinuities, the
+    shares of frames with a face and with audio, the number of frames without a prediction, the most frequent expression
+    and the share of each among the other frames.
     """
     named = {"video": video, "file": path}
     if frames.empty:
         return [named | {"frames": 0, "skipped": skipped}]
     rows = []
     for person, of_person in frames.groupby("person"):
-        share = of_person["expression"].value_counts(normalize=True)
+        share = of_person["expression"].value_counts(normalize=True)  # leaves out frames without a prediction
+        source = of_person["predicted_from"]
         rows.append(
             named
             | {
@@ -97,9 +116,11 @@ def summary_rows(video: str, path: str, frames: pd.DataFrame, num_discontinuitie
                 "frames": len(of_person),
                 "last_frame_s": f"{round(of_person['time_s'].max(), 3):.12g}",  # milliseconds, however late
                 "discontinuities": num_discontinuities,
-                "with_face": (of_person["face"] != ABSENT).mean(),
-                "most_frequent": share.idxmax(),
+                "with_face": source.isin([FACE, FACE_AND_AUDIO]).mean(),
+                "with_audio": source.isin([AUDIO, FACE_AND_AUDIO]).mean(),
+                "unpredicted": int((source == NOTHING).sum()),
+                "most_frequent": share.idxmax() if len(share) else None,
             }
-            | {name: share.get(name, 0.0) for name in EXPRESSIONS}
+            | {name: share.get(name, 0.0) if len(share) else None for name in EXPRESSIONS}
         )
     return rows

@@ -10,7 +10,7 @@ import numpy as np
 import pyarrow as pa
 from PIL import Image, ImageDraw, ImageFont
 
-from frame_expressions.artifacts.vocabulary import ABSENT, EXPRESSIONS, INTERPOLATED
+from frame_expressions.artifacts.vocabulary import ABSENT, EXPRESSIONS, INTERPOLATED, NOTHING
 
 NOTICE_PX = (640, 360)
 _BACKGROUND, _TEXT, _TRACK = (24, 26, 30), (235, 235, 235), (60, 64, 72)
@@ -20,14 +20,16 @@ _BACKGROUND, _TEXT, _TRACK = (24, 26, 30), (235, 235, 235), (60, 64, 72)
 class Shown:
     """One person in one frame.
 
-    person: 1-based number. xyxy_px: the face's box, None where absent. face: its status. expression: after smoothing.
-    probabilities: [C], before smoothing.
+    person: 1-based number. xyxy_px: the face's box, None where absent. face: its status. predicted_from: one of
+    SOURCES. expression: after smoothing. probabilities: [C], before smoothing. Without a prediction, these are None and
+    NaN.
     """
 
     person: int
     xyxy_px: tuple[float, float, float, float] | None
     face: str
-    expression: str
+    predicted_from: str
+    expression: str | None
     probabilities: np.ndarray
 
 
@@ -43,12 +45,16 @@ class Overlay:
         text_px = int(np.clip(self._cell_px / 7, 9, 24))
         self._font = ImageFont.load_default(text_px)
         self._row_px = round(2.4 * text_px)
-        panel_px = self._row_px * self._rows + text_px // 2
+        self._caption_px = round(1.6 * text_px)
+        panel_px = self._caption_px + self._row_px * self._rows + text_px // 2
         self._panel_px = panel_px + (height_px + panel_px) % 2
         self._line_px = max(2, round(height_px / 200))
 
     def draw(self, rgb: np.ndarray, persons: Sequence[Shown]) -> np.ndarray:
-        """Draw every person's box on the frame, and the panel of the first person below it."""
+        """Draw every person's box on the frame, and below it the panel of the first person whose face is there.
+
+        If nobody's is, the panel is the first person's.
+        """
         canvas = Image.new("RGB", (self._size_px[0], self._size_px[1] + self._panel_px), _BACKGROUND)
         canvas.paste(Image.fromarray(rgb))
         pen = ImageDraw.Draw(canvas)
@@ -56,7 +62,8 @@ class Overlay:
             if shown.xyxy_px is not None:
                 self._draw_box(pen, shown, with_number=len(persons) > 1)
         if persons:
-            self._draw_panel(pen, persons[0])
+            seen = [shown for shown in persons if shown.xyxy_px is not None]
+            self._draw_panel(pen, (seen or persons)[0], with_number=len(persons) > 1)
         return np.asarray(canvas)
 
     def _draw_box(self, pen: ImageDraw.ImageDraw, shown: Shown, with_number: bool) -> None:
@@ -77,22 +84,37 @@ class Overlay:
         pen.rectangle([x, y, x + right - left + 2 * pad_px, y + bottom - top + 2 * pad_px], fill=colour)
         pen.text((x + pad_px - left, y + pad_px - top), text, font=self._font, fill=_ink_on(colour))
 
-    def _draw_panel(self, pen: ImageDraw.ImageDraw, shown: Shown) -> None:
-        """One bar per expression; the name of the smoothed expression is highlighted."""
+    def _draw_panel(self, pen: ImageDraw.ImageDraw, shown: Shown, with_number: bool) -> None:
+        """One bar per expression; the name of the smoothed expression is highlighted while the face is there."""
         gap_px = max(3, self._cell_px / 20)
+        caption = [f"person {shown.person}"] if with_number else []
+        caption += _caption(shown)
+        pen.text((gap_px, self._size_px[1] + gap_px / 2), ", ".join(caption), font=self._font, fill=_TEXT)
+        label = None if shown.xyxy_px is None else shown.expression
+        top_px = self._size_px[1] + self._caption_px
         for number, (name, probability) in enumerate(zip(EXPRESSIONS, shown.probabilities, strict=True)):
             row, column = divmod(number, self._columns)
-            x, y = column * self._cell_px + gap_px, self._size_px[1] + row * self._row_px + gap_px / 2
+            x, y = column * self._cell_px + gap_px, top_px + row * self._row_px + gap_px / 2
             length_px = self._cell_px - 2 * gap_px
-            if name == shown.expression:
+            if name == label:
                 left, top, right, bottom = pen.textbbox((x, y), name, font=self._font)
                 pen.rectangle([left - 3, top - 2, right + 3, bottom + 2], fill=self._colour_of[name])
-            ink = _ink_on(self._colour_of[name]) if name == shown.expression else _TEXT
+            ink = _ink_on(self._colour_of[name]) if name == label else _TEXT
             pen.text((x, y), name, font=self._font, fill=ink)
             top, bottom = y + 0.62 * self._row_px, y + 0.82 * self._row_px
             pen.rectangle([x, top, x + length_px, bottom], fill=_TRACK)
             if probability * length_px >= 1:
                 pen.rectangle([x, top, x + float(probability) * length_px, bottom], fill=self._colour_of[name])
+
+
+def _caption(shown: Shown) -> list[str]:
+    """What the panel shows: after smoothing, the label may differ from the longest bar."""
+    if shown.predicted_from == NOTHING:
+        return ["no face, no audio: no prediction"]
+    bars = "bars: this frame alone"
+    if shown.xyxy_px is None:
+        return [f"no face, {shown.expression} from the audio", bars]
+    return [f"smoothed: {shown.expression}", bars]
 
 
 def _ink_on(colour: tuple[int, int, int]) -> tuple[int, int, int]:
@@ -106,8 +128,8 @@ def persons_by_frame(table: pa.Table) -> dict[int, list[Shown]]:
     found: dict[int, list[Shown]] = {}
     for row in table.to_pylist():
         xyxy_px = None if row["face"] == ABSENT else tuple(row[edge] for edge in ("x1_px", "y1_px", "x2_px", "y2_px"))
-        probabilities = np.array([row[f"p_{name}"] for name in EXPRESSIONS])
-        shown = Shown(row["person"], xyxy_px, row["face"], row["expression"], probabilities)
+        probabilities = np.array([row[f"p_{name}"] for name in EXPRESSIONS], float)
+        shown = Shown(row["person"], xyxy_px, row["face"], row["predicted_from"], row["expression"], probabilities)
         found.setdefault(row["frame"], []).append(shown)
     return found
 

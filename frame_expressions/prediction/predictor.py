@@ -108,8 +108,10 @@ class Predictor:
         torch.set_num_threads(self._num_threads)  # sums depend on it in their last bits
         time_s, *start = self._frame_times(video)
         subject = find_subject(self._find_faces(video, len(time_s)), time_s, person, [], self._following)
-        logits = self._logits(*self._embed_crops(video, subject.xyxy_px), *self._embed_audio(video, time_s, *start))
-        prediction = PersonPrediction(1, logits, subject.xyxy_px, subject.status)
+        visual, face_present = self._embed_crops(video, subject.xyxy_px)
+        audio, audio_present = self._embed_audio(video, time_s, *start)
+        logits = self._logits(visual, face_present, audio, audio_present)
+        prediction = PersonPrediction(1, logits, subject.xyxy_px, subject.status, face_present, audio_present)
         return predictions_table([prediction], time_s, self._smoothing)
 
     def _frame_times(self, video: Path) -> tuple[np.ndarray, Clock, float]:

@@ -33,6 +33,8 @@ def fold(tmp_path):
         rows = values.astype(np.float32).reshape(len(tracks), LENGTH, 8)
         of_frame = np.repeat(tracks, LENGTH)
         frames = {
+            "face_present": np.ones(len(labels), bool),
+            "audio_present": np.ones(len(labels), bool),
             "label": labels,
             "time_s": np.tile(np.arange(LENGTH) / 30, len(tracks)),
             "detected": np.arange(len(labels)) % 4 > 0,

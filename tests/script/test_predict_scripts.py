@@ -68,12 +68,14 @@ def subject(table):
 def tabulated(tmp_path, timeline, subject):
     """Run the script on logits by track; returns the table's rows."""
 
-    def run(statuses, logits, smoothing=NO_SMOOTHING):
+    def run(statuses, logits, smoothing=NO_SMOOTHING, silent=()):
         tracks = [f"clip.person{number}" for number in range(1, len(statuses) + 1)]
         paths = []
         for number, values in enumerate(logits):
             paths.append(tmp_path / f"logits{number}.parquet")
-            write_logits(dict(zip(tracks, values, strict=True)), paths[-1], {})
+            of_track = dict(zip(tracks, values, strict=True))
+            present = _presence([status[: len(values[0])] for status in statuses], silent)
+            write_logits(of_track, paths[-1], {}, present)
         tabulate_predictions.run(
             video="clip",
             tracks=tracks,
@@ -88,6 +90,13 @@ def tabulated(tmp_path, timeline, subject):
         return read_parquet(tmp_path / "clip.parquet").to_pandas()
 
     return run
+
+
+def _presence(statuses, silent=()):
+    """Columns of the logits of videos with these face statuses; the audio is silent in some frames, 0 the first."""
+    audible = [number not in silent for status in statuses for number in range(len(status))]
+    seen = [state != "absent" for status in statuses for state in status]
+    return {"face_present": np.array(seen, bool), "audio_present": np.array(audible, bool)}
 
 
 def _logits(classes):
@@ -114,6 +123,30 @@ def test_a_row_says_all_of_a_frame(tabulated, tmp_path):
     assert Image.open(tmp_path / "clip.png").size[0] > 1000
 
 
+def test_a_frame_with_neither_face_nor_audio_has_no_prediction(tabulated, timeline, tmp_path):
+    status = [*SEEN[:3], *AWAY[:3], *SEEN[:2]]
+    rows = tabulated([status], [[_logits([3] * 8)]], silent=[2, 3, 4])
+    sources = ["face_and_audio"] * 2 + ["face", "nothing", "nothing", "audio"] + ["face_and_audio"] * 2
+    assert rows["predicted_from"].tolist() == sources
+    assert rows["expression"].isna().tolist() == [source == "nothing" for source in sources]
+    assert np.isnan(rows[list(PROBABILITIES)]).all(axis=1).tolist() == [source == "nothing" for source in sources]
+    lines = (tmp_path / "clip.csv").read_text().splitlines()
+    assert lines[4] == f"4,0.2,1,{',' * 7},,nothing,absent,,,,"
+    files = {"tables": {"clip": tmp_path / "clip.parquet"}, "timelines": {"clip": timeline}}
+    list_predictions.run(**files, paths={"clip": "x/clip.mp4"}, videos=tmp_path / "videos.tsv")
+    (row,) = pd.read_csv(tmp_path / "videos.tsv", sep="\t").to_dict("records")
+    assert (row["with_face"], row["with_audio"], row["unpredicted"], row["Fear"]) == (0.625, 0.625, 2, 1.0)
+
+
+def test_a_video_with_neither_face_nor_audio_has_no_expression(tabulated, timeline, tmp_path):
+    rows = tabulated([AWAY], [[_logits([3] * 8)]], silent=range(8))
+    assert rows["expression"].isna().all() and len(rows) == 8
+    files = {"tables": {"clip": tmp_path / "clip.parquet"}, "timelines": {"clip": timeline}}
+    list_predictions.run(**files, paths={"clip": "x/clip.mp4"}, videos=tmp_path / "videos.tsv")
+    (row,) = pd.read_csv(tmp_path / "videos.tsv", sep="\t").to_dict("records")
+    assert row["unpredicted"] == 8 and np.isnan(row["Fear"]) and not isinstance(row["most_frequent"], str)
+
+
 def test_several_models_are_averaged(tabulated):
     one, other = _logits([0] * 8), 3 * _logits([1] * 8)
     rows = tabulated([SEEN], [[one], [other]])
@@ -138,7 +171,7 @@ def test_logits_of_another_length_are_refused(tabulated):
 def test_late_frames_have_times_of_their_own(tmp_path, subject, table):
     time_s = 11_000 + np.arange(8) / 240
     shown = {"decoded": [True] * 8, "width_px": [64] * 8, "height_px": [48] * 8}
-    write_logits({"clip": _logits([3] * 8)}, tmp_path / "logits.parquet", {})
+    write_logits({"clip": _logits([3] * 8)}, tmp_path / "logits.parquet", {}, _presence([SEEN]))
     tabulate_predictions.run(
         video="clip",
         tracks=["clip"],
@@ -164,7 +197,7 @@ def test_late_frames_have_times_of_their_own(tmp_path, subject, table):
 def test_of_the_logits_of_all_videos_only_its_own_are_read(tmp_path, timeline, subject):
     many = {f"a{number}": np.zeros((5000, 8), np.float32) for number in range(8)}
     path = tmp_path / "logits.parquet"
-    write_logits(many | {"clip": _logits([3] * 8)}, path, {})
+    write_logits(many | {"clip": _logits([3] * 8)}, path, {}, _presence([["absent"] * 40_000, SEEN]))
     stored = bytearray(path.read_bytes())
     stored[4:400] = bytes(396)  # of the first videos: whoever reads them fails
     path.write_bytes(stored)
@@ -217,7 +250,7 @@ def test_a_skipped_video_gives_empty_tables_and_a_film_that_says_why(tmp_path, t
         limits=Limits(**LIMITS),
     )
     empty = {name: [] for name in SUBJECT.names}
-    write_logits({}, tmp_path / "logits.parquet", {})
+    write_logits({}, tmp_path / "logits.parquet", {}, _presence([]))
     made = {"table": tmp_path / "bad.parquet", "csv": tmp_path / "bad.csv", "plot": tmp_path / "bad.png"}
     tabulate_predictions.run(
         video="bad",

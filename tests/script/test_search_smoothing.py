@@ -24,6 +24,8 @@ def logits(tmp_path):
             labels[:] = -1
         length = len(labels)
         frames = {
+            "face_present": np.ones(len(labels), bool),
+            "audio_present": np.ones(len(labels), bool),
             "label": labels,
             "time_s": np.concatenate([np.arange(len(values)) / 30 for values in tracks.values()]),
             "detected": np.ones(length, bool),

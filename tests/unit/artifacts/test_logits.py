@@ -6,6 +6,7 @@ from frame_expressions.artifacts.logits import (
     mean_logits,
     read_labelled_logits,
     read_logits,
+    read_presence,
     write_logits,
 )
 from frame_expressions.artifacts.provenance import provenance_of
@@ -17,20 +18,27 @@ def _logits(seed, **lengths):
     return {track: rng.normal(size=(length, 8)).astype(np.float32) for track, length in lengths.items()}
 
 
+def _present(logits):
+    length = sum(map(len, logits.values()))
+    return {"face_present": np.arange(length) % 3 > 0, "audio_present": np.arange(length) % 2 > 0}
+
+
 def test_round_trip(tmp_path):
     logits = _logits(0, b=3, a=2)
-    write_logits(logits, tmp_path / "test.parquet", provenance_of({}))
+    write_logits(logits, tmp_path / "test.parquet", provenance_of({}), _present(logits))
     found = read_logits(tmp_path / "test.parquet")
     assert list(found) == ["b", "a"]
     assert all(np.array_equal(found[track], logits[track]) for track in logits)
     assert list(read_logits(tmp_path / "test.parquet", ["a", "c"])) == ["a"]
-    write_logits({}, tmp_path / "none.parquet", provenance_of({}))
+    face, audio = read_presence(tmp_path / "test.parquet", ["a", "c"])["a"]
+    assert face.tolist() == [False, True] and audio.tolist() == [True, False]
+    write_logits({}, tmp_path / "none.parquet", provenance_of({}), _present({}))
     assert read_logits(tmp_path / "none.parquet") == read_logits(tmp_path / "none.parquet", ["a"]) == {}
 
 
 def test_a_track_is_whole_wherever_a_row_group_ends(tmp_path):
     logits = _logits(0, b=8000, a=9000, c=20_000)
-    write_logits(logits, tmp_path / "test.parquet", provenance_of({}))
+    write_logits(logits, tmp_path / "test.parquet", provenance_of({}), _present(logits))
     for track in logits:
         assert np.array_equal(read_logits(tmp_path / "test.parquet", [track])[track], logits[track])
 
@@ -38,6 +46,7 @@ def test_a_track_is_whole_wherever_a_row_group_ends(tmp_path):
 def test_labelled_frames_are_read_by_what_they_serve_and_joined(tmp_path):
     logits = _logits(0, b=3, a=2)
     frames = {
+        **_present(logits),
         "label": np.array([0, 1, -1, 7, 6], np.int8),
         "time_s": np.array([0, 0.1, 0.2, 0, 0.04]),
         "detected": np.array([True, False, True, True, False]),
@@ -60,7 +69,7 @@ def test_labelled_frames_are_read_by_what_they_serve_and_joined(tmp_path):
 def test_folds_are_averaged_and_must_cover_the_same_frames(tmp_path):
     one, two = _logits(0, a=2), _logits(1, a=2)
     for name, logits in (("one", one), ("two", two), ("longer", _logits(2, a=3))):
-        write_logits(logits, tmp_path / name, provenance_of({}))
+        write_logits(logits, tmp_path / name, provenance_of({}), _present(logits))
     mean = mean_logits([tmp_path / "one", tmp_path / "two"])
     assert mean["a"] == pytest.approx((one["a"] + two["a"]) / 2, abs=1e-6)
     with pytest.raises(InputError, match="hold different frames"):
@@ -72,5 +81,5 @@ def test_logits_that_are_no_numbers_are_refused_and_not_written(tmp_path, value)
     logits = {"a": np.zeros((2, 8), np.float32), "b": np.zeros((3, 8), np.float32)}
     logits["b"][1, 4] = value
     with pytest.raises(InputError, match=r"logits of b that are not finite.*lower fusion\.training\.lr"):
-        write_logits(logits, tmp_path / "logits.parquet", {})
+        write_logits(logits, tmp_path / "logits.parquet", {}, _present(logits))
     assert not list(tmp_path.iterdir())

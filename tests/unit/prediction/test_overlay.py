@@ -8,9 +8,9 @@ COLOURS = [(40 * number, 250 - 30 * number, 60) for number in range(8)]
 FEAR = EXPRESSIONS.index("Fear")
 
 
-def _shown(box, person=1, expression="Fear", probabilities=None, face="detected"):
+def _shown(box, person=1, expression="Fear", probabilities=None, source="face_and_audio"):
     probabilities = np.eye(8)[FEAR] if probabilities is None else probabilities
-    return Shown(person, box, face, expression, probabilities)
+    return Shown(person, box, "absent" if box is None else "detected", source, expression, probabilities)
 
 
 def _has(image, colour):
@@ -21,7 +21,7 @@ def _has(image, colour):
 def test_the_frame_keeps_its_place_and_both_sides_are_even(size_px):
     width_px, height_px = size_px
     rgb = np.full((height_px, width_px, 3), 128, np.uint8)
-    drawn = Overlay(*size_px, COLOURS).draw(rgb, [_shown(None, face="absent")])
+    drawn = Overlay(*size_px, COLOURS).draw(rgb, [_shown(None, source="audio")])
     assert drawn.shape[0] % 2 == drawn.shape[1] % 2 == 0
     assert np.array_equal(drawn[:height_px, :width_px], rgb)
     assert _has(drawn[height_px:], COLOURS[FEAR]).any()
@@ -50,7 +50,7 @@ def test_a_bar_is_as_long_as_its_probability():
     for share in (0.25, 0.5):
         probabilities = np.full(8, 0.0)
         probabilities[FEAR] = share
-        drawn = overlay.draw(np.zeros((360, 800, 3), np.uint8), [_shown(None, "absent", "Neutral", probabilities)])
+        drawn = overlay.draw(np.zeros((360, 800, 3), np.uint8), [_shown(None, 1, "Neutral", probabilities)])
         lengths.append(_has(drawn[360:], COLOURS[FEAR]).sum(axis=1).max())
     assert lengths[1] == pytest.approx(2 * lengths[0], abs=2)
 
@@ -62,3 +62,17 @@ def test_several_persons_are_numbered_and_one_is_not():
     two = overlay.draw(rgb, [_shown((200.0, 100.0, 300.0, 220.0)), _shown((400.0, 100.0, 500.0, 220.0), person=2)])
     width_of = [np.nonzero(_has(drawn[:98, :390], COLOURS[FEAR]).any(axis=0))[0].max() for drawn in (one, two)]
     assert width_of[1] > width_of[0]
+
+
+def test_the_label_of_an_absent_person_goes_out():
+    """The panel is the first person's whose face is there; without one, no expression is highlighted."""
+    overlay, rgb = Overlay(800, 360, COLOURS), np.zeros((360, 800, 3), np.uint8)
+    colour_of = dict(zip(EXPRESSIONS, COLOURS, strict=True))
+    away, there = _shown(None, 1, "Anger", np.zeros(8)), _shown((9.0, 9.0, 90.0, 90.0), 2, "Sadness", np.zeros(8))
+    panels = {
+        "both": overlay.draw(rgb, [away, there])[360:],
+        "alone": overlay.draw(rgb, [away])[360:],
+        "nothing": overlay.draw(rgb, [_shown(None, 1, None, np.full(8, np.nan), "nothing")])[360:],
+    }
+    lit = {who: {name for name in EXPRESSIONS if _has(panel, colour_of[name]).any()} for who, panel in panels.items()}
+    assert lit == {"both": {"Sadness"}, "alone": set(), "nothing": set()}
