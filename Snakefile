@@ -10,6 +10,7 @@ import sys
 from pathlib import Path
 
 from snakemake.exceptions import WorkflowError
+from snakemake.logging import logger
 from snakemake.utils import min_version
 
 min_version("9.0")
@@ -19,6 +20,7 @@ sys.path.insert(0, FOLDER)
 from frame_expressions.runtime.errors import InputError
 from frame_expressions.workflow.environment import prepare_environment
 from frame_expressions.workflow.run import CHECK, PREDICT, TRAIN, start
+from frame_expressions.workflow.terminal import print_stages_only
 
 prepare_environment(FOLDER)
 
@@ -32,6 +34,9 @@ try:
 except InputError as error:
     raise WorkflowError(str(error))
 corpus = run.corpus
+
+if run.is_brief:
+    print_stages_only(logger)
 
 
 wildcard_constraints:

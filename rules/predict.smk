@@ -1,17 +1,24 @@
 """Reads  the videos of predict_videos, the exported model of predict_model
 Writes results/predict/{folder}/{video}.parquet, {video}.csv, {video}.png, {video}.mp4
        results/predict/{folder}/videos.tsv
-       results/predict/{folder}/logits/{model}.parquet
+       results/predict/{folder}/logits/{shard}/{model}.parquet
 
-Their batches and shards are next to the corpus's, with names that begin with predict-{folder}.
+Their batches and shards are next to the corpus's, with names that begin with predict-{folder}. plan.json, in the same
+folder, says which video is in which; it is written while the Snakefile is parsed.
 """
+
+import re
 
 from frame_expressions.workflow.code_digest import digest_of
 from frame_expressions.workflow.corpus import label_rows
 from frame_expressions.workflow.resources import rising, steady
 
-PREDICTED_SPLIT = run.predicted_split
+SPLIT = run.prediction.split
 PREDICTED = run.predictions
+
+
+wildcard_constraints:
+    video="|".join(map(re.escape, corpus.paths)),
 
 
 localrules:
@@ -21,23 +28,26 @@ localrules:
 use rule predict_logits as predict_exported with:
     input:
         model=local(f"{run.model.folder}/fusion/{{fold}}.safetensors"),
-        visual=corpus.shard_files("visual", "npy", [PREDICTED_SPLIT]),
-        visual_index=corpus.shard_files("visual", "parquet", [PREDICTED_SPLIT]),
-        audio=corpus.shard_files("audio", "npy", [PREDICTED_SPLIT]),
-        audio_index=corpus.shard_files("audio", "parquet", [PREDICTED_SPLIT]),
+        visual=["results/features/visual/{shard}.npy"],
+        visual_index=["results/features/visual/{shard}.parquet"],
+        audio=["results/features/audio/{shard}.npy"],
+        audio_index=["results/features/audio/{shard}.parquet"],
     output:
-        logits=f"{PREDICTED}/logits/{{fold}}.parquet",
+        logits=f"{PREDICTED}/logits/{{shard}}/{{fold}}.parquet",
     log:
-        f"results/logs/predict_logits/{PREDICTED_SPLIT}-{{fold}}.log",
+        "results/logs/predict_logits/{shard}-{fold}.log",
     benchmark:
-        f"results/benchmarks/predict_logits/{PREDICTED_SPLIT}-{{fold}}.tsv"
+        "results/benchmarks/predict_logits/{shard}-{fold}.tsv"
     params:
-        tracks=label_rows(corpus.split(PREDICTED_SPLIT)),
+        tracks=lambda wildcards: label_rows(corpus.shard(wildcards.shard).tracks),
 
 
 rule tabulate_predictions:
     input:
-        logits=[f"{PREDICTED}/logits/{path.stem}.parquet" for path in run.model.fusion],
+        logits=lambda wildcards: [
+            f"{PREDICTED}/logits/{corpus.shard_of(wildcards.video).name}/{path.stem}.parquet"
+            for path in run.model.fusion
+        ],
         subjects=lambda wildcards: corpus.video(wildcards.video).folder("subjects"),
         timelines=lambda wildcards: corpus.video(wildcards.video).folder("timeline"),
     output:
@@ -45,9 +55,9 @@ rule tabulate_predictions:
         csv=f"{PREDICTED}/{{video}}.csv",
         plot=f"{PREDICTED}/{{video}}.png",
     log:
-        f"results/logs/tabulate_predictions/{PREDICTED_SPLIT}-{{video}}.log",
+        f"results/logs/tabulate_predictions/{SPLIT}-{{video}}.log",
     benchmark:
-        f"results/benchmarks/tabulate_predictions/{PREDICTED_SPLIT}-{{video}}.tsv"
+        f"results/benchmarks/tabulate_predictions/{SPLIT}-{{video}}.tsv"
     conda:
         "../envs/analysis.yaml"
     threads: 1
@@ -74,9 +84,9 @@ rule draw_overlay:
     output:
         overlay=f"{PREDICTED}/{{video}}.mp4",
     log:
-        f"results/logs/draw_overlay/{PREDICTED_SPLIT}-{{video}}.log",
+        f"results/logs/draw_overlay/{SPLIT}-{{video}}.log",
     benchmark:
-        f"results/benchmarks/draw_overlay/{PREDICTED_SPLIT}-{{video}}.tsv"
+        f"results/benchmarks/draw_overlay/{SPLIT}-{{video}}.tsv"
     conda:
         "../envs/faces.yaml"
     threads: 1
@@ -93,15 +103,13 @@ rule draw_overlay:
 rule list_predictions:
     input:
         tables=expand(f"{PREDICTED}/{{video}}.parquet", video=list(corpus.paths)),
-        timelines=sorted(
-            {corpus.video(name).folder("timeline") for name in corpus.paths}
-        ),
+        overlays=expand(f"{PREDICTED}/{{video}}.mp4", video=list(corpus.paths)),
     output:
         videos=f"{PREDICTED}/videos.tsv",
     log:
-        f"results/logs/list_predictions/{PREDICTED_SPLIT}.log",
+        f"results/logs/list_predictions/{SPLIT}.log",
     benchmark:
-        f"results/benchmarks/list_predictions/{PREDICTED_SPLIT}.tsv"
+        f"results/benchmarks/list_predictions/{SPLIT}.tsv"
     conda:
         "../envs/analysis.yaml"
     threads: 1
@@ -111,10 +119,9 @@ rule list_predictions:
         disk_mb=steady(100, tables=1),
     params:
         videos=corpus.paths,
-        timelines={
-            name: f"{corpus.video(name).folder('timeline')}/{name}.parquet"
-            for name in corpus.paths
-        },
+        kept=run.prediction.kept,
+        refused=run.prediction.listing.refused,
+        passed_over=run.prediction.listing.passed_over,
         code=digest_of("list_predictions"),
     script:
         "../workflow_scripts/list_predictions.py"

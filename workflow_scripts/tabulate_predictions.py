@@ -9,12 +9,12 @@ import pyarrow as pa
 
 from frame_expressions.artifacts.batch_folders import files_of
 from frame_expressions.artifacts.logits import mean_logits, read_presence
-from frame_expressions.artifacts.parquet import read_parquet, write_parquet
+from frame_expressions.artifacts.parquet import read_parquet, read_provenance, write_parquet
 from frame_expressions.artifacts.provenance import provenance_of
 from frame_expressions.artifacts.schemas import PREDICTIONS
 from frame_expressions.artifacts.text import write_text
 from frame_expressions.artifacts.vocabulary import NUM_CLASSES
-from frame_expressions.media.timeline import read_times
+from frame_expressions.media.timeline import read_start, read_times
 from frame_expressions.prediction.frame_plot import plot_frames
 from frame_expressions.prediction.frame_table import PersonPrediction, predictions_table
 from frame_expressions.report.figures import write_png
@@ -58,7 +58,13 @@ def run(
         for person, (track, subject) in enumerate(zip(tracks, subjects, strict=True), start=1)
     ]
     frames = predictions_table(predictions, time_s, smoothing)
-    provenance = provenance_of({"video": video, "smoothing": vars(smoothing)}, [*logits, *subjects, timeline])
+    clock, _ = read_start(timeline)
+    of_timeline = {
+        "discontinuities": clock.num_discontinuities,
+        "skipped": read_provenance(timeline)["settings"].get("skipped", ""),
+    }
+    settings = {"video": video, "smoothing": vars(smoothing), **of_timeline}
+    provenance = provenance_of(settings, [*logits, *subjects, timeline])
     write_parquet(pa.Table.from_pandas(frames, PREDICTIONS, preserve_index=False), table, provenance)
     # Times to the microsecond: with six digits, neighbouring late frames would have the same time.
     text = frames.assign(time_s=frames["time_s"].round(6).map("{:.12g}".format))

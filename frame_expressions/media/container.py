@@ -27,11 +27,14 @@ def media_url(path: Path) -> str:
 def open_media(path: Path) -> Iterator[av.container.InputContainer]:
     """Open `path` for demuxing.
 
-    Raises MediaError if the file is missing or empty, or if none of `DEMUXERS` can read it.
+    Raises MediaError if the file is missing or empty, if none of `DEMUXERS` can read it, or if it is no video.
     """
     try:
         # Metadata of a damaged or old file need not be UTF-8.
         container = av.open(media_url(path), options=ONLY_THIS_FILE, metadata_errors="replace")
+    except av.error.ArgumentError as error:  # a format that ffmpeg knows and DEMUXERS leaves out
+        what = f"{path} is not a video by its content, but an audio file, an image or a playlist"
+        raise MediaError(what, REMEDY, error.strerror) from error
     except av.error.FFmpegError as error:
         what = f"{path} cannot be opened as a video ({error.strerror})"
         raise MediaError(what, REMEDY, error.strerror) from error

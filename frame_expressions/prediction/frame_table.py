@@ -94,28 +94,32 @@ SUMMARY_COLUMNS = (
 )
 
 
-def summary_rows(video: str, path: str, frames: pd.DataFrame, num_discontinuities: int, skipped: str) -> list[dict]:
-    """The rows of one video in the list of predictions: one per person, or one without figures if it has no frames.
+def skipped_row(video: str, path: str, reason: str) -> dict:
+    """The row of a video that was skipped in the list of predictions."""
+    return {"video": video, "file": path, "frames": 0, "unpredicted": 0, "skipped": " ".join(reason.split())}
 
-    frames: the video's table. path: its file. num_discontinuities: of its time stamps. skipped: why the
-    video was skipped, or empty. Each row has the number of frames, the last frame's time, the discontinuities, the
-    shares of frames with a face and with audio, the number of frames without a prediction, the most frequent expression
-    and the share of each among the other frames.
+
+def summary_rows(video: str, path: str, frames: pd.DataFrame, settings: dict) -> list[dict]:
+    """The rows of one video in the list of predictions: one per person, or that of a skipped video.
+
+    frames: the video's table. path: its file. settings: of the table's provenance. Each row has the number of frames,
+    the last frame's time, the discontinuities, the shares of frames with a face and with audio, the number of frames
+    without a prediction, the most frequent expression, and the share of each among the other frames.
     """
-    named = {"video": video, "file": path}
     if frames.empty:
-        return [named | {"frames": 0, "skipped": skipped}]
+        return [skipped_row(video, path, settings["skipped"])]
     rows = []
     for person, of_person in frames.groupby("person"):
         share = of_person["expression"].value_counts(normalize=True)  # leaves out frames without a prediction
         source = of_person["predicted_from"]
         rows.append(
-            named
-            | {
+            {
+                "video": video,
+                "file": path,
                 "person": person,
                 "frames": len(of_person),
                 "last_frame_s": f"{round(of_person['time_s'].max(), 3):.12g}",  # milliseconds, however late
-                "discontinuities": num_discontinuities,
+                "discontinuities": settings["discontinuities"],
                 "with_face": source.isin([FACE, FACE_AND_AUDIO]).mean(),
                 "with_audio": source.isin([AUDIO, FACE_AND_AUDIO]).mean(),
                 "unpredicted": int((source == NOTHING).sum()),

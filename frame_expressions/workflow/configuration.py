@@ -5,6 +5,7 @@ Imported whenever the Snakefile is parsed, so it must not import pyarrow, pandas
 
 import contextlib
 import difflib
+from collections.abc import Sequence
 from functools import reduce
 from pathlib import Path
 
@@ -30,6 +31,31 @@ MOVED = {
     "contact_sheets.picture_px": "contact_sheets.frame_width_px",
 }
 """Settings of version 0.1 and their names since 0.2."""
+
+
+PATHS_AND_NAMES = ("predict_videos", "predict_model", "predict_name")
+"""Settings of the command line that are always text."""
+
+
+def restore_texts(config: dict, arguments: Sequence[str]) -> None:
+    """Set the paths and names that Snakemake has read as something else, in place.
+
+    arguments: Snakemake's command line. A folder 001 or 1_2 is a number to Snakemake, which parses the values of
+    --config. Shells do not expand ~ after = or within quotes.
+    """
+    for argument in arguments:
+        key, is_given, value = argument.removeprefix("--config=").removeprefix("-C").partition("=")
+        if is_given and key in PATHS_AND_NAMES and not isinstance(config.get(key), str | None):
+            config[key] = value
+    _expand_homes(config)
+
+
+def _expand_homes(block: dict | list) -> None:
+    for key, value in block.items() if isinstance(block, dict) else enumerate(block):
+        if isinstance(value, dict | list):
+            _expand_homes(value)
+        elif isinstance(value, str) and (value == "~" or value.startswith("~/")):
+            block[key] = str(Path(value).expanduser())
 
 
 def check_config(config: dict, schema: Path) -> None:
@@ -129,6 +155,8 @@ def _rewritten(place: str, value: object, wanted: list[str]) -> str:
             if "e" in value.lower():
                 return f"write {number} (YAML reads 1e-3 as text, and 1.0e-3 as a number)"
             return f"write {value} without quotes, in a --configfile (--config turns it into text)"
+    if "string" in wanted and isinstance(value, int | float):
+        return f'write {place}: "{value}"'
     return "see config.yaml for an example"
 
 

@@ -11,7 +11,7 @@ from pathlib import Path
 from frame_expressions.challenge.templates import template_tracks
 from frame_expressions.corpora.affwild2 import scan_affwild2
 from frame_expressions.corpora.check_files import check_corpus
-from frame_expressions.corpora.folder import folder_name, scan_folder
+from frame_expressions.corpora.folder import folder_tracks
 from frame_expressions.corpora.overrides import read_overrides
 from frame_expressions.corpora.problems import Problem, collecting, raise_first
 from frame_expressions.corpora.track_table import scan_table
@@ -26,6 +26,7 @@ from frame_expressions.demo.plan import (
 )
 from frame_expressions.runtime.errors import InputError
 from frame_expressions.workflow.batches import divide_into_batches, shard_of
+from frame_expressions.workflow.prediction import Prediction
 
 DEMO_ROOT = Path("results/demo/affwild2")
 
@@ -104,43 +105,66 @@ class Corpus:
     def __init__(
         self,
         tracks: list[Track],
-        template: Path | None,
-        num_shards: int,
-        videos_per_batch: int,
-        prefix: str = "",
+        batch_of: dict[str, str],
+        shard_of_track: dict[str, str],
+        template: Path | None = None,
         template_is_outdated: bool = False,
+        prediction: Prediction | None = None,
     ):
-        """prefix: begins the batches' names, so their files are separate from another corpus's.
+        """batch_of: the batch of each video. shard_of_track: the shard of each track.
 
-        template_is_outdated: the workflow is about to replace the template that exists.
+        template_is_outdated: the workflow is about to replace the template that exists. prediction: where the tracks
+        come from, if they are only predicted.
         """
         self.tracks = tracks
         self.template = str(template) if template else None
+        self.prediction = prediction
         self.overrides: dict[str, list[dict]] = {}
         """By track, the rows of the overrides table, in table order."""
         self._template_is_outdated = template_is_outdated
         self._by_name = {track.track: track for track in tracks}
-        tracks_of: dict[str, list[Track]] = {}
-        for track in tracks:
-            tracks_of.setdefault(track.video, []).append(track)
-        splits_of = {video: {track.split for track in found} for video, found in tracks_of.items()}
-        batches = divide_into_batches(splits_of, videos_per_batch)
-        batch_of = {video: prefix + batch for batch, videos in batches.items() for video in videos}
+        tracks_of = _tracks_by_video(tracks)
         self._videos = {
             video: Video(video, found[0].path, batch_of[video], tuple(found)) for video, found in tracks_of.items()
         }
-        self._batches = {
-            prefix + batch: Batch(prefix + batch, tuple(self._videos[video] for video in videos))
-            for batch, videos in batches.items()
-        }
+        videos_of: dict[str, list[Video]] = {}
+        for video in self._videos.values():
+            videos_of.setdefault(video.batch, []).append(video)
+        self._batches = {batch: Batch(batch, tuple(videos)) for batch, videos in videos_of.items()}
+        self._shard_of_track = shard_of_track
         tracks_of_shard: dict[str, list[Track]] = {}
         for track in tracks:
-            shard = shard_of(batch_of[track.video], track.split, num_shards)
-            tracks_of_shard.setdefault(shard, []).append(track)
+            tracks_of_shard.setdefault(shard_of_track[track.track], []).append(track)
         self._shards = {
             shard: Shard(shard, tuple(found), tuple(sorted({batch_of[track.video] for track in found})))
             for shard, found in tracks_of_shard.items()
         }
+
+    @classmethod
+    def divided(
+        cls,
+        tracks: list[Track],
+        template: Path | None,
+        num_shards: int,
+        videos_per_batch: int,
+        template_is_outdated: bool = False,
+    ) -> "Corpus":
+        """A corpus whose batches and shards follow from the names of its videos."""
+        splits_of = {video: {track.split for track in found} for video, found in _tracks_by_video(tracks).items()}
+        batches = divide_into_batches(splits_of, videos_per_batch)
+        batch_of = {video: batch for batch, videos in batches.items() for video in videos}
+        shard_of_track = {track.track: shard_of(batch_of[track.video], track.split, num_shards) for track in tracks}
+        return cls(tracks, batch_of, shard_of_track, template, template_is_outdated)
+
+    @classmethod
+    def of_prediction(cls, prediction: Prediction, persons: str | int) -> "Corpus":
+        """The videos that are only predicted, each in the batch and the shard of its place."""
+        split = prediction.split
+        tracks = folder_tracks(prediction.folder, prediction.names, split, persons)
+        places = {place.name: place for place in prediction.places.values()}
+        batch_of = {track.video: f"{split}-{places[track.video].batch:04d}" for track in tracks}
+        shard_of_track = {track.track: f"{split}-{places[track.video].shard:03d}" for track in tracks}
+        return cls(tracks, batch_of, shard_of_track, prediction=prediction)
 
     def video(self, name: str) -> Video:
         """A video by name; KeyError for one that is not in the corpus."""
@@ -157,6 +181,10 @@ class Corpus:
     def track(self, name: str) -> Track:
         """A track by name; KeyError for one that is not in the corpus."""
         return self._by_name[name]
+
+    def shard_of(self, video: str) -> Shard:
+        """The shard of a video that is only predicted; all its tracks are in one."""
+        return self._shards[self._shard_of_track[self._videos[video].tracks[0].track]]
 
     def video_of(self, track: str) -> Video:
         """The video of a track."""
@@ -236,6 +264,13 @@ class Corpus:
                 )
 
 
+def _tracks_by_video(tracks: Iterable[Track]) -> dict[str, list[Track]]:
+    found: dict[str, list[Track]] = {}
+    for track in tracks:
+        found.setdefault(track.video, []).append(track)
+    return found
+
+
 def label_rows(tracks: Iterable[Track]) -> list[dict[str, str]]:
     """Tracks as plain rows with what training and prediction need, without their paths, which may change."""
     names = ("track", "video", "split", "annotation", "label", "group")
@@ -263,18 +298,10 @@ def scan_corpus(config: dict) -> tuple[Corpus, list[Problem]]:
     return corpus, problems
 
 
-def predicted_split(config: dict) -> str:
-    """The split of the videos that are only predicted; the names of their batches and shards begin with it."""
-    return f"predict-{folder_name(Path(config['predict_videos']))}"
-
-
 def _corpus_of_layout(config: dict) -> tuple[Corpus, list[Problem]]:
     settings = config["corpus"]
     if config["predict_videos"]:
-        split = predicted_split(config)
-        tracks = scan_folder(Path(config["predict_videos"]), split, config["predict_persons"])
-        sizes = config["features"]["num_shards"], settings["videos_per_batch"]
-        return Corpus(tracks, None, *sizes, prefix=f"{split}-"), []
+        return Corpus.of_prediction(Prediction.of(config), config["predict_persons"]), []
     if settings["layout"] == "demo":
         return _demo_corpus(config)
     template = _given(settings, "template") if settings["template"] else None
@@ -287,7 +314,7 @@ def _corpus_of_layout(config: dict) -> tuple[Corpus, list[Problem]]:
 
 def _corpus(config: dict, tracks: list[Track], template: Path | None, template_is_outdated: bool = False) -> Corpus:
     sizes = config["features"]["num_shards"], config["corpus"]["videos_per_batch"]
-    return Corpus(tracks, template, *sizes, template_is_outdated=template_is_outdated)
+    return Corpus.divided(tracks, template, *sizes, template_is_outdated=template_is_outdated)
 
 
 def _demo_corpus(config: dict) -> tuple[Corpus, list[Problem]]:
@@ -317,9 +344,8 @@ def _given(settings: dict, key: str) -> Path:
             f"corpus.{key} is not set, but corpus.layout {settings['layout']} needs it (docs/corpora.md)", "set it"
         )
     if not Path(settings[key]).exists():
-        remedy = "write your home folder in full instead of ~" if settings[key].startswith("~") else "correct it"
         raise InputError(
             f"corpus.{key}: {settings[key]} does not exist",
-            f"{remedy}, since corpus.layout {settings['layout']} needs it (docs/corpora.md)",
+            f"correct it, since corpus.layout {settings['layout']} needs it (docs/corpora.md)",
         )
     return Path(settings[key])

@@ -3,6 +3,7 @@
 Imported whenever the Snakefile is parsed, so it must not import pyarrow, pandas or torch.
 """
 
+import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 from itertools import pairwise
@@ -11,8 +12,9 @@ from pathlib import Path
 from frame_expressions.corpora.folds import submitted_folds
 from frame_expressions.prediction.exported_model import ExportedModel
 from frame_expressions.runtime.errors import InputError
-from frame_expressions.workflow.configuration import check_ablation, check_config, check_keys
-from frame_expressions.workflow.corpus import Corpus, predicted_split, read_corpus
+from frame_expressions.workflow.configuration import check_ablation, check_config, check_keys, restore_texts
+from frame_expressions.workflow.corpus import Corpus, read_corpus
+from frame_expressions.workflow.prediction import Prediction
 from frame_expressions.workflow.results_folder import check_results
 
 TRAIN, PREDICT, CHECK = "train", "predict", "check"
@@ -24,23 +26,25 @@ corpus is faulty, only report what is wrong with it."""
 class Run:
     """The mode of an invocation, and what depends on it.
 
-    corpus: None in the mode CHECK. model: the exported model in the mode PREDICT, else None.
+    corpus: None in the mode CHECK. model: the exported model in the mode PREDICT, else None. is_brief: whether the
+    terminal shows one line a stage.
     """
 
     mode: str
     config: dict
     corpus: Corpus | None
     model: ExportedModel | None = None
+    is_brief: bool = False
 
     @property
-    def predicted_split(self) -> str:
-        """The split of the videos that are only predicted; their batches and shards begin with its name."""
-        return predicted_split(self.config)
+    def prediction(self) -> Prediction | None:
+        """The videos that are only predicted; None in the other modes."""
+        return self.corpus.prediction if self.corpus else None
 
     @property
     def predictions(self) -> str:
         """The folder of the predictions of such videos."""
-        return f"results/predict/{self.predicted_split.removeprefix('predict-')}"
+        return str(self.prediction.results)
 
     @property
     def predicted_files(self) -> list[str]:
@@ -93,6 +97,7 @@ def start(config: dict, schema: Path, arguments: Sequence[str], is_main_process:
     this process; the processes that run its jobs do not check the corpus again.
     Raises InputError for the first fault, unless check_corpus is a target, which reports all of them.
     """
+    restore_texts(config, arguments)
     check_keys(config, schema)
     mode = PREDICT if config["predict_videos"] else TRAIN
     model = None
@@ -107,15 +112,19 @@ def start(config: dict, schema: Path, arguments: Sequence[str], is_main_process:
         corpus = read_corpus(config)
         if is_main_process:
             _check_corpus(config, corpus, mode, arguments)
+            if corpus.prediction and not _only_plans(arguments):
+                corpus.prediction.save()
     except InputError:
         if _asks_for("check_corpus", arguments):
             return Run(CHECK, config, None)
         raise
-    return Run(mode, config, corpus, model)
+    return Run(mode, config, corpus, model, mode == PREDICT and is_main_process and prints_as_usual(arguments))
 
 
 def _check_corpus(config: dict, corpus: Corpus, mode: str, arguments: Sequence[str]) -> None:
     corpus.check(config["execution"]["on_bad_video"])
+    if corpus.prediction:
+        corpus.prediction.check()
     if _asks_for("submission", arguments):
         corpus.check_splits(submitted_folds(config))
     if _asks_for("ablation", arguments):
@@ -123,6 +132,20 @@ def _check_corpus(config: dict, corpus: Corpus, mode: str, arguments: Sequence[s
     # Predictions are kept next to the corpus's results, and --unlock need not come with the corpus's --configfile.
     if mode == TRAIN and "--unlock" not in arguments:
         check_results(Path("results"), corpus.paths.values())
+
+
+def prints_as_usual(arguments: Sequence[str]) -> bool:
+    """Whether this is a real run, and Snakemake is not told how much to print."""
+    chosen = ("--verbose", "--quiet", "-q", "--printshellcmds", "-p", "--debug-dag")
+    return not _only_plans(arguments) and not any(argument in chosen for argument in arguments)
+
+
+def _only_plans(arguments: Sequence[str]) -> bool:
+    """Whether Snakemake is asked for a dry run."""
+    return any(
+        argument in ("--dry-run", "--dryrun") or re.fullmatch("-[a-zA-Z]*n[a-zA-Z]*", argument)
+        for argument in arguments
+    )
 
 
 def _asks_for(target: str, arguments: Sequence[str]) -> bool:

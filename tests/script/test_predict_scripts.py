@@ -12,7 +12,6 @@ from frame_expressions.artifacts.logits import write_logits
 from frame_expressions.artifacts.parquet import read_parquet
 from frame_expressions.artifacts.provenance import provenance_of
 from frame_expressions.artifacts.schemas import SUBJECT
-from frame_expressions.artifacts.schemas import TIMELINE as TIMELINE_SCHEMA
 from frame_expressions.artifacts.vocabulary import EXPRESSIONS
 from frame_expressions.media.clock import UNSHIFTED
 from frame_expressions.media.frame_images import FrameSettings
@@ -99,6 +98,16 @@ def _presence(statuses, silent=()):
     return {"face_present": np.array(seen, bool), "audio_present": np.array(audible, bool)}
 
 
+def _list(folder, name="clip", path="x/clip.mp4", refused=None, passed_over=None):
+    list_predictions.run(
+        tables={name: folder / f"{name}.parquet"},
+        paths={name: path},
+        refused=refused or {},
+        passed_over=passed_over or {},
+        videos=folder / "videos.tsv",
+    )
+
+
 def _logits(classes):
     return np.eye(8, dtype=np.float32)[classes] * 4
 
@@ -132,8 +141,7 @@ def test_a_frame_with_neither_face_nor_audio_has_no_prediction(tabulated, timeli
     assert np.isnan(rows[list(PROBABILITIES)]).all(axis=1).tolist() == [source == "nothing" for source in sources]
     lines = (tmp_path / "clip.csv").read_text().splitlines()
     assert lines[4] == f"4,0.2,1,{',' * 7},,nothing,absent,,,,"
-    files = {"tables": {"clip": tmp_path / "clip.parquet"}, "timelines": {"clip": timeline}}
-    list_predictions.run(**files, paths={"clip": "x/clip.mp4"}, videos=tmp_path / "videos.tsv")
+    _list(tmp_path)
     (row,) = pd.read_csv(tmp_path / "videos.tsv", sep="\t").to_dict("records")
     assert (row["with_face"], row["with_audio"], row["unpredicted"], row["Fear"]) == (0.625, 0.625, 2, 1.0)
 
@@ -141,8 +149,7 @@ def test_a_frame_with_neither_face_nor_audio_has_no_prediction(tabulated, timeli
 def test_a_video_with_neither_face_nor_audio_has_no_expression(tabulated, timeline, tmp_path):
     rows = tabulated([AWAY], [[_logits([3] * 8)]], silent=range(8))
     assert rows["expression"].isna().all() and len(rows) == 8
-    files = {"tables": {"clip": tmp_path / "clip.parquet"}, "timelines": {"clip": timeline}}
-    list_predictions.run(**files, paths={"clip": "x/clip.mp4"}, videos=tmp_path / "videos.tsv")
+    _list(tmp_path)
     (row,) = pd.read_csv(tmp_path / "videos.tsv", sep="\t").to_dict("records")
     assert row["unpredicted"] == 8 and np.isnan(row["Fear"]) and not isinstance(row["most_frequent"], str)
 
@@ -168,16 +175,17 @@ def test_logits_of_another_length_are_refused(tabulated):
         tabulated([SEEN], [[_logits([1] * 7)]])
 
 
-def test_late_frames_have_times_of_their_own(tmp_path, subject, table):
-    time_s = 11_000 + np.arange(8) / 240
-    shown = {"decoded": [True] * 8, "width_px": [64] * 8, "height_px": [48] * 8}
+def test_late_frames_have_times_of_their_own(tmp_path, subject):
+    stamps_s = [Fraction(0), *(11_000 + Fraction(number, 240) for number in range(1, 8))]
+    rows = [FrameRow(stamp, 1 / 240, True, 64, 48) for stamp in stamps_s]
+    time_s, _ = write_timeline(rows, UNSHIFTED, tmp_path / "long.parquet", provenance_of({}))
     write_logits({"clip": _logits([3] * 8)}, tmp_path / "logits.parquet", {}, _presence([SEEN]))
     tabulate_predictions.run(
         video="clip",
         tracks=["clip"],
         logits=[tmp_path / "logits.parquet"],
         subjects=[subject("clip", SEEN)],
-        timeline=table("long", {"frame": np.arange(1, 9), "time_s": time_s} | shown, TIMELINE_SCHEMA),
+        timeline=tmp_path / "long.parquet",
         smoothing=NO_SMOOTHING,
         table=tmp_path / "clip.parquet",
         csv=tmp_path / "clip.csv",
@@ -185,13 +193,9 @@ def test_late_frames_have_times_of_their_own(tmp_path, subject, table):
     )
     assert np.abs(pd.read_csv(tmp_path / "clip.csv")["time_s"] - time_s).max() <= 0.5e-6
     lines = (tmp_path / "clip.csv").read_text().splitlines()
-    assert lines[1].startswith("1,11000,1,") and lines[2].startswith("2,11000.004167,1,")
-    tables, videos = {"clip": tmp_path / "clip.parquet"}, tmp_path / "videos.tsv"
-    rows = [FrameRow(Fraction(int(one * 240), 240), 1 / 240, True, 64, 48) for one in time_s]
-    write_timeline(rows, UNSHIFTED, tmp_path / "long.parquet", provenance_of({}))
-    timelines = {"clip": tmp_path / "long.parquet"}
-    list_predictions.run(tables=tables, timelines=timelines, paths={"clip": "x/clip.mp4"}, videos=videos)
-    assert pd.read_csv(videos, sep="\t", dtype=str)["last_frame_s"].tolist() == ["11000.029"]
+    assert lines[2].startswith("2,11000.004167,1,") and lines[3].startswith("3,11000.008333,1,")
+    _list(tmp_path)
+    assert pd.read_csv(tmp_path / "videos.tsv", sep="\t", dtype=str)["last_frame_s"].tolist() == ["11000.029"]
 
 
 def test_of_the_logits_of_all_videos_only_its_own_are_read(tmp_path, timeline, subject):
@@ -237,7 +241,7 @@ def test_the_film_keeps_the_videos_frames_times_and_length(tabulated, tmp_path, 
     assert duration_s(np.array(times_of(drawn))) == pytest.approx(duration_s(read_times(timeline)), 1e-2)
 
 
-def test_a_skipped_video_gives_empty_tables_and_a_film_that_says_why(tmp_path, table):
+def test_a_skipped_video_gives_empty_tables_and_a_film_that_says_why(tmp_path, table, capsys):
     video = tmp_path / "bad.mp4"
     video.write_bytes(b"no video at all")
     timeline = tmp_path / "timeline.parquet"
@@ -271,17 +275,21 @@ def test_a_skipped_video_gives_empty_tables_and_a_film_that_says_why(tmp_path, t
     )
     (frame,) = read_video(tmp_path / "bad.mkv.mp4")
     assert frame.rgb.max() > 200  # letters
-    files = {"tables": {"bad": made["table"]}, "timelines": {"bad": timeline}, "paths": {"bad": str(video)}}
-    list_predictions.run(**files, videos=tmp_path / "videos.tsv")
+    refused, passed_over = {"you {x}.mp4": "its name has a brace"}, {".srt": 2}
+    _list(tmp_path, "bad", str(video), refused=refused, passed_over=passed_over)
     listed = pd.read_csv(tmp_path / "videos.tsv", sep="\t")
-    assert listed["frames"].tolist() == [0] and tuple(listed.columns) == SUMMARY_COLUMNS
-    assert listed["skipped"][0].startswith("bad.mp4 cannot be opened as a video (Invalid data")
+    assert listed["frames"].tolist() == [0, 0] and tuple(listed.columns) == SUMMARY_COLUMNS
+    assert listed["file"].tolist() == ["you {x}.mp4", str(video)]
+    assert listed["skipped"][0] == "its name has a brace"
+    assert listed["skipped"][1].startswith("bad.mp4 cannot be opened as a video (Invalid data")
+    said = capsys.readouterr().out.splitlines()
+    assert said[0].startswith("0 videos, 0 frames: ") and said[1].startswith("videos skipped: 2, ")
+    assert said[2] == "files passed over, since their suffix is no video's: 2 .srt"
 
 
 def test_the_list_has_shares_for_every_person(tabulated, timeline, tmp_path):
     tabulated([SEEN, [*SEEN[:4], *AWAY[:4]]], [[_logits([1] * 6 + [2] * 2), _logits([5] * 8)]])
-    files = {"tables": {"clip": tmp_path / "clip.parquet"}, "timelines": {"clip": timeline}}
-    list_predictions.run(**files, paths={"clip": "x/clip.mp4"}, videos=tmp_path / "videos.tsv")
+    _list(tmp_path)
     rows = pd.read_csv(tmp_path / "videos.tsv", sep="\t").set_index("person")
     assert rows["most_frequent"].to_dict() == {1: "Anger", 2: "Sadness"}
     assert rows["discontinuities"].tolist() == [0, 0]

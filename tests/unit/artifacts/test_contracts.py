@@ -22,7 +22,7 @@ SCHEMA_OF = {
     "fusion/{fold}/history.parquet": schemas.FUSION_HISTORY,
     "fusion/{fold}/val_logits.parquet": schemas.LABELLED_LOGITS,
     "fusion/{fold}/test_logits.parquet": schemas.LOGITS,
-    "predict/{folder}/logits/{fold}.parquet": schemas.LOGITS,
+    "predict/{folder}/logits/{shard}/{fold}.parquet": schemas.LOGITS,
     "smoothing/{fold}/search.parquet": schemas.SMOOTHING_SEARCH,
     "evaluation/{protocol}/tracks.parquet": schemas.TRACK_SCORES,
     "ablation/table.parquet": schemas.ABLATION,

@@ -51,6 +51,15 @@ def test_audio_alone_is_not_a_video(tmp_path):
         read_header(tmp_path / "a.mp4")
 
 
+@pytest.mark.parametrize("suffix", [".wav", ".mp3", ".flac"])
+def test_an_audio_file_under_a_videos_name_is_called_one(tmp_path, suffix):
+    command = [imageio_ffmpeg.get_ffmpeg_exe(), "-loglevel", "error", "-f", "lavfi", "-i", "sine=d=0.2"]
+    subprocess.run([*command, str(tmp_path / f"a{suffix}")], check=True)
+    (tmp_path / f"a{suffix}").rename(tmp_path / "a.mov")
+    with pytest.raises(InputError, match=r"a\.mov is not a video by its content, but an audio file,"):
+        read_header(tmp_path / "a.mov")
+
+
 def test_real_files(shared):
     with (shared / "MANIFEST.csv").open(newline="") as handle:
         rows = {row["file"]: row for row in csv.DictReader(handle) if row["frames_decoded"]}

@@ -7,7 +7,13 @@ import yaml
 
 from frame_expressions.fusion.heads import CrossAttentionFusion
 from frame_expressions.runtime.errors import InputError
-from frame_expressions.workflow.configuration import CROSS_ATTENTION_HEADS, check_ablation, check_config, check_keys
+from frame_expressions.workflow.configuration import (
+    CROSS_ATTENTION_HEADS,
+    check_ablation,
+    check_config,
+    check_keys,
+    restore_texts,
+)
 from frame_expressions.workflow.input_files import image_set_files, missing_given_files
 from tests.conftest import ROOT
 
@@ -283,3 +289,28 @@ def test_paths_that_snakemake_or_a_terminal_would_read_otherwise(config, over, s
     with pytest.raises(InputError, match=sentence) as refusal:
         check_keys(_merged(config, over), SCHEMA)
     assert str(refusal.value).isprintable()
+
+
+@pytest.mark.parametrize(
+    ("arguments", "parsed", "kept"),
+    [
+        (["--config", "predict_videos=001"], 1, "001"),
+        (["predict", "--config", "predict_model=m", "predict_videos=1_2", "--cores", "2"], 12, "1_2"),
+        (["--config=predict_videos=1e3"], 1000.0, "1e3"),
+        (["-Cpredict_videos=true"], True, "true"),
+        (["--config", "predict_videos=my videos"], "my videos", "my videos"),
+        (["--config", "predict_videos="], None, None),
+    ],
+)
+def test_a_path_on_the_command_line_is_text_whatever_it_looks_like(arguments, parsed, kept):
+    config = {"predict_videos": parsed}
+    restore_texts(config, arguments)
+    assert config["predict_videos"] == kept
+
+
+def test_the_home_folder_is_written_in_full_wherever_it_is_named(monkeypatch):
+    monkeypatch.setenv("HOME", "/home/me")
+    config = {"predict_videos": "~/clips", "stage1": {"image_sets": [{"root": "~"}]}, "name": "a~/b", "lr": 1.0}
+    restore_texts(config, [])
+    images = {"image_sets": [{"root": "/home/me"}]}
+    assert config == {"predict_videos": "/home/me/clips", "stage1": images, "name": "a~/b", "lr": 1.0}
