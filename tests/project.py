@@ -70,15 +70,15 @@ class Project:
         assert done.returncode == 0, done.stdout[-6000:]
         return done.stdout
 
-    def jobs(self, *arguments: str) -> dict[str, int]:
+    def jobs(self, *arguments: str, target: str = "submission") -> dict[str, int]:
         """Rules that a dry run lists, with their number of jobs, the target left out."""
-        text = self.run("-n", "submission", *arguments)
+        text = self.run("-n", target, *arguments)
         table = re.search(r"^Job stats:\njob +count\n[- ]+\n(.*?)^total ", text, re.DOTALL | re.MULTILINE)
         if table is None:
             assert "Nothing to be done" in text, text[-3000:]
             return {}
         jobs = {rule: int(count) for rule, count in re.findall(r"^(\w+) +(\d+)$", table[1], re.MULTILINE)}
-        jobs.pop("submission", None)
+        jobs.pop(target, None)
         return jobs
 
     def digests(self) -> dict[str, str]:

@@ -6,7 +6,7 @@ from pathlib import Path
 from frame_expressions.artifacts.batch_folders import files_of
 from frame_expressions.artifacts.parquet import read_provenance
 from frame_expressions.media.audio import read_audio_provenance
-from frame_expressions.media.quarantine import Refusal, check_still_refused, refusal_from, write_refusals
+from frame_expressions.media.quarantine import Refusal, check_still_refused, finish_refusals, refusal_from
 from frame_expressions.runtime.job import log_to
 
 
@@ -23,7 +23,7 @@ def run(*, files: list[str], timelines: list[Path], audio: list[Path], config: d
     for file, timeline, flac in zip(files, timelines, audio, strict=True):
         refusals += refusal_from(timeline_settings[timeline], "skipped", file, "extract_frames")
         refusals += refusal_from(audio_settings[flac], "left_out", file, "resample_audio")
-    write_refusals(refusals, quarantine)
+    finish_refusals(refusals, quarantine)
     logging.info("made %s: %d of %d videos", quarantine, len({refusal.file for refusal in refusals}), len(files))
 
 

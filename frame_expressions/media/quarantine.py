@@ -93,6 +93,12 @@ def write_refusals(refusals: Iterable[Refusal], tsv: Path) -> None:
     write_tsv(COLUMNS, map(astuple, refusals), tsv)
 
 
+def finish_refusals(refusals: Iterable[Refusal], tsv: Path) -> None:
+    """Write the table of a run whose other jobs have finished, so that nobody needs the lock any more."""
+    write_refusals(refusals, tsv)
+    _lock_of(tsv).unlink(missing_ok=True)
+
+
 def read_refusals(tsv: Path) -> list[Refusal]:
     """Read the table; a missing one has no rows."""
     return [Refusal(**row) for row in read_tsv(tsv, COLUMNS)] if tsv.exists() else []
@@ -100,7 +106,7 @@ def read_refusals(tsv: Path) -> list[Refusal]:
 
 def _replace(tsv: Path, file: str, stage: str, with_rows: list[Refusal]) -> None:
     tsv.parent.mkdir(parents=True, exist_ok=True)
-    with tsv.with_name(f".{tsv.name}.lock").open("w") as lock:
+    with _lock_of(tsv).open("w") as lock:
         with contextlib.suppress(OSError):  # a file system without locks; they matter only if two jobs fail together
             fcntl.flock(lock, fcntl.LOCK_EX)
         rows = read_refusals(tsv)
@@ -110,6 +116,10 @@ def _replace(tsv: Path, file: str, stage: str, with_rows: list[Refusal]) -> None
             # Older than every input of list_refused, so the rule rewrites the table once the file is fixed or removed.
             # Not 0, which Snakemake treats as a missing time.
             os.utime(tsv, (1, 1))
+
+
+def _lock_of(tsv: Path) -> Path:
+    return tsv.with_name(f".{tsv.name}.lock")
 
 
 def _one_line(text: str) -> str:

@@ -3,6 +3,7 @@
 Shapes: H, W of a frame, C classes. Frames are uint8 [H, W, 3], RGB, upright.
 """
 
+import textwrap
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
@@ -146,7 +147,10 @@ def resize_to(size_px: tuple[int, int], rgb: np.ndarray, persons: list[Shown]) -
 
 
 def draw_notice(text: str) -> np.ndarray:
-    """A frame of NOTICE_PX that shows a few lines of text."""
+    """A frame of NOTICE_PX that shows a few lines of text; long lines are broken."""
     canvas = Image.new("RGB", NOTICE_PX, _BACKGROUND)
-    ImageDraw.Draw(canvas).multiline_text((20, 20), text, font=ImageFont.load_default(18), fill=_TEXT)
+    font, pen = ImageFont.load_default(18), ImageDraw.Draw(canvas)
+    num_characters = int((NOTICE_PX[0] - 40) / pen.textlength("m" * 10, font=font) * 10)
+    lines = [part for line in text.splitlines() for part in textwrap.wrap(line, num_characters)]
+    pen.multiline_text((20, 20), "\n".join(lines), font=font, fill=_TEXT)
     return np.asarray(canvas)

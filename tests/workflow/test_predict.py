@@ -65,8 +65,10 @@ def test_every_video_has_its_tables_its_plot_and_its_overlay_video(predicted):
     folder = project.root / "results/predict/holiday__1_"
     names = ["day_2-me____you_", "flash"]
     expected = {f"{name}.{suffix}" for name in names for suffix in ("parquet", "csv", "png", "mp4")}
-    assert {path.name for path in folder.iterdir()} == {*expected, "videos.tsv", "quarantine.tsv", "logits"}
+    others = ["videos.tsv", "quarantine.tsv", "plan.json", "logits"]
+    assert {path.name for path in folder.iterdir()} == {*expected, *others}
     assert not (project.root / "results/stage1").exists() and "2 videos" in text
+    assert "InputFunctionException" not in text and len(text.splitlines()) < 40
 
 
 def test_both_people_are_in_the_table_and_the_overlay_is_as_long_as_the_video(predicted, videos):
@@ -81,7 +83,7 @@ def test_both_people_are_in_the_table_and_the_overlay_is_as_long_as_the_video(pr
     assert set(faceless["face"]) == {"absent"} and len(faceless) == 50
 
 
-def test_a_second_run_has_nothing_to_do_and_another_folder_leaves_it_alone(predicted, videos, tmp_path):
+def test_a_second_run_has_nothing_to_do_and_a_new_video_or_folder_leaves_the_others_alone(predicted, videos, tmp_path):
     project, config, _ = predicted
     assert "Nothing to be done" in project.run("-n", "predict", *config)
     (tmp_path / "more").mkdir()
@@ -89,6 +91,12 @@ def test_a_second_run_has_nothing_to_do_and_another_folder_leaves_it_alone(predi
     project.run("--cores", "2", "predict", *config, f"predict_videos={tmp_path}/more")
     assert (project.root / "results/predict/more/flash.mp4").exists()
     assert "Nothing to be done" in project.run("-n", "predict", *config)
+    shutil.copy(videos / "flash.mov", tmp_path / "more/another.mov")
+    assert set(project.jobs(*config, f"predict_videos={tmp_path}/more", target="predict").values()) == {1}
+    other = tmp_path / "other/more"
+    shutil.copytree(tmp_path / "more", other)
+    refused = project.snakemake("-n", "predict", *config, f"predict_videos={other}")
+    assert "results/predict/more holds the predictions of" in refused.stdout
 
 
 def test_python_alone_predicts_the_same(predicted, model, videos):

@@ -2,7 +2,7 @@ import numpy as np
 import pytest
 
 from frame_expressions.artifacts.vocabulary import EXPRESSIONS
-from frame_expressions.prediction.overlay import Overlay, Shown
+from frame_expressions.prediction.overlay import Overlay, Shown, draw_notice
 
 COLOURS = [(40 * number, 250 - 30 * number, 60) for number in range(8)]
 FEAR = EXPRESSIONS.index("Fear")
@@ -76,3 +76,10 @@ def test_the_label_of_an_absent_person_goes_out():
     }
     lit = {who: {name for name in EXPRESSIONS if _has(panel, colour_of[name]).any()} for who, panel in panels.items()}
     assert lit == {"both": {"Sadness"}, "alone": set(), "nothing": set()}
+
+
+def test_a_notice_breaks_lines_that_are_too_long():
+    short = draw_notice("clip.mp4 was skipped")
+    long = draw_notice("a" * 200 + " " + "a word " * 40)
+    assert (short[60:] == short[0, 0]).all() and not (long[60:] == long[0, 0]).all()
+    assert (long[:, -15:] == long[0, 0]).all()
