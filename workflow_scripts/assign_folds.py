@@ -6,12 +6,12 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
-from frame_expressions.artifacts.parquet import read_parquet
 from frame_expressions.artifacts.text import write_text
 from frame_expressions.artifacts.vocabulary import EXPRESSIONS, NUM_CLASSES
 from frame_expressions.challenge.annotations import read_annotation
 from frame_expressions.corpora.folds import divide
 from frame_expressions.corpora.labels import frame_labels
+from frame_expressions.media.timeline import read_times
 from frame_expressions.runtime.job import log_to
 
 
@@ -38,7 +38,7 @@ def _class_counts(row: dict, timelines: dict[str, Path]) -> np.ndarray:
     if row["annotation"]:
         labels = read_annotation(Path(row["annotation"]))
     else:
-        labels = frame_labels(row, read_parquet(timelines[row["video"]], columns=["frame"]).num_rows)
+        labels = frame_labels(row, read_times(timelines[row["video"]]))
     return np.bincount(labels[labels >= 0], minlength=NUM_CLASSES)
 
 

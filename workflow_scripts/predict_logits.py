@@ -38,7 +38,7 @@ def run(
     )
     frames = presence(shards, predicted)
     if tracks and tracks[0]["split"] == "validation":
-        labels = {row["track"]: frame_labels(row, len(predicted[row["track"]])) for row in tracks}
+        labels = {row["track"]: frame_labels(row, shards["visual"].column("time_s", [row["track"]])) for row in tracks}
         fold = make_fold("imported", {row["track"]: row["split"] for row in tracks})
         frames = describe_frames(shards, predicted, labels, fold)
     write_logits(predicted, logits, provenance, frames)

@@ -60,7 +60,7 @@ def run(
     device = start_torch(device, num_threads, settings.training.dtype)
     shards = {"visual": FeatureShards(visual, DESCRIBED), "audio": FeatureShards(audio)}
     roles = make_fold(fold, {row["track"]: row["split"] for row in tracks}, read_parts(folds) if folds else None)
-    labels = {row["track"]: frame_labels(row, len(shards["visual"][row["track"]][0])) for row in tracks}
+    labels = {row["track"]: frame_labels(row, shards["visual"].column("time_s", [row["track"]])) for row in tracks}
     frames = {role: _frames(shards, getattr(roles, role), labels) for role in ("train", "selection")}
     counts = [len(part.labels) for part in frames.values()]
     logging.info("fusion %s, fold %s: %d training and %d selection frames", settings.head, fold, *counts)

@@ -61,7 +61,7 @@ def run(
     classes_of = {
         track: smoothing.classes(logits_of[track], time_s[track]) for track in frames_of if track not in skipped
     }
-    classes, differences = _classes_of_rows(len(rows), frames_of, classes_of)
+    classes, differences = _classes_of_rows(len(rows), frames_of, classes_of, time_s)
 
     write_predictions(predictions, rows, classes)
     found = check_predictions(predictions, template or [image_location(*row) for row in rows])
@@ -93,7 +93,10 @@ def _check_tracks(
 
 
 def _classes_of_rows(
-    num_rows: int, frames_of: dict[str, tuple[np.ndarray, np.ndarray]], classes_of: dict[str, np.ndarray]
+    num_rows: int,
+    frames_of: dict[str, tuple[np.ndarray, np.ndarray]],
+    classes_of: dict[str, np.ndarray],
+    time_s: dict[str, np.ndarray],
 ) -> tuple[np.ndarray, dict[str, int]]:
     """Class [num_rows] int8 of every row, and rows minus frames for each track where these numbers differ.
 
@@ -106,7 +109,7 @@ def _classes_of_rows(
         last = int(frames.max())
         if last != len(predicted):
             differences[track] = last - len(predicted)
-        classes[positions] = rows_from_frames(predicted, last, track)[frames - 1]
+        classes[positions] = rows_from_frames(predicted, time_s[track], last, track)[frames - 1]
         filled[positions] = True
     classes[~filled] = np.bincount(classes[filled], minlength=NUM_CLASSES).argmax()
     return classes, differences

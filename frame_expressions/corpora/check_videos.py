@@ -13,7 +13,7 @@ import numpy as np
 import pandas as pd
 
 from frame_expressions.artifacts.vocabulary import EXPRESSIONS, NUM_CLASSES, SPLITS
-from frame_expressions.challenge.alignment import LARGEST_SHARE, USUAL_ROWS
+from frame_expressions.challenge.alignment import LARGEST_SHARE, USUAL_ROWS, num_rows_expected
 from frame_expressions.challenge.annotations import read_annotation
 from frame_expressions.challenge.templates import read_template
 from frame_expressions.corpora.problems import ERROR, WARNING, Problem, collecting, problem_of
@@ -23,6 +23,7 @@ from frame_expressions.media.clock import UNSHIFTED, Clock
 from frame_expressions.media.clock_reader import read_stamps
 from frame_expressions.media.headers import Header, count_packets, read_header
 from frame_expressions.media.limits import Limits
+from frame_expressions.media.timeline import frame_times
 from frame_expressions.media.video import read_video
 from frame_expressions.runtime.errors import InputError
 from frame_expressions.runtime.job import progress
@@ -112,19 +113,24 @@ def _look_at(
     header = read_header(path)
     yield header
     yield from read_stamps(path) if header.may_jump else [UNSHIFTED]
+    time_s = None
     for rows in rows_of_tracks:
-        if header.num_frames and not abs(rows - header.num_frames) > USUAL_ROWS:
-            yield header.num_frames, "by its header"
-            continue
-        packets = count_packets(path)
-        if not abs(rows - packets) > max(USUAL_ROWS, LARGEST_SHARE * rows):
-            yield packets, "by its packets"
-            continue
-        number = 0
-        for frame in read_video(path, limits):
-            number = frame.number
-            yield None
-        yield number, "decoded"
+        if not header.has_placeholders:
+            if header.num_frames and not abs(rows - header.num_frames) > USUAL_ROWS:
+                yield header.num_frames, "by its header"
+                continue
+            packets = count_packets(path)
+            if not abs(rows - packets) > max(USUAL_ROWS, LARGEST_SHARE * rows):
+                yield packets, "by its packets"
+                continue
+        if time_s is None:
+            stamps_s = []
+            for frame in read_video(path, limits):
+                stamps_s.append(frame.stamp_s)
+                step_s = frame.step_s
+                yield None
+            time_s, _ = frame_times(stamps_s, step_s)
+        yield num_rows_expected(time_s, rows), "decoded"
 
 
 def _odd_count(row: pd.Series, counted: str) -> list[Problem]:

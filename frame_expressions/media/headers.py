@@ -12,6 +12,9 @@ from frame_expressions.media.container import first_video_stream, open_media
 _ONE_TABLE_OF_TIMES = ("mov,mp4,m4a,3gp,3g2,mj2", "avi")
 """Containers that keep the times of all frames in one place."""
 
+LARGEST_PLACEHOLDER = 8
+"""Bytes in AVI, which stores MPEG-4's frames that are not coded; elsewhere only an empty frame is one."""
+
 
 @dataclass(frozen=True)
 class Header:
@@ -19,12 +22,14 @@ class Header:
 
     The number is a hint: containers count frames that do not decode. It is 0 if the container does not declare one, or
     if the file ends before the last frame of its index. audio: descriptions of the audio streams. may_jump: whether
-    time stamps in such a container can jump back.
+    time stamps in such a container can jump back. has_placeholders: whether some of these frames are empty, or too
+    small to be one: AVI marks a frame that repeats the one before in this way.
     """
 
     num_frames: int
     audio: tuple[str, ...]
     may_jump: bool
+    has_placeholders: bool = False
 
 
 def read_header(path: Path) -> Header:
@@ -33,8 +38,16 @@ def read_header(path: Path) -> Header:
         stream = first_video_stream(container, path)
         entries = stream.index_entries
         is_cut = len(entries) > 0 and entries[-1].pos + entries[-1].size > Path(path).stat().st_size
-        audio = tuple(map(str, audio_streams(container)))
-        return Header(0 if is_cut else stream.frames, audio, container.format.name not in _ONE_TABLE_OF_TIMES)
+        is_avi = container.format.name == "avi"
+        smallest = min((entry.size for entry in entries), default=LARGEST_PLACEHOLDER + 1)
+        # FFmpeg's index of AVI leaves out most empty frames.
+        lacks_some = is_avi and 0 < len(entries) < stream.frames
+        return Header(
+            num_frames=0 if is_cut else stream.frames,
+            audio=tuple(map(str, audio_streams(container))),
+            may_jump=container.format.name not in _ONE_TABLE_OF_TIMES,
+            has_placeholders=lacks_some or smallest <= (LARGEST_PLACEHOLDER if is_avi else 0),
+        )
 
 
 def count_packets(path: Path) -> int:

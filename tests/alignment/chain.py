@@ -210,15 +210,16 @@ def _check_rows(track: str, found: Found, numbers: dict[int, int | str], num_fra
     """Annotation row k, of class k % 8, reaches the frame that shows k, and its prediction reaches submission row k."""
     if any(isinstance(number, str) for number in numbers.values()):
         return  # reported by _check_frames
+    time_s = np.arange(num_frames) / 25
     predictions = np.array([numbers.get(frame, frame) % 8 for frame in range(1, num_frames + 1)], np.int8)
     for difference in DIFFERENCES:
         num_rows = num_frames + difference
-        labels = labels_for_frames((np.arange(1, num_rows + 1) % 8).astype(np.int8), num_frames, track)
+        labels = labels_for_frames((np.arange(1, num_rows + 1) % 8).astype(np.int8), time_s, track)
         for frame, number in numbers.items():
             wanted = number % 8 if number <= num_rows else -1
             found.expect(labels[frame - 1] == wanted, f"{difference:+d} annotation rows: frame {frame} slips")
             found.rows += 1
-        written = rows_from_frames(predictions, num_rows, track)
+        written = rows_from_frames(predictions, time_s, num_rows, track)
         for row in range(1, num_rows + 1):
             wanted = min(row, num_frames) % 8
             found.expect(written[row - 1] == wanted, f"{difference:+d} submission rows: row {row} slips")

@@ -81,16 +81,16 @@ def test_no_change_of_a_line_is_accepted(folder, num_frames, change, place, piec
 def test_rows_and_frames_are_matched_one_to_one_or_refused(num_rows, num_frames, seed):
     rng = np.random.default_rng(seed)
     rows, predictions = rng.integers(-1, 8, num_rows).astype(np.int8), rng.integers(0, 8, num_frames)
-    difference = abs(num_rows - num_frames)
+    difference, time_s = abs(num_rows - num_frames), np.arange(num_frames) / 30
     if difference > 3 and difference > 0.05 * num_rows:
         for matched in (
-            lambda: labels_for_frames(rows, num_frames, "a"),
-            lambda: rows_from_frames(predictions, num_rows, "a"),
+            lambda: labels_for_frames(rows, time_s, "a"),
+            lambda: rows_from_frames(predictions, time_s, num_rows, "a"),
         ):
             with pytest.raises(InputError, match="more than 5 % apart"):
                 matched()
         return
-    labels = labels_for_frames(rows, num_frames, "a")
+    labels = labels_for_frames(rows, time_s, "a")
     assert labels.tolist() == [rows[frame] if frame < num_rows else -1 for frame in range(num_frames)]
-    classes = rows_from_frames(predictions, num_rows, "a")
+    classes = rows_from_frames(predictions, time_s, num_rows, "a")
     assert classes.tolist() == [predictions[min(row, num_frames - 1)] for row in range(num_rows)]

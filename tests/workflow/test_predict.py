@@ -103,8 +103,10 @@ def test_python_alone_predicts_the_same(predicted, model, videos):
     project, _, _ = predicted
     rows = pd.read_csv(project.root / "results/predict/holiday__1_/flash.csv")
     alone = predict_video(videos / "flash.mov", model)
-    assert alone["expression"].tolist() == rows["expression"].tolist()
-    assert np.allclose(alone["p_Fear"], rows["p_Fear"], atol=1e-5)
+    assert alone["predicted_from"].tolist() == rows["predicted_from"].tolist()
+    assert set(alone["predicted_from"]) == {"audio", "nothing"}
+    assert alone["expression"].fillna("").tolist() == rows["expression"].fillna("").tolist()
+    assert np.allclose(alone["p_Fear"], rows["p_Fear"], atol=1e-5, equal_nan=True)
     scored = json.loads((model / "config.json").read_text())["trained"]["smoothing"]
     assert 0 < scored["macro_f1_unsmoothed"] <= scored["macro_f1"]
 

@@ -24,6 +24,7 @@ from frame_expressions.corpora.labels import frame_labels
 from frame_expressions.corpora.tracks import Track
 from frame_expressions.faces.doubt import EXPLANATION
 from frame_expressions.media.audio import open_audio, state_of
+from frame_expressions.media.timeline import read_times
 from frame_expressions.report.page import Section, Table, Text
 from frame_expressions.report.pictures import jpeg_picture
 
@@ -35,18 +36,18 @@ def corpus_section(
     tracks: list[Track], timelines: dict[str, Path], subjects: dict[str, Path], audio: dict[str, Path]
 ) -> Section:
     """Counts of the corpus by split. timelines, audio: by video. subjects: by track."""
-    num_frames = {video: read_parquet(path, columns=["frame"]).num_rows for video, path in timelines.items()}
+    time_s = {video: read_times(path) for video, path in timelines.items()}
     counts, faces, states_of = [], [], []
     for split in SPLITS:
         here = [track for track in tracks if track.split == split]
         videos = list(dict.fromkeys(track.video for track in here))
-        labelled = _labelled_frames(here, num_frames) if split != "test" else None
+        labelled = _labelled_frames(here, time_s) if split != "test" else None
         counts.append(
             [
                 f"{len(here):,}",
                 f"{len(videos):,}",
-                f"{sum(num_frames[video] == 0 for video in videos):,}",
-                f"{sum(num_frames[track.video] for track in here):,}",
+                f"{sum(len(time_s[video]) == 0 for video in videos):,}",
+                f"{sum(len(time_s[track.video]) for track in here):,}",
                 *(["-"] * (1 + NUM_CLASSES) if labelled is None else (f"{n:,}" for n in (labelled.sum(), *labelled))),
             ]
         )
@@ -99,10 +100,10 @@ def _by_split(caption: str, names: Iterable[str], columns: list[list[str]]) -> T
     return Table(caption, ["", *SPLITS], list(zip(names, *columns, strict=True)))
 
 
-def _labelled_frames(tracks: list[Track], num_frames: dict[str, int]) -> np.ndarray:
+def _labelled_frames(tracks: list[Track], time_s: dict[str, np.ndarray]) -> np.ndarray:
     counts = np.zeros(NUM_CLASSES, np.int64)
     for track in tracks:
-        labels = frame_labels(asdict(track), num_frames[track.video])
+        labels = frame_labels(asdict(track), time_s[track.video])
         counts += np.bincount(labels[labels >= 0], minlength=NUM_CLASSES)
     return counts
 

@@ -1,14 +1,17 @@
 """The contents and the problems of a corpus."""
 
 import os
+import subprocess
+from dataclasses import replace
 
+import imageio_ffmpeg
 import numpy as np
 import pytest
 
 from frame_expressions.corpora import check_videos
 from frame_expressions.corpora.check_videos import count_rows, describe, look_at_labels, look_at_videos
 from frame_expressions.corpora.tracks import Track
-from frame_expressions.media.headers import Header
+from frame_expressions.media.headers import Header, read_header
 from frame_expressions.media.limits import Limits
 from frame_expressions.media.video import read_video
 from tests.media import LIMITS, make_flash_and_beep, make_video
@@ -119,6 +122,24 @@ def test_a_video_is_decoded_only_where_its_count_would_stop_the_run(corpus, monk
     table, problems = table_of(corpus(("a", "a", "train", [0] * 104, 100)))
     assert decoded.read_text() == "a.mp4" and table.at[0, "num_frames"] == 100
     assert sentences(problems, "error") == []
+
+
+@pytest.mark.parametrize("codec", ["mjpeg", "mpeg4"])
+@pytest.mark.parametrize(
+    ("num_rows", "error"),
+    [(75, None), (62, None), (80, "Track a has 80 rows, but its video has 62 frames (decoded)")],
+)
+def test_frames_that_a_header_counts_and_no_decoder_yields(corpus, tmp_path, codec, num_rows, error):
+    """AVI has an empty frame for each that repeats the one before; annotations may count them or not."""
+    (track,) = corpus(("a", "a", "train", [0] * num_rows, 0))
+    video = tmp_path / "a.avi"
+    command = [imageio_ffmpeg.get_ffmpeg_exe(), "-loglevel", "error", "-f", "lavfi", "-i", "testsrc=s=64x48:d=3"]
+    holes = ["-vf", "select='not(between(t,1,1.5))'", "-fps_mode", "vfr", "-c:v", codec]
+    subprocess.run([*command, *holes, str(video)], check=True)
+    assert read_header(video).num_frames == 75
+    table, problems = table_of([replace(track, path=str(video))])
+    assert table.at[0, "num_frames"] == (75 if num_rows == 75 else 62)
+    assert sentences(problems, "error") == ([] if error is None else [error])
 
 
 def test_a_video_that_makes_its_decoder_crash_is_one_problem_among_others(corpus, monkeypatch):
