@@ -10,7 +10,7 @@ from PIL import ImageColor
 from frame_expressions.artifacts.parquet import read_parquet, read_provenance
 from frame_expressions.media.audio import open_audio
 from frame_expressions.media.film_writer import write_video
-from frame_expressions.media.timeline import duration_s, read_times
+from frame_expressions.media.timeline import duration_s, read_last_s, read_times
 from frame_expressions.media.video import read_frames
 from frame_expressions.prediction.overlay import Overlay, draw_notice, persons_by_frame, resize_to
 from frame_expressions.report.palette import COLOURS
@@ -25,13 +25,14 @@ def run(*, video: Path, table: Path, timeline: Path, audio: Path, output: Path) 
     The overlay of a skipped video is a short notice that says why it was skipped.
     """
     time_s = read_times(timeline)
+    length_s = duration_s(time_s, read_last_s(timeline))
     logging.info("drawing %s: %d frames of %s", output, len(time_s), video)
     if len(time_s) == 0:
         reason = read_provenance(timeline)["settings"].get("skipped", "it has no frames")
         write_video(output, [(0.0, NOTICE_S, draw_notice(f"{video.name} was skipped:\n{reason}"))], None)
         return
     shown = persons_by_frame(read_parquet(table))
-    lengths_s = np.diff(time_s, append=duration_s(time_s))
+    lengths_s = np.diff(time_s, append=length_s)
 
     def frames() -> Iterator[tuple[float, float, np.ndarray]]:
         overlay = None
@@ -43,7 +44,7 @@ def run(*, video: Path, table: Path, timeline: Path, audio: Path, output: Path) 
             yield time_s[frame.number - 1], lengths_s[frame.number - 1], overlay.draw(rgb, persons)
 
     write_video(output, frames(), audio if _has_samples(audio) else None)
-    logging.info("made %s: %.2f s", output, duration_s(time_s))
+    logging.info("made %s: %.2f s", output, length_s)
 
 
 def _has_samples(audio: Path) -> bool:

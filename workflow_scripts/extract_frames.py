@@ -52,7 +52,8 @@ def run(
     if clock.num_discontinuities and rows:
         logging.warning("%s: %s", video, clock.describe(start_s))
     damaged = sum(not row.decoded for row in rows)
-    logging.info("made %s: %d frames, %d of them damaged, %.3f s", timeline, len(rows), damaged, duration_s(time_s))
+    length_s = duration_s(time_s, rows[-1].length_s if rows else None)
+    logging.info("made %s: %d frames, %d of them damaged, %.3f s", timeline, len(rows), damaged, length_s)
 
 
 def _images(decoded: Iterable[tuple[FrameRow, bytes | None]], rows: list[FrameRow]) -> Iterator[dict]:

@@ -7,7 +7,7 @@ from frame_expressions.artifacts.provenance import provenance_of
 from frame_expressions.media.audio import SAMPLE_RATE, UndecodableAudio, aligned_audio, no_audio, write_audio
 from frame_expressions.media.limits import Limits
 from frame_expressions.media.quarantine import SKIPPING, record_refusals, refusal_settings, with_skip_hint
-from frame_expressions.media.timeline import check_unchanged, read_start, read_times
+from frame_expressions.media.timeline import check_unchanged, read_last_s, read_start, read_times
 from frame_expressions.runtime.errors import MediaError
 from frame_expressions.runtime.job import log_to
 
@@ -20,16 +20,16 @@ def run(*, video: Path, timeline: Path, audio: Path, stream: int | str, on_bad_v
     MediaError and `skip` leaves the audio out. The provenance settings give the reason for audio that was left out,
     under `left_out`, see `refusal_settings`.
     """
-    time_s = read_times(timeline)
+    time_s, last_s = read_times(timeline), read_last_s(timeline)
     logging.info("resampling %s to %d Hz, %d frames", video, SAMPLE_RATE, len(time_s))
     provenance = provenance_of(
         {"sample_rate": SAMPLE_RATE, "stream": stream}, [timeline, video] if len(time_s) else [timeline]
     )
     check_unchanged(video, timeline, provenance)
-    samples, state = no_audio(time_s)
+    samples, state = no_audio(time_s, last_s)
     if len(time_s):
         try:
-            samples, state = aligned_audio(video, time_s, *read_start(timeline), stream, limits)
+            samples, state = aligned_audio(video, time_s, *read_start(timeline), stream, limits, last_s)
         except MediaError as error:
             may_stop = not isinstance(error, UndecodableAudio)
             if on_bad_video == "stop" and may_stop:

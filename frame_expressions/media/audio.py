@@ -48,16 +48,23 @@ class AudioSettings:
 
 
 def aligned_audio(
-    video: Path, time_s: np.ndarray, clock: Clock, start_s: float, stream: int | str, limits: Limits
+    video: Path,
+    time_s: np.ndarray,
+    clock: Clock,
+    start_s: float,
+    stream: int | str,
+    limits: Limits,
+    last_s: float | None = None,
 ) -> tuple[np.ndarray, str]:
     """A video's audio, int16 [N], from its first frame to the end of its last, and its state, one of AUDIO_STATES.
 
     time_s: the timeline [T], T >= 1. clock, start_s: of the timeline, see `timeline.read_start`. stream: see
-    AudioSettings. Earlier audio is cut. Silence fills the time before audio that starts later, gaps, and, with a
-    warning, parts that do not decode. Raises UndecodableAudio if no decoder knows the format or nothing of it decodes,
-    and MediaError if the stream is not there, or if the decoder exceeds `limits` or crashes.
+    AudioSettings. last_s: length of the last frame, see `timeline.read_last_s`. Earlier audio is cut. Silence fills the
+    time before audio that starts later, gaps, and, with a warning, parts that do not decode. Raises UndecodableAudio if
+    no decoder knows the format or nothing of it decodes, and MediaError if the stream is not there, or if the decoder
+    exceeds `limits` or crashes.
     """
-    num_samples = aligned_length(time_s)
+    num_samples = aligned_length(time_s, last_s)
     with open_media(video) as container:
         streams = audio_streams(container)
     silent: list[np.ndarray] = []
@@ -76,7 +83,7 @@ def aligned_audio(
         silent.append(samples)
     if not silent and failures:
         raise failures[0]
-    return (silent[0], SILENT) if silent else no_audio(time_s)
+    return (silent[0], SILENT) if silent else no_audio(time_s, last_s)
 
 
 def _log_choice(chosen: AudioStream, streams: list[AudioStream]) -> None:
@@ -111,14 +118,14 @@ def _decode(
         return align(recording, start_s, num_samples)
 
 
-def no_audio(time_s: np.ndarray) -> tuple[np.ndarray, str]:
+def no_audio(time_s: np.ndarray, last_s: float | None = None) -> tuple[np.ndarray, str]:
     """What `aligned_audio` returns for a video without audio; FLAC cannot be empty, so no timeline gives one sample."""
-    return np.zeros(aligned_length(time_s), np.int16), NO_AUDIO
+    return np.zeros(aligned_length(time_s, last_s), np.int16), NO_AUDIO
 
 
-def aligned_length(time_s: np.ndarray) -> int:
+def aligned_length(time_s: np.ndarray, last_s: float | None = None) -> int:
     """Number of samples of the audio that belongs to a timeline [T], at least 1."""
-    return max(1, round(duration_s(time_s) * SAMPLE_RATE))
+    return max(1, round(duration_s(time_s, last_s) * SAMPLE_RATE))
 
 
 def _left_out(video: Path) -> str:

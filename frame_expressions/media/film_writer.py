@@ -40,6 +40,8 @@ def write_video(path: Path, frames: Iterable[tuple[float, float, np.ndarray]], a
 
 
 _EXACT = {"fflags": "+bitexact", "movflags": "+faststart"}
+# Without B-frames: MP4 stores lengths in the order of decoding, and the last frame's would be lost.
+_H264 = {"preset": "veryfast", "crf": "23", "bf": "0"}
 
 
 class _VideoStream:
@@ -47,7 +49,7 @@ class _VideoStream:
 
     def __init__(self, video: av.container.OutputContainer, width_px: int, height_px: int):
         self._video = video
-        self._stream = video.add_stream("libx264", rate=Fraction(30), options={"preset": "veryfast", "crf": "23"})
+        self._stream = video.add_stream("libx264", rate=Fraction(30), options=_H264)
         self._stream.width, self._stream.height, self._stream.pix_fmt = width_px, height_px, "yuv420p"
         context = self._stream.codec_context
         context.time_base, context.thread_count = Fraction(1, TICKS_PER_S), 1

@@ -29,7 +29,7 @@ def frame_images(
 ) -> Iterator[tuple[FrameRow, bytes | None]]:
     """Yield each frame's row of the timeline and its JPEG, None if no images are kept; raises as `read_video` does."""
     for frame in read_video(video, limits, clock):
-        row = FrameRow(frame.stamp_s, frame.step_s, frame.decoded, frame.width_px, frame.height_px)
+        row = FrameRow(frame.stamp_s, frame.step_s, frame.decoded, frame.width_px, frame.height_px, frame.length_s)
         jpeg = None
         if settings.images == "full":
             jpeg = encode_jpeg(frame.rgb, settings.jpeg_quality)

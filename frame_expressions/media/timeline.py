@@ -20,7 +20,10 @@ LONGEST_STEP = 1.5
 """Of frames without stamps of their own, in mean intervals. Recorders that round stamps down let distances vary."""
 
 SINGLE_FRAME_S = 0.04
-"""Length of a video with a single frame."""
+"""Length of a video with a single frame, if the file does not state it."""
+
+ROUNDING_S = 0.002
+"""Containers round times to whole ms: a last frame whose stated length is this close to the usual has the usual one."""
 
 
 class FrameRow(NamedTuple):
@@ -31,17 +34,22 @@ class FrameRow(NamedTuple):
     decoded: bool
     width_px: int
     height_px: int
+    length_s: float | None = None
 
 
 def write_timeline(rows: Sequence[FrameRow], clock: Clock, path: Path, provenance: dict) -> tuple[np.ndarray, float]:
-    """Write the timeline of a video's frames; returns their times, see `frame_times`."""
+    """Write the timeline of a video's frames; returns their times, see `frame_times`.
+
+    The length of the last frame is kept, if the file states it.
+    """
     time_s, start_s = frame_times([row.stamp_s for row in rows], rows[0].step_s if rows else 0.0)
     columns = {
         "frame": np.arange(1, len(rows) + 1, dtype=np.int32),
         "time_s": time_s,
         **{name: [getattr(row, name) for row in rows] for name in ("decoded", "width_px", "height_px")},
     }
-    metadata = {_CLOCK: json.dumps({"start_s": start_s, "clock": clock.as_dict()}, sort_keys=True)}
+    stored = {"start_s": start_s, "clock": clock.as_dict(), "last_s": rows[-1].length_s if rows else None}
+    metadata = {_CLOCK: json.dumps(stored, sort_keys=True)}
     write_parquet(pa.table(columns, TIMELINE), path, provenance, metadata)
     return time_s, start_s
 
@@ -50,6 +58,11 @@ def read_start(timeline: Path) -> tuple[Clock, float]:
     """The file's clock, and the time of the first frame on it, in s."""
     stored = json.loads(read_metadata(timeline, _CLOCK.encode()))
     return Clock.from_dict(stored["clock"]), stored["start_s"]
+
+
+def read_last_s(timeline: Path) -> float | None:
+    """The length of the last frame in s, None if the file does not state it; for `duration_s`."""
+    return json.loads(read_metadata(timeline, _CLOCK.encode())).get("last_s")
 
 
 def frame_times(stamps_s: Sequence[Fraction | None], step_s: float) -> tuple[np.ndarray, float]:
@@ -122,8 +135,13 @@ def check_unchanged(video: Path, timeline: Path, provenance: dict) -> None:
         raise InputError(f"{video} has changed since {timeline} was made from it", "run the same command again")
 
 
-def duration_s(time_s: np.ndarray) -> float:
-    """Length in s of a timeline [T]: until one median frame interval after the last frame; 0 if empty."""
+def duration_s(time_s: np.ndarray, last_s: float | None = None) -> float:
+    """Length in s of a timeline [T], until the end of its last frame; 0 if empty.
+
+    last_s: the length of the last frame, if the file states it; otherwise it is one median frame interval.
+    """
     if len(time_s) == 0:
         return 0.0
-    return float(time_s[-1] + (np.median(np.diff(time_s)) if len(time_s) > 1 else SINGLE_FRAME_S))
+    usual_s = np.median(np.diff(time_s)) if len(time_s) > 1 else SINGLE_FRAME_S
+    is_stated = last_s is not None and abs(last_s - usual_s) > ROUNDING_S
+    return float(time_s[-1] + (last_s if is_stated else usual_s))

@@ -20,6 +20,7 @@ from frame_expressions.media.avi import first_frame_hold_s
 from frame_expressions.media.clock import UNSHIFTED, Clock
 from frame_expressions.media.clock_reader import clocked_packets
 from frame_expressions.media.container import REMEDY, first_video_stream, open_media
+from frame_expressions.media.last_frame import StatedEnd
 from frame_expressions.media.limits import Limits
 from frame_expressions.runtime.errors import InputError, MediaError
 
@@ -34,7 +35,8 @@ class Frame:
     number: 1-based, in display order. stamp_s: its presentation time as stored, on the file's clock; None if it has
     none, see `timeline.frame_times`. step_s: between frames, by the stream's rate. decoded: False if the decoder marked
     the frame as damaged. width_px, height_px: of the upright frame with square pixels. av_frame: as stored. display:
-    its display matrix, see `upright`.
+    its display matrix, see `upright`. length_s: how long the frame is shown, if it is the last one and its container
+    says so, see `last_frame`.
     """
 
     number: int
@@ -45,6 +47,7 @@ class Frame:
     height_px: int
     av_frame: av.VideoFrame
     display: np.ndarray
+    length_s: float | None = None
 
     @cached_property
     def rgb(self) -> np.ndarray:
@@ -87,7 +90,8 @@ def read_video(path: Path, limits: Limits | None = None, clock: Clock = UNSHIFTE
         stream.codec_context.thread_count = 1
         step_s = float(1 / stream.guessed_rate if stream.guessed_rate else FALLBACK_STEP_S)
         number, first = 0, None
-        frames = _decode(clocked_packets(container, stream, clock), stream, path)
+        end = StatedEnd(container, stream)
+        frames = _decode(end.watch(clocked_packets(container, stream, clock)), stream, path)
         for number, (av_frame, stamp) in enumerate(_stamped(frames, container, stream), start=1):
             first = stamp if first is None else first
             display = _display_matrix(av_frame)
@@ -97,6 +101,9 @@ def read_video(path: Path, limits: Limits | None = None, clock: Clock = UNSHIFTE
             if limits:
                 limits.check_size(path, width, height)
                 limits.check_length(path, number, 0.0 if stamp is None else float(stamp - first))
+            length_s = end.length_s(av_frame)
+            if limits and length_s is not None and float(stamp - first) + length_s > limits.video_s:
+                length_s = None
             yield Frame(
                 number=number,
                 stamp_s=stamp,
@@ -106,6 +113,7 @@ def read_video(path: Path, limits: Limits | None = None, clock: Clock = UNSHIFTE
                 height_px=height,
                 av_frame=av_frame,
                 display=display,
+                length_s=length_s,
             )
         if number == 0:
             raise MediaError(f"{path} has no frame that can be decoded", REMEDY)

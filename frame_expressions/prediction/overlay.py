@@ -136,14 +136,22 @@ def persons_by_frame(table: pa.Table) -> dict[int, list[Shown]]:
 
 
 def resize_to(size_px: tuple[int, int], rgb: np.ndarray, persons: list[Shown]) -> tuple[np.ndarray, list[Shown]]:
-    """Resize a frame and its boxes to a width and height: a stream may change its size, an overlay video may not."""
+    """Fit a frame and its boxes into a width and height: a stream may change its size, an overlay video may not.
+
+    The frame keeps its shape; bars of the background fill the rest.
+    """
     stored_px = rgb.shape[1::-1]
     if stored_px == size_px:
         return rgb, persons
-    factor = np.tile(np.divide(size_px, stored_px), 2)
-    boxes = [None if shown.xyxy_px is None else tuple((shown.xyxy_px * factor).tolist()) for shown in persons]
+    scale = min(np.divide(size_px, stored_px))
+    inside_px = [max(1, round(scale * side)) for side in stored_px]
+    corner_px = [(side - inside) // 2 for side, inside in zip(size_px, inside_px, strict=True)]
+    factor, offset_px = np.tile(np.divide(inside_px, stored_px), 2), np.tile(corner_px, 2)
+    boxes = [None if one.xyxy_px is None else tuple((one.xyxy_px * factor + offset_px).tolist()) for one in persons]
     moved = [replace(shown, xyxy_px=box) for shown, box in zip(persons, boxes, strict=True)]
-    return np.asarray(Image.fromarray(rgb).resize(size_px)), moved
+    canvas = Image.new("RGB", size_px, _BACKGROUND)
+    canvas.paste(Image.fromarray(rgb).resize(inside_px), tuple(corner_px))
+    return np.asarray(canvas), moved
 
 
 def draw_notice(text: str) -> np.ndarray:

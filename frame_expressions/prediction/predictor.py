@@ -106,16 +106,16 @@ class Predictor:
             raise InputError(f"person: {error.what}", error.remedy) from error
         video = Path(video)
         torch.set_num_threads(self._num_threads)  # sums depend on it in their last bits
-        time_s, *start = self._frame_times(video)
+        time_s, *on_clock = self._frame_times(video)
         subject = find_subject(self._find_faces(video, len(time_s)), time_s, person, [], self._following)
         visual, face_present = self._embed_crops(video, subject.xyxy_px)
-        audio, audio_present = self._embed_audio(video, time_s, *start)
+        audio, audio_present = self._embed_audio(video, time_s, *on_clock)
         logits = self._logits(visual, face_present, audio, audio_present)
         prediction = PersonPrediction(1, logits, subject.xyxy_px, subject.status, face_present, audio_present)
         return predictions_table([prediction], time_s, self._smoothing)
 
-    def _frame_times(self, video: Path) -> tuple[np.ndarray, Clock, float]:
-        """Time of every frame, float64 [T], the file's clock, and the first frame's time on it in s.
+    def _frame_times(self, video: Path) -> tuple[np.ndarray, Clock, float, float | None]:
+        """Time of every frame, float64 [T], the file's clock, the first frame's time on it and the last one's length.
 
         A child process decodes, which may crash or hang without harm.
         """
@@ -123,9 +123,9 @@ class Predictor:
             raise MediaError(f"{video} is missing or is not a file", "correct the path")
         clock = read_clock(video, self._limits)
         with closing(decode_in_child(partial(_stamps, video, self._limits, clock), video, self._limits)) as decoded:
-            stamps_s, steps_s = zip(*decoded, strict=True)
+            stamps_s, steps_s, lengths_s = zip(*decoded, strict=True)
         time_s, start_s = frame_times(stamps_s, steps_s[0])
-        return time_s, clock, start_s
+        return time_s, clock, start_s, lengths_s[-1]
 
     def _find_faces(self, video: Path, num_frames: int) -> FaceTable:
         found = [self._detector.detect(frame.rgb) for frame in read_frames(video, num_frames)]
@@ -157,14 +157,15 @@ class Predictor:
                 yield from (crop.jpeg for crop in crops)
 
     def _embed_audio(
-        self, video: Path, time_s: np.ndarray, clock: Clock, start_s: float
+        self, video: Path, time_s: np.ndarray, clock: Clock, start_s: float, last_s: float | None
     ) -> tuple[np.ndarray, np.ndarray]:
         """Audio features, float16 [T, D], 0 where a window is silent, and presence, bool [T]."""
         try:
-            samples, state = aligned_audio(video, time_s, clock, start_s, self._audio_settings.stream, self._limits)
+            stream = self._audio_settings.stream
+            samples, state = aligned_audio(video, time_s, clock, start_s, stream, self._limits, last_s)
         except UndecodableAudio as error:
             logging.warning("%s", error)
-            samples, state = no_audio(time_s)
+            samples, state = no_audio(time_s, last_s)
         samples = samples.astype(np.float32) / 32768  # as `read_audio` gives them
         bounds, _, audible = audio_windows(time_s, samples, SAMPLE_RATE, self._audio_settings.half_width_s)
         audible &= state == AUDIBLE
@@ -214,5 +215,5 @@ def _load_detector(config: dict, model: Path | str | None, min_side_px: float | 
     return make_detector(name, settings, None if model is None else Path(model), num_threads)
 
 
-def _stamps(video: Path, limits: Limits, clock: Clock) -> Iterator[tuple[float | None, float]]:
-    return ((frame.stamp_s, frame.step_s) for frame in read_video(video, limits, clock))
+def _stamps(video: Path, limits: Limits, clock: Clock) -> Iterator[tuple[float | None, float, float | None]]:
+    return ((frame.stamp_s, frame.step_s, frame.length_s) for frame in read_video(video, limits, clock))

@@ -2,9 +2,11 @@
 
 from fractions import Fraction
 
+import av
 import numpy as np
 import pandas as pd
 import pytest
+import soundfile
 from PIL import Image
 from scipy.special import softmax
 
@@ -14,9 +16,10 @@ from frame_expressions.artifacts.provenance import provenance_of
 from frame_expressions.artifacts.schemas import SUBJECT
 from frame_expressions.artifacts.vocabulary import EXPRESSIONS
 from frame_expressions.media.clock import UNSHIFTED
+from frame_expressions.media.film_writer import write_video
 from frame_expressions.media.frame_images import FrameSettings
 from frame_expressions.media.limits import Limits
-from frame_expressions.media.timeline import FrameRow, duration_s, read_times, write_timeline
+from frame_expressions.media.timeline import FrameRow, duration_s, read_last_s, read_times, write_timeline
 from frame_expressions.media.video import read_video
 from frame_expressions.prediction.frame_table import PROBABILITIES, SUMMARY_COLUMNS
 from frame_expressions.runtime.errors import InputError
@@ -28,8 +31,31 @@ STAMPS = [0, 4, 8, 20, 24, 28, 32, 36]  # in 1/100 s
 
 
 @pytest.fixture
-def video(tmp_path):
+def video(tmp_path, request):
+    """Eight frames; or the video of another fixture, by its name."""
+    if hasattr(request, "param"):
+        return request.getfixturevalue(request.param)
     return make_video(tmp_path / "clip.mp4", STAMPS, size=(160, 120))
+
+
+@pytest.fixture
+def turned(tmp_path):
+    """A phone that is turned after four frames: eight frames in all."""
+    parts = []
+    for size in ((160, 120), (120, 160)):
+        grey = np.full((*size[::-1], 3), 150, np.uint8)
+        path = make_video(tmp_path / "part.ts", STAMPS[:4], "libx264", size=size, draw=lambda _, grey=grey: grey)
+        parts.append(path.read_bytes())
+    (tmp_path / "clip.ts").write_bytes(b"".join(parts))
+    return tmp_path / "clip.ts"
+
+
+@pytest.fixture
+def held(tmp_path):
+    """Eight frames of which the last is shown for 2 s."""
+    grey = np.full((120, 160, 3), 100, np.uint8)
+    write_video(tmp_path / "clip.mp4", ((number / 25, 2.0 if number == 7 else 0.04, grey) for number in range(8)), None)
+    return tmp_path / "clip.mp4"
 
 
 @pytest.fixture
@@ -219,7 +245,9 @@ def test_of_the_logits_of_all_videos_only_its_own_are_read(tmp_path, timeline, s
     assert set(read_parquet(tmp_path / "clip.parquet")["expression"].to_pylist()) == {"Fear"}
 
 
-def test_the_film_keeps_the_videos_frames_times_and_length(tabulated, tmp_path, video, timeline):
+@pytest.fixture
+def film(tabulated, tmp_path, video, timeline):
+    """The overlay video of a person who is always seen."""
     tabulated([SEEN], [[_logits([4] * 8)]])
     resample_audio.run(
         stream="auto",
@@ -229,16 +257,47 @@ def test_the_film_keeps_the_videos_frames_times_and_length(tabulated, tmp_path, 
         on_bad_video="stop",
         limits=Limits(**LIMITS),
     )
-    film = tmp_path / "film.mp4"
+    path = tmp_path / "film.mp4"
     draw_overlay.run(
-        video=video, table=tmp_path / "clip.parquet", timeline=timeline, audio=tmp_path / "clip.flac", output=film
+        video=video, table=tmp_path / "clip.parquet", timeline=timeline, audio=tmp_path / "clip.flac", output=path
     )
+    return path
+
+
+def test_the_film_keeps_the_videos_frames_times_and_length(film, video, timeline):
     drawn, source = list(read_video(film)), list(read_video(video))
     assert times_of(drawn) == pytest.approx(times_of(source), abs=1e-3)
     assert drawn[0].width_px == 160 and drawn[0].height_px > 120
     inside = np.abs(drawn[5].rgb[30:60, 20:50].astype(int) - source[5].rgb[30:60, 20:50])
     assert inside.mean() < 4
     assert duration_s(np.array(times_of(drawn))) == pytest.approx(duration_s(read_times(timeline)), 1e-2)
+
+
+def _by_fixture(name):
+    return pytest.mark.parametrize("video", [name], indirect=True)
+
+
+@_by_fixture("turned")
+def test_the_film_of_a_video_that_turns_keeps_its_shapes(film, video):
+    drawn = list(read_video(film))
+    assert {(frame.width_px, frame.height_px) for frame in read_video(video)} == {(160, 120), (120, 160)}
+    upright = drawn[6].rgb[:120]
+    seen = upright.mean(axis=2) > 80  # the source is grey, the bars are dark
+    columns = np.flatnonzero(seen.mean(axis=0) > 0.5)
+    assert columns.min() == pytest.approx(35, abs=1) and columns.max() == pytest.approx(124, abs=1)  # 90 of 160 px
+    assert not seen[:, :33].any() and not seen[:, 127:].any()
+
+
+@_by_fixture("held")
+def test_the_film_shows_the_last_frame_as_long_as_the_video(film, timeline):
+    assert read_last_s(timeline) == pytest.approx(2.0, abs=1e-3)
+    length_s = duration_s(read_times(timeline), read_last_s(timeline))
+    assert length_s == pytest.approx(2.28, abs=1e-3)
+    with av.open(str(film)) as opened:
+        for stream in opened.streams:
+            assert float(stream.duration * stream.time_base) == pytest.approx(length_s, abs=2e-3)
+    with soundfile.SoundFile(film.with_name("clip.flac")) as audio:
+        assert audio.frames == round(length_s * audio.samplerate)
 
 
 def test_a_skipped_video_gives_empty_tables_and_a_film_that_says_why(tmp_path, table, capsys):

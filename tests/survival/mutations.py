@@ -41,7 +41,7 @@ from frame_expressions.faces.tracking import SubjectSettings
 from frame_expressions.media.audio import SAMPLE_RATE, read_audio
 from frame_expressions.media.frame_images import FrameSettings
 from frame_expressions.media.limits import Limits
-from frame_expressions.media.timeline import duration_s
+from frame_expressions.media.timeline import duration_s, read_last_s
 from frame_expressions.runtime.errors import InputError
 from tests.conftest import ROOT
 from tests.media import H264, LIMITS
@@ -295,8 +295,9 @@ def _wrong(folder: Path, accepted: bool) -> Iterator[str]:
                 if max(image.size) > longest_px:
                     yield f"{name} has an image of {image.size} px"
     samples, state = read_audio(folder / "audio.flac")
-    if len(samples) != max(1, round(duration_s(time_s) * SAMPLE_RATE)) or not np.isfinite(samples).all():
-        yield f"{len(samples)} samples for {duration_s(time_s)} s"
+    length_s = duration_s(time_s, read_last_s(folder / "timeline.parquet"))
+    if len(samples) != max(1, round(length_s * SAMPLE_RATE)) or not np.isfinite(samples).all():
+        yield f"{len(samples)} samples for {length_s} s"
     if (state == "audible") != bool(samples.any()):
         yield f"state {state}"
     if left := [path.name for path in folder.iterdir() if path.name[0] == "."]:

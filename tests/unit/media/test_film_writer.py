@@ -9,8 +9,8 @@ from frame_expressions.media.video import read_video
 from tests.media import times_of
 
 
-def _frames(times_s):
-    lengths_s = np.diff(times_s, append=duration_s(np.array(times_s)))
+def _frames(times_s, last_s=None):
+    lengths_s = np.diff(times_s, append=duration_s(np.array(times_s), last_s))
     for number, (start_s, length_s) in enumerate(zip(times_s, lengths_s, strict=True)):
         yield start_s, length_s, np.full((48, 64, 3), 20 + 10 * (number % 20), np.uint8)
 
@@ -26,6 +26,22 @@ def test_every_frame_is_shown_at_its_time_and_the_last_as_long(tmp_path, times_s
     )
     with av.open(str(film)) as opened:
         assert opened.duration / av.time_base == pytest.approx(duration_s(np.array(times_s)), abs=2e-3)
+
+
+@pytest.mark.parametrize("with_audio", [False, True])
+@pytest.mark.parametrize(("num_frames", "last_s"), [(25, 2.04), (1, 3.0), (2, 0.5), (25, 0.01)])
+def test_the_film_shows_the_last_frame_as_long_as_it_is_told(tmp_path, num_frames, last_s, with_audio):
+    times_s, length_s = np.arange(num_frames) / 25, (num_frames - 1) / 25 + last_s
+    soundfile.write(tmp_path / "audio.flac", np.full(round(length_s * 16_000), 0.1), 16_000)
+    film = tmp_path / "film.mp4"
+    write_video(film, _frames(times_s, last_s), tmp_path / "audio.flac" if with_audio else None)
+    frames = list(read_video(film))
+    assert times_of(frames) == pytest.approx(times_s, abs=1e-4)
+    assert duration_s(times_s, frames[-1].length_s) == pytest.approx(length_s, abs=2e-3)
+    with av.open(str(film)) as opened:
+        (stream,) = opened.streams.video
+        assert float(stream.duration * stream.time_base) == pytest.approx(length_s, abs=2e-3)
+        assert opened.duration / av.time_base == pytest.approx(length_s, abs=2e-3)
 
 
 def test_audio_starts_with_the_first_frame_and_is_complete(tmp_path):

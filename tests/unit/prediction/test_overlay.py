@@ -2,7 +2,7 @@ import numpy as np
 import pytest
 
 from frame_expressions.artifacts.vocabulary import EXPRESSIONS
-from frame_expressions.prediction.overlay import Overlay, Shown, draw_notice
+from frame_expressions.prediction.overlay import Overlay, Shown, draw_notice, resize_to
 
 COLOURS = [(40 * number, 250 - 30 * number, 60) for number in range(8)]
 FEAR = EXPRESSIONS.index("Fear")
@@ -83,3 +83,31 @@ def test_a_notice_breaks_lines_that_are_too_long():
     long = draw_notice("a" * 200 + " " + "a word " * 40)
     assert (short[60:] == short[0, 0]).all() and not (long[60:] == long[0, 0]).all()
     assert (long[:, -15:] == long[0, 0]).all()
+
+
+@pytest.mark.parametrize(
+    ("stored_px", "inside"),
+    [
+        ((270, 480), (164, 0, 316, 270)),  # a phone that was turned
+        ((960, 540), (0, 0, 480, 270)),  # a stream of another quality
+        ((240, 135), (0, 0, 480, 270)),
+        ((480, 360), (60, 0, 420, 270)),  # 4:3
+        ((480, 200), (0, 35, 480, 235)),
+        ((2, 4000), (239, 0, 240, 270)),
+    ],
+)
+def test_a_frame_of_another_size_keeps_its_shape_and_its_boxes(stored_px, inside):
+    width_px, height_px = stored_px
+    rgb = np.full((height_px, width_px, 3), 200, np.uint8)
+    persons = [_shown((0.0, 0.0, width_px, height_px)), _shown(None, person=2)]
+    resized, moved = resize_to((480, 270), rgb, persons)
+    x1, y1, x2, y2 = inside
+    assert resized.shape == (270, 480, 3) and resized.dtype == np.uint8
+    assert (resized[y1:y2, x1:x2] == 200).all() and (resized == 200).all(axis=2).sum() == (x2 - x1) * (y2 - y1)
+    assert moved[0].xyxy_px == pytest.approx(inside) and moved[1].xyxy_px is None
+
+
+def test_a_frame_of_the_right_size_is_not_touched():
+    rgb, persons = np.zeros((270, 480, 3), np.uint8), [_shown((1.0, 2.0, 3.0, 4.0))]
+    resized, moved = resize_to((480, 270), rgb, persons)
+    assert resized is rgb and moved is persons
