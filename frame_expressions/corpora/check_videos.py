@@ -18,7 +18,7 @@ from frame_expressions.challenge.annotations import read_annotation
 from frame_expressions.challenge.templates import read_template
 from frame_expressions.corpora.problems import ERROR, WARNING, Problem, collecting, problem_of
 from frame_expressions.corpora.tracks import Track
-from frame_expressions.media.child_process import decode_in_child
+from frame_expressions.media.child_process import look_at_each
 from frame_expressions.media.clock import UNSHIFTED, Clock
 from frame_expressions.media.clock_reader import read_stamps
 from frame_expressions.media.headers import Header, count_packets, read_header
@@ -63,25 +63,23 @@ def look_at_videos(table: pd.DataFrame, on_bad_video: str, limits: Limits) -> tu
     """The table of `count_rows` with columns readable and num_frames, and the problems of the videos that exist.
 
     A clip with one label counts its number of frames towards its class. The tracks of a video that cannot be read
-    have no labelled rows; such a video is an error if `on_bad_video` is `stop`, else a warning. Each video is read in a
-    child process.
+    have no labelled rows; such a video is an error if `on_bad_video` is `stop`, else a warning. Child processes read
+    the videos.
     """
     table = table.assign(readable=False, num_frames=0)
     problems: list[Problem] = []
-    groups = table.groupby("path", sort=False).groups
-    for path, of_video in progress(groups.items(), len(groups), "headers", "videos"):
-        if not Path(path).is_file():
-            continue
-        tracks = ", ".join(table.loc[of_video, "track"])
-        try:
-            look = partial(_look_at, Path(path), table.loc[of_video, "rows"].tolist(), limits)
-            found = decode_in_child(look, Path(path), limits)
-            header, clock, *counted = (some for some in found if some is not None)
-        except InputError as error:
+    groups = {Path(path): rows for path, rows in table.groupby("path", sort=False).groups.items()}
+    there = [path for path in groups if path.is_file()]
+    look = partial(_look_at, {path: table.loc[groups[path], "rows"].tolist() for path in there}, limits)
+    for file, found in progress(look_at_each(look, there, limits), len(there), "headers", "videos"):
+        of_video = groups[file]
+        path, tracks = table.at[of_video[0], "path"], ", ".join(table.loc[of_video, "track"])
+        if isinstance(found, InputError):
             severity = ERROR if on_bad_video == "stop" else WARNING
-            problems.append(problem_of(error, severity, tracks, path))
+            problems.append(problem_of(found, severity, tracks, path))
             table.loc[of_video, CLASSES] = 0
             continue
+        header, clock, *counted = found
         problems += [Problem(WARNING, *sentence, tracks, path) for sentence in _oddities(path, header, clock)]
         for k, (num_frames, how) in zip(of_video, counted, strict=True):
             table.at[k, "readable"], table.at[k, "num_frames"] = True, num_frames
@@ -104,17 +102,18 @@ def _oddities(path: str, header: Header, clock: Clock) -> Iterator[tuple[str, st
 
 
 def _look_at(
-    path: Path, rows_of_tracks: list[float], limits: Limits
+    rows_of_tracks: dict[Path, list[float]], limits: Limits, path: Path
 ) -> Iterator[Header | Clock | tuple[int, str] | None]:
     """Yield a video's header, its clock, and for each track its number of frames and how they were counted.
 
-    rows_of_tracks: number of rows of each, NaN if unknown. Yields None for every decoded frame, as a sign of life.
+    rows_of_tracks: by video, the number of rows of each of its tracks, NaN if unknown. Yields None for every decoded
+    frame, as a sign of life.
     """
     header = read_header(path)
     yield header
     yield from read_stamps(path) if header.may_jump else [UNSHIFTED]
     time_s = None
-    for rows in rows_of_tracks:
+    for rows in rows_of_tracks[path]:
         if not header.has_placeholders:
             if header.num_frames and not abs(rows - header.num_frames) > USUAL_ROWS:
                 yield header.num_frames, "by its header"

@@ -11,7 +11,8 @@ import os
 import resource
 import signal
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
+from functools import partial
 from multiprocessing.connection import Connection
 from pathlib import Path
 from typing import TypeVar
@@ -22,6 +23,7 @@ from frame_expressions.runtime.errors import InputError, MediaError
 
 Item = TypeVar("Item")
 MB = 1_000_000
+FILES_PER_CHILD = 50
 _FORK = multiprocessing.get_context("fork")
 _LIBC = ctypes.CDLL(None)
 _PR_SET_PDEATHSIG = 1  # Source: linux/prctl.h
@@ -63,6 +65,50 @@ def decode_in_child(items: Callable[[], Iterator[Item]], path: Path, limits: Lim
         child.kill()
         child.join()
         receiver.close()
+
+
+def look_at_each(
+    look: Callable[[Path], Iterator[Item | None]], paths: Sequence[Path], limits: Limits
+) -> Iterator[tuple[Path, list[Item] | InputError]]:
+    """Each file with what `look(path)` yields in a child process, or with the error that it raises there.
+
+    look: may yield None, as a sign of life, which is left out. One child looks at many files, since starting one takes
+    longer than reading a header. If it hangs or crashes, the file is looked at once more in a child of its own, as
+    `decode_in_child` does, and its error is the file's.
+    """
+    waiting = list(paths)
+    while waiting:
+        done = 0
+        try:
+            group = waiting[:FILES_PER_CHILD]
+            for found in decode_in_child(partial(_look_at_group, look, group), group[0], limits):
+                if found is not None:
+                    yield waiting[done], found
+                    done += 1
+        except MediaError:
+            yield waiting[done], _look_alone(look, waiting[done], limits)
+            done += 1
+        waiting = waiting[done:]
+
+
+def _look_at_group(look: Callable[[Path], Iterator], paths: Sequence[Path]) -> Iterator[list | InputError | None]:
+    for path in paths:
+        found: list | InputError = []
+        try:
+            for item in look(path):
+                yield None
+                if item is not None:
+                    found.append(item)
+        except InputError as error:
+            found = error
+        yield found
+
+
+def _look_alone(look: Callable[[Path], Iterator], path: Path, limits: Limits) -> list | InputError:
+    try:
+        return [item for item in decode_in_child(partial(look, path), path, limits) if item is not None]
+    except InputError as error:
+        return error
 
 
 def _send(items: Callable[[], Iterator], sender: Connection, receiver: Connection, memory_mb: int, parent: int) -> None:

@@ -13,7 +13,7 @@ from concurrent.futures import ProcessPoolExecutor
 import numpy as np
 import pytest
 
-from frame_expressions.media.child_process import decode_in_child
+from frame_expressions.media.child_process import decode_in_child, look_at_each
 from frame_expressions.media.limits import Limits
 from frame_expressions.runtime.errors import InputError, MediaError
 from tests.conftest import ROOT
@@ -127,7 +127,7 @@ PARENT = """
     import os, subprocess, sys, time
     from pathlib import Path
     from tests.media import LIMITS
-    from frame_expressions.media.child_process import decode_in_child
+    from frame_expressions.media.child_process import decode_in_child, look_at_each
     from frame_expressions.media.limits import Limits
 
     def items():
@@ -150,3 +150,27 @@ def test_children_die_with_a_parent_that_is_killed():
     while running(started) and time.monotonic() < deadline:
         time.sleep(0.02)
     assert not running(started)
+
+
+def test_many_files_share_a_child_and_one_that_crashes_it_loses_no_other(tmp_path):
+    """Each file yields its name and the process that looked at it; one raises, one crashes, one hangs."""
+
+    def look(path):
+        yield None
+        if path.name == "bad":
+            raise MediaError(f"{path} is bad", "replace it")
+        if path.name == "crash":
+            os._exit(3)
+        if path.name == "hang":
+            time.sleep(60)
+        yield path.name
+        yield os.getpid()
+
+    names = ["a", "bad", "b", "crash", "c", "hang", "d"]
+    found = {path.name: item for path, item in look_at_each(look, [tmp_path / name for name in names], TIGHT)}
+    assert list(found) == names
+    assert [found[name][0] for name in "abcd"] == list("abcd")
+    assert found["a"][1] == found["b"][1] not in (found["c"][1], os.getpid())
+    assert str(found["bad"]).endswith("is bad; replace it.")
+    assert "crash crashed its decoder (exit status 3)" in str(found["crash"])
+    assert "hang yielded no new frame in time" in str(found["hang"])
