@@ -45,7 +45,7 @@ class Persons:
 
     @cached_property
     def mains(self) -> list[list[int]]:
-        """The numbers of each main person, ranked by presence (box size summed over frames).
+        """The numbers of each main person, ranked by presence (weighted box size summed over frames).
 
         If the detector computes no identities, tracking gives a person who was away or hidden a new number. Main
         persons have faces of similar size, each is seen in a frame with every other, and their presence is at least

@@ -123,7 +123,7 @@ def largest_face(persons: Persons) -> np.ndarray:
 
 
 def follow_main_person(persons: Persons, max_gap_s: float, takeover_s: float) -> np.ndarray:
-    """The person with the highest presence (box size summed over frames), through the whole video.
+    """The person with the highest presence (weighted box size summed over frames), through the whole video.
 
     While that person is away, the next by presence with a face of similar size takes over, if seen for at least
     `takeover_s` in that time, so a short absence does not switch to another person. A face that may be the same
