@@ -122,12 +122,11 @@ def _changes(some: Sequence[_Seen], others: Sequence[_Seen]) -> np.ndarray:
     ranks, other_ranks = (np.stack([seen.ranks for seen in side]) for side in (some, others))
     clear, other_clear = (np.stack([seen.clear for seen in side]) for side in (some, others))
     usable = clear @ other_clear.T >= LEAST_CLEAR * clear.shape[1]
-    everywhere = np.ones_like(clear), np.ones_like(other_clear)
-    return 1 - np.where(
-        usable,
-        _correlation(ranks, clear, other_ranks, other_clear),
-        _correlation(ranks, everywhere[0], other_ranks, everywhere[1]),
-    )
+    correlation = _correlation(ranks, clear, other_ranks, other_clear)
+    if not usable.all():
+        over_all = _correlation(ranks, np.ones_like(clear), other_ranks, np.ones_like(other_clear))
+        correlation = np.where(usable, correlation, over_all)
+    return 1 - correlation
 
 
 def _correlation(x: np.ndarray, x_weight: np.ndarray, y: np.ndarray, y_weight: np.ndarray) -> np.ndarray:
