@@ -1,7 +1,7 @@
 """Parquet files with a `provenance` entry in their schema metadata, see `artifacts.provenance`."""
 
 import json
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from itertools import islice
 from pathlib import Path
@@ -69,7 +69,7 @@ def read_provenance(path: Path) -> dict:
 def read_metadata(path: Path, key: bytes) -> bytes:
     """One entry of a Parquet file's metadata; raises InputError if there is none."""
     try:
-        metadata = pq.read_schema(path).metadata or {}
+        metadata = pq.read_metadata(path).metadata or {}
     except (pa.ArrowInvalid, OSError) as error:
         raise unreadable(path, "Parquet", error) from error
     if key not in metadata:
@@ -77,9 +77,21 @@ def read_metadata(path: Path, key: bytes) -> bytes:
     return metadata[key]
 
 
-def write_rows(rows: Iterable[dict], path: Path, schema: pa.Schema, provenance: dict, group_rows: int = 512) -> None:
-    """Write an iterable of rows in groups of `group_rows`."""
+def write_rows(
+    rows: Iterable[dict],
+    path: Path,
+    schema: pa.Schema,
+    provenance: dict,
+    group_rows: int = 512,
+    late_metadata: Mapping[str, str] | None = None,
+) -> None:
+    """Write an iterable of rows in groups of `group_rows`.
+
+    late_metadata: further entries for `read_metadata`, written after the last row: making the rows may fill them in.
+    """
     rows = iter(rows)
     with parquet_writer(path, schema, provenance) as writer:
         while group := list(islice(rows, group_rows)):
             writer.write_table(pa.Table.from_pylist(group, schema=schema))
+        if late_metadata:
+            writer.add_key_value_metadata(late_metadata)

@@ -3,13 +3,17 @@
 Shapes: F faces, D values of an identity embedding.
 """
 
-from collections.abc import Iterator
-from dataclasses import dataclass
+import json
+from collections.abc import Iterator, Sequence
+from dataclasses import asdict, dataclass
 from pathlib import Path
 
 import numpy as np
+import pyarrow as pa
 
-from frame_expressions.artifacts.parquet import read_parquet
+from frame_expressions.artifacts.parquet import read_metadata, read_parquet
+
+CUTS = "cuts"
 
 
 @dataclass(frozen=True)
@@ -47,16 +51,50 @@ NO_FACES = Faces(np.zeros((0, 4), np.float32), np.zeros(0, np.float32))
 
 
 @dataclass(frozen=True)
+class Cut:
+    """A frame that begins a new shot.
+
+    frame: 1-based. same: pairs of a face at the end of an earlier shot and one after the cut that look like one
+    person's, as when a sentence is edited out; each face as its frame and its place among that frame's faces, from 0:
+    (frame, face, later frame, later face). The most similar pairs come first.
+    """
+
+    frame: int
+    same: Sequence[tuple[int, int, int, int]] = ()
+
+
+@dataclass(frozen=True)
 class FaceTable:
     """All faces of a video as arrays, in the file's order.
 
-    frame: int32 [F], 1-based, rising. xyxy_px: float32 [F, 4]. embedding: float32 [F, D] of length 1, or None
-    if the detector computes none.
+    frame: int32 [F], 1-based, rising. xyxy_px: float32 [F, 4]. score: float32 [F]. landmarks_px: float32 [F, 5, 2], see
+    `Faces`, or None if the detector gives none. embedding: float32 [F, D] of length 1, or None if it computes none.
+    cuts: of the video, by frame.
     """
 
     frame: np.ndarray
     xyxy_px: np.ndarray
-    embedding: np.ndarray | None
+    score: np.ndarray
+    landmarks_px: np.ndarray | None = None
+    embedding: np.ndarray | None = None
+    cuts: Sequence[Cut] = ()
+
+    @classmethod
+    def of_frames(cls, found: Sequence[Faces], cuts: Sequence[Cut]) -> "FaceTable":
+        """The faces of every frame of a video, as `read_faces` reads them."""
+        parts = {
+            name: [getattr(faces, name) for faces in found if len(faces)] for name in ("landmarks_px", "embedding")
+        }
+        return cls(
+            frame=np.repeat(np.arange(1, len(found) + 1, dtype=np.int32), [len(faces) for faces in found]),
+            xyxy_px=np.concatenate([NO_FACES.xyxy_px, *(faces.xyxy_px for faces in found)]),
+            score=np.concatenate([NO_FACES.score, *(faces.score for faces in found)]),
+            **{
+                name: np.concatenate(values) if values and all(value is not None for value in values) else None
+                for name, values in parts.items()
+            },
+            cuts=cuts,
+        )
 
 
 def face_rows(frame: int, faces: Faces) -> Iterator[dict]:
@@ -72,17 +110,34 @@ def face_rows(frame: int, faces: Faces) -> Iterator[dict]:
         }
 
 
+def cuts_metadata(cuts: Sequence[Cut]) -> dict[str, str]:
+    """The cuts as an entry of the metadata of a video's faces."""
+    return {CUTS: json.dumps([asdict(cut) for cut in cuts])}
+
+
 def read_faces(path: Path) -> FaceTable:
     """Read the faces of a video; raises InputError if the file is damaged."""
-    table = read_parquet(path, columns=["frame", "xyxy_px", "embedding"]).combine_chunks()
-    boxes = table["xyxy_px"].combine_chunks().flatten().to_numpy().reshape(-1, 4)
-    embedding = table["embedding"].combine_chunks()
-    known = len(embedding) > 0 and embedding.null_count == 0
+    columns = ["frame", "xyxy_px", "score", "landmarks_px", "embedding"]
+    table = read_parquet(path, columns=columns).combine_chunks()
+    landmarks = _values_where_all_known(table["landmarks_px"])
     return FaceTable(
         frame=table["frame"].to_numpy(),
-        xyxy_px=boxes,
-        embedding=embedding.flatten().to_numpy().reshape(len(embedding), -1) if known else None,
+        xyxy_px=table["xyxy_px"].combine_chunks().flatten().to_numpy().reshape(-1, 4),
+        score=table["score"].to_numpy(),
+        landmarks_px=None if landmarks is None else landmarks.reshape(-1, 5, 2),
+        embedding=_values_where_all_known(table["embedding"]),
+        cuts=[
+            Cut(cut["frame"], [tuple(pair) for pair in cut["same"]])
+            for cut in json.loads(read_metadata(path, CUTS.encode()))
+        ],
     )
+
+
+def _values_where_all_known(column: pa.ChunkedArray) -> np.ndarray | None:
+    """The lists of a column as rows [F, D], or None if there is none or some are null."""
+    values = column.combine_chunks()
+    known = len(values) > 0 and values.null_count == 0
+    return values.flatten().to_numpy().reshape(len(values), -1) if known else None
 
 
 def read_boxes(path: Path) -> list[np.ndarray | None]:

@@ -3,12 +3,14 @@
 Shapes: T frames of the timeline, F detections of all persons.
 """
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property, cmp_to_key
 
 import numpy as np
 
 SIMILAR_SIZE = 0.5  # of the main person's side: smaller faces are bystanders or false detections
+LEAST_PRESENCE = 0.1  # of the first main person's: false detections come in a few frames
 MAIN_SHARE = 2 / 3  # of the first main person's frames: passers-by and false detections are seen less
 
 
@@ -18,7 +20,8 @@ class Persons:
 
     time_s: float [T], rising. index: int [F], the 0-based row of the timeline, rising. xyxy_px: float [F, 4].
     person: int [F], see `tracking.track_detections`. embedding: float [F, D], or None without identities.
-    min_similarity: minimum cosine of the mean embeddings of two persons that may be one.
+    min_similarity: minimum cosine of the mean embeddings of two persons that may be one. weight: of each detection, see
+    `face_weight`, float32 [F], or None: each weighs 1. cut_index: int [C], the 0-based frames that begin a new shot.
     """
 
     time_s: np.ndarray
@@ -27,6 +30,8 @@ class Persons:
     person: np.ndarray
     embedding: np.ndarray | None = None
     min_similarity: float = 0.0
+    weight: np.ndarray | None = None
+    cut_index: Sequence[int] = ()
 
     @cached_property
     def side_px(self) -> np.ndarray:
@@ -34,13 +39,19 @@ class Persons:
         return (self.xyxy_px[:, 2:] - self.xyxy_px[:, :2]).max(axis=1, initial=0)
 
     @cached_property
+    def shot(self) -> np.ndarray:
+        """The number of the shot of each detection, from 0: int [F]."""
+        return np.searchsorted(self.cut_index, self.index, side="right")
+
+    @cached_property
     def mains(self) -> list[list[int]]:
-        """The numbers of each main person, ranked by presence (box size summed over frames).
+        """The numbers of each main person, ranked by presence (weighted box size summed over frames).
 
         If the detector computes no identities, tracking gives a person who was away or hidden a new number. Main
-        persons have faces of similar size, and each is seen in a frame with every other; from the third on they are
-        also seen in at least `MAIN_SHARE` of the first one's frames. Any other number with a face of similar size is a
-        piece of the main person that it `may_be`; of several, the one with the nearest box.
+        persons have faces of similar size, each is seen in a frame with every other, and their presence is at least
+        `LEAST_PRESENCE` of the first one's; from the third on they are also seen in at least `MAIN_SHARE` of the first
+        one's frames. Any other number with a face of similar size is a piece of the main person that it `may_be`; of
+        several, the one with the nearest box.
         """
         return self._mains_and_others[0]
 
@@ -48,6 +59,11 @@ class Persons:
     def others(self) -> list[list[int]]:
         """The other persons, one number each, ranked by presence: bystanders and passers-by."""
         return self._mains_and_others[1]
+
+    def presence(self, numbers: list[int]) -> float:
+        """The longer sides of the boxes, times their weights, summed over the frames."""
+        rows = self.rows_of(numbers)
+        return float((self.side_px[rows] if self.weight is None else self.side_px[rows] * self.weight[rows]).sum())
 
     def rows_of(self, numbers: list[int]) -> np.ndarray:
         """Rows of these numbers' detections."""
@@ -58,8 +74,26 @@ class Persons:
         return bool(np.isin(self.index[self.rows_of(some)], self.index[self.rows_of(others)]).any())
 
     def may_be(self, some: list[int], others: list[int]) -> bool:
-        """Whether `some` may be a lost piece of `others`: no frame shows both, and their faces are similar."""
+        """Whether `some` may be a lost piece of `others`: no frame shows both, and their faces are similar.
+
+        If the detector computes no identities, nothing is known of faces on different sides of a cut, and they are
+        taken for different persons.
+        """
+        if self.embedding is None and not self.share_a_shot(some, others):
+            return False
         return not self.seen_together(some, others) and self._similarity(some, others) >= self.min_similarity
+
+    def share_a_shot(self, some: list[int], others: list[int]) -> bool:
+        """Whether any shot shows one of `some` and, in the same frame or another, one of `others`."""
+        return bool(np.isin(self.shot[self.rows_of(some)], self.shot[self.rows_of(others)]).any())
+
+    def seen_s(self, rows: np.ndarray) -> float:
+        """Time from the first to the last of these detections, but at most as much as their frames together last.
+
+        False detections far apart are thus not seen for long.
+        """
+        times_s = self.time_s[np.unique(self.index[rows])]
+        return min(float(np.ptp(times_s)), len(times_s) * self._frame_s) if len(times_s) else 0.0
 
     def is_similar_size(self, some: list[int], others: list[int]) -> bool:
         """Whether the median side of `some` is at least `SIMILAR_SIZE` times that of `others`."""
@@ -75,13 +109,19 @@ class Persons:
         return sorted(self.mains, key=cmp_to_key(lambda one, other: self._distance_along(axis, one, other)))
 
     @cached_property
+    def _frame_s(self) -> float:
+        """The median time from frame to frame."""
+        return float(np.median(np.diff(self.time_s))) if len(self.time_s) > 1 else 0.0
+
+    @cached_property
     def _mains_and_others(self) -> tuple[list[list[int]], list[list[int]]]:
         order = self._by_presence([[number] for number in np.unique(self.person).tolist()])
         mains, rest = order[:1], []
         for some in order[1:]:
             is_passing = len(self.rows_of(some)) < MAIN_SHARE * len(self.rows_of(order[0]))
             with_all = all(self.seen_together(some, main) for main in mains)
-            if self.is_similar_size(some, order[0]) and with_all and not (is_passing and len(mains) > 1):
+            is_there = self.presence(some) >= LEAST_PRESENCE * self.presence(order[0])
+            if self.is_similar_size(some, order[0]) and with_all and is_there and not (is_passing and len(mains) > 1):
                 mains.append(some)
             else:
                 rest.append(some)
@@ -95,8 +135,7 @@ class Persons:
         return self._by_presence(mains), others
 
     def _by_presence(self, groups: list[list[int]]) -> list[list[int]]:
-        """Ranked by presence: the longer sides of the boxes summed over the frames, the largest sum first."""
-        return sorted(groups, key=lambda numbers: -self.side_px[self.rows_of(numbers)].sum())
+        return sorted(groups, key=lambda numbers: -self.presence(numbers))
 
     def _similarity(self, some: list[int], others: list[int]) -> float:
         """Cosine of the mean embeddings; 1 if the detector computes none."""

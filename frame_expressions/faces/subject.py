@@ -13,6 +13,7 @@ import numpy as np
 
 from frame_expressions.artifacts.vocabulary import ABSENT, DETECTED, INTERPOLATED
 from frame_expressions.faces.boxes import FaceTable, iou
+from frame_expressions.faces.face_weight import face_weight
 from frame_expressions.faces.person_spec import Identity, Place, parse_person_spec
 from frame_expressions.faces.persons import Persons
 from frame_expressions.faces.tracking import SubjectSettings, track_detections
@@ -46,8 +47,17 @@ def find_subject(
     to a face that does not fit the video.
     """
     index = faces.frame - 1
-    number = track_detections(faces.frame, time_s[index], faces.xyxy_px, faces.embedding, settings)
-    persons = Persons(time_s, index, faces.xyxy_px, number, faces.embedding, settings.min_similarity)
+    number = track_detections(faces, time_s[index], settings)
+    persons = Persons(
+        time_s,
+        index,
+        faces.xyxy_px,
+        number,
+        faces.embedding,
+        settings.min_similarity,
+        face_weight(faces.score, faces.landmarks_px),
+        [cut.frame - 1 for cut in faces.cuts],
+    )
     choice, forced_absent = _choose_with_overrides(persons, person, overrides, settings)
     xyxy_px, status, chosen = interpolate_boxes(persons, choice, forced_absent, settings.max_gap_s)
     return Subject(xyxy_px, status, chosen, len(set(number)), len(persons.mains))
@@ -113,11 +123,12 @@ def largest_face(persons: Persons) -> np.ndarray:
 
 
 def follow_main_person(persons: Persons, max_gap_s: float, takeover_s: float) -> np.ndarray:
-    """The person with the highest presence (box size summed over frames), through the whole video.
+    """The person with the highest presence (weighted box size summed over frames), through the whole video.
 
     While that person is away, the next by presence with a face of similar size takes over, if seen for at least
     `takeover_s` in that time, so a short absence does not switch to another person. A face that may be the same
-    person's, lost by tracking (`Persons.may_be`), needs only `max_gap_s`.
+    person's, lost by tracking (`Persons.may_be`), needs only `max_gap_s`. If the detector computes no identities,
+    nobody takes over in a shot that shows none of those followed so far: after a cut, a face may be anyone's.
     """
     if not persons.mains:
         return _nobody(persons)
@@ -125,12 +136,13 @@ def follow_main_person(persons: Persons, max_gap_s: float, takeover_s: float) ->
     choice, chosen = _rows_by_frame(persons, [first]), [first]
     for some in [*([piece] for piece in pieces), *persons.mains[1:], *persons.others]:
         rows = persons.rows_of(some)
-        if persons.is_similar_size(some, [first]):
+        is_cut_off = persons.embedding is None and not persons.share_a_shot(some, chosen)
+        if persons.is_similar_size(some, [first]) and not is_cut_off:
             least_s = max_gap_s if persons.may_be(some, chosen) else takeover_s
             taken = False
             for start, end in _free_stretches(persons.time_s, choice, max_gap_s):
                 inside = rows[(persons.index[rows] >= start) & (persons.index[rows] < end)]
-                if len(inside) and np.ptp(persons.time_s[persons.index[inside]]) >= least_s:
+                if len(inside) and persons.seen_s(inside) >= least_s:
                     choice[persons.index[inside]] = inside
                     taken = True
             if taken:
@@ -159,8 +171,8 @@ def interpolate_boxes(
 ) -> tuple[np.ndarray, list[str], np.ndarray]:
     """Box, status and person's number of every frame, with short gaps interpolated.
 
-    forced_absent: bool [T], frames that stay absent. Between two sightings of one person at most `max_gap_s` apart, the
-    box is interpolated linearly over time.
+    forced_absent: bool [T], frames that stay absent. Between two sightings of one person in one shot, at most
+    `max_gap_s` apart, the box is interpolated linearly over time.
     Returns xyxy_px float32 [T, 4], NaN when absent; status [T]; number int [T], -1 when absent.
     """
     xyxy_px = np.full((len(choice), 4), np.nan, np.float32)
@@ -173,7 +185,7 @@ def interpolate_boxes(
         status[index] = DETECTED
     for before, after in pairwise(seen):
         ends_s = persons.time_s[[before, after]]
-        same = number[before] == number[after]
+        same = number[before] == number[after] and persons.shot[choice[before]] == persons.shot[choice[after]]
         gap = slice(before + 1, after)
         if same and after - before > 1 and ends_s[1] - ends_s[0] <= max_gap_s and not forced_absent[gap].any():
             share = (persons.time_s[gap, None] - ends_s[0]) / (ends_s[1] - ends_s[0])
@@ -199,9 +211,7 @@ def _identified(persons: Persons, wanted: Identity) -> list[int]:
 
 def _at_rank(persons: Persons, place: int, least_s: float) -> np.ndarray:
     """The person at a rank: main persons first, then others seen for at least `least_s` (others are rarely faces)."""
-    others = [
-        some for some in persons.others if np.ptp(persons.time_s[persons.index[persons.rows_of(some)]]) >= least_s
-    ]
+    others = [some for some in persons.others if persons.seen_s(persons.rows_of(some)) >= least_s]
     everybody = [*persons.mains, *others]
     return _rows_by_frame(persons, everybody[place - 1]) if place <= len(everybody) else _nobody(persons)
 

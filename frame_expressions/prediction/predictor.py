@@ -19,6 +19,7 @@ from frame_expressions.encoders.audio import AudioFeatureSettings, embed_audio, 
 from frame_expressions.encoders.visual import VisualFeatureSettings, embed_crops, load_visual_encoder
 from frame_expressions.faces.boxes import FaceTable
 from frame_expressions.faces.crops import CropSettings, crop_at_scales
+from frame_expressions.faces.cuts import CutFinder
 from frame_expressions.faces.detectors import Detector, make_detector
 from frame_expressions.faces.person_spec import parse_person_spec
 from frame_expressions.faces.subject import find_subject
@@ -107,7 +108,7 @@ class Predictor:
         video = Path(video)
         torch.set_num_threads(self._num_threads)  # sums depend on it in their last bits
         time_s, *on_clock = self._frame_times(video)
-        subject = find_subject(self._find_faces(video, len(time_s)), time_s, person, [], self._following)
+        subject = find_subject(self._find_faces(video, time_s), time_s, person, [], self._following)
         visual, face_present = self._embed_crops(video, subject.xyxy_px)
         audio, audio_present = self._embed_audio(video, time_s, *on_clock)
         logits = self._logits(visual, face_present, audio, audio_present)
@@ -127,14 +128,12 @@ class Predictor:
         time_s, start_s = frame_times(stamps_s, steps_s[0])
         return time_s, clock, start_s, lengths_s[-1]
 
-    def _find_faces(self, video: Path, num_frames: int) -> FaceTable:
-        found = [self._detector.detect(frame.rgb) for frame in read_frames(video, num_frames)]
-        embeddings = [faces.embedding for faces in found if faces.embedding is not None]
-        return FaceTable(
-            frame=np.repeat(np.arange(1, num_frames + 1, dtype=np.int32), [len(faces) for faces in found]),
-            xyxy_px=np.concatenate([faces.xyxy_px for faces in found]),
-            embedding=np.concatenate(embeddings) if embeddings else None,
-        )
+    def _find_faces(self, video: Path, time_s: np.ndarray) -> FaceTable:
+        cut_finder, found = CutFinder(), []
+        for frame in read_frames(video, len(time_s)):
+            found.append(self._detector.detect(frame.rgb))
+            cut_finder.add(frame, time_s[frame.number - 1], found[-1])
+        return FaceTable.of_frames(found, cut_finder.finish())
 
     def _embed_crops(self, video: Path, xyxy_px: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
         """Visual features, float16 [T, D], 0 without a face, and presence, bool [T]."""

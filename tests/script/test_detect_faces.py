@@ -6,14 +6,18 @@ import skimage.data
 from PIL import Image
 
 from frame_expressions.artifacts.parquet import read_parquet, read_provenance
-from frame_expressions.faces.boxes import read_faces
+from frame_expressions.faces.boxes import FaceTable, read_faces
+from frame_expressions.faces.cuts import CutFinder
+from frame_expressions.faces.detectors import make_detector
 from frame_expressions.media.frame_images import FrameSettings
 from frame_expressions.media.limits import Limits
+from frame_expressions.media.video import read_frames
 from frame_expressions.runtime.errors import InputError
 from tests.media import LIMITS, make_video
 from workflow_scripts import extract_frames
 from workflow_scripts.detect_faces import run
 
+CASCADE = {"min_side_px": 40, "scale_factor": 1.2, "step_ratio": 1.5, "min_neighbors": 4}
 SCRFD = {"input_px": [320], "min_score": 0.5, "device": "cpu"}
 
 
@@ -58,6 +62,27 @@ def test_the_cascade_finds_faces_where_they_are(tmp_path, astronaut):
         "timeline.parquet",
         "lbpcascade_frontalface_opencv.xml",
     }
+
+
+def test_cuts_are_stored_with_the_faces_and_read_as_the_predictor_finds_them(tmp_path):
+    portrait = skimage.data.astronaut()[:240, 90:330]
+
+    def draw(number):
+        image = np.full((240, 320, 3), (40, 90, 160) if number < 6 else (170, 60, 30), np.uint8)
+        image[:, slice(0, 240) if number < 6 else slice(80, 320)] = portrait if number < 6 else portrait[:, ::-1]
+        return image
+
+    video = make_video(tmp_path / "cut.mkv", range(0, 48, 4), codec="ffv1", size=(320, 240), draw=draw)
+    stored = read_faces(detect(tmp_path, video))
+    assert [cut.frame for cut in stored.cuts] == [7]
+    detector, cut_finder, found = make_detector("cascade", CASCADE, None, 1), CutFinder(), []
+    for frame in read_frames(video, 12):
+        found.append(detector.detect(frame.rgb))
+        cut_finder.add(frame, (frame.number - 1) / 25, found[-1])
+    table = FaceTable.of_frames(found, cut_finder.finish())
+    assert (table.frame == stored.frame).all() and (table.xyxy_px == stored.xyxy_px).all()
+    assert (table.score == stored.score).all() and table.landmarks_px is None is stored.landmarks_px
+    assert table.cuts == stored.cuts
 
 
 def test_a_skipped_video_has_no_faces(tmp_path):

@@ -7,7 +7,7 @@ import pytest
 from frame_expressions.artifacts.parquet import read_parquet, read_provenance, write_parquet
 from frame_expressions.artifacts.provenance import provenance_of
 from frame_expressions.artifacts.schemas import FACES, TIMELINE
-from frame_expressions.faces.boxes import read_boxes
+from frame_expressions.faces.boxes import Cut, cuts_metadata, read_boxes
 from frame_expressions.faces.tracking import SubjectSettings
 from frame_expressions.runtime.errors import InputError
 from workflow_scripts.select_subject import run
@@ -15,13 +15,14 @@ from workflow_scripts.select_subject import run
 BOX = [10.0, 20.0, 40.0, 50.0]
 
 
-def select(tmp_path, rows, times_s, **settings):
+def select(tmp_path, rows, times_s, cuts=(), **settings):
     """Rows are (frame, xyxy_px, embedding)."""
     faces = [
         {"frame": frame, "xyxy_px": box, "score": 0.9, "landmarks_px": None, "embedding": embedding}
         for frame, box, embedding in rows
     ]
-    write_parquet(pa.Table.from_pylist(faces, schema=FACES), tmp_path / "f.parquet", provenance_of({}))
+    faces_table = pa.Table.from_pylist(faces, schema=FACES)
+    write_parquet(faces_table, tmp_path / "f.parquet", provenance_of({}), cuts_metadata(cuts))
     timeline = [
         {"frame": frame, "time_s": time_s, "decoded": True, "width_px": 99, "height_px": 99}
         for frame, time_s in enumerate(times_s, start=1)
@@ -57,6 +58,19 @@ def test_identity_wins_over_place(tmp_path):
     rows = [(1, BOX, one), (1, other, two), (2, BOX, one), (3, BOX, two), (3, other, one)]
     subject = select(tmp_path, rows, [0, 0.1, 0.2])
     assert [box.tolist() for box in read_boxes(subject)] == [BOX, BOX, other]
+
+
+def test_a_cut_ends_the_person_and_no_box_is_interpolated_across_it(tmp_path):
+    rows, times_s = [(frame, BOX, None) for frame in (1, 2, 3, 5, 6)], np.arange(6) / 10
+    assert read_parquet(select(tmp_path, rows, times_s))["status"].to_pylist()[3] == "interpolated"
+    table = read_parquet(select(tmp_path, rows, times_s, cuts=[Cut(4)]))
+    assert table["person"].to_pylist() == [0, 0, 0, None, None, None]
+    # The same look: one person, but not at a place between those before and after the cut.
+    table = read_parquet(select(tmp_path, rows, times_s, cuts=[Cut(4, [(3, 0, 5, 0)])]))
+    assert table["person"].to_pylist() == [0, 0, 0, None, 0, 0]
+    one = [1.0, 0.0]
+    known = [(frame, BOX, one) for frame in (1, 2, 3, 5, 6)]
+    assert read_parquet(select(tmp_path, known, times_s, cuts=[Cut(4)]))["person"].to_pylist() == [0, 0, 0, None, 0, 0]
 
 
 def test_left_and_right(tmp_path):

@@ -203,6 +203,41 @@ def test_persons_of_known_identities_who_are_never_seen_together_stay_apart():
     assert chosen(replace(shorter, embedding=None), "auto") == takes_over  # perhaps the same person
 
 
+def test_after_a_cut_nothing_is_known_of_a_face_without_identities():
+    # 0 for 4 s, a cut, then 1 in the same place for 5 s, of which the first 4 alone: nobody follows 0.
+    tracks = {0: [(range(60), 0, 10)], 1: [(range(60, 110), 0, 10)], 2: [(range(100, 110), 90, 10)]}
+    film = replace(make(tracks, 110), cut_index=[60])
+    assert film.mains == [[0]] and film.others == [[1], [2]]
+    assert chosen(film, "auto") == [0] * 60 + [-1] * 50
+    assert chosen(film, "person@1") == [0] * 60 + [-1] * 50
+    assert chosen(film, "person@2") == [-1] * 60 + [1] * 50
+    assert chosen(replace(film, cut_index=[]), "auto") == [0] * 60 + [1] * 50
+    # A piece that tracking lost within a shot still belongs to its person.
+    film = replace(make(tracks | {3: [(range(70), 0, 10)]}, 110), cut_index=[80])
+    assert film.may_be([1], [0]) and film.may_be([3], [1]) is False
+
+
+def test_no_box_is_interpolated_across_a_cut():
+    persons = make({0: [([0, 3], 0, 10)]}, 4)
+    assert filled(persons, "auto")[1] == ["detected", "interpolated", "interpolated", "detected"]
+    assert filled(replace(persons, cut_index=[2]), "auto")[1] == ["detected", "absent", "absent", "detected"]
+
+
+def test_a_taller_box_of_low_weight_is_not_the_main_person():
+    # The back of a listener's head, score 0.6, is twice as tall as the speaker's face, score 0.87.
+    persons = make({0: [(range(50), 0, 20)], 1: [(range(50), 100, 10)]}, 50)
+    assert chosen(persons, "auto") == [0] * 50
+    weighted = replace(persons, weight=np.array([0.6, 0.87])[persons.person] ** 3)
+    assert chosen(weighted, "auto") == chosen(weighted, "person@1") == [1] * 50
+
+
+def test_a_few_false_boxes_are_no_second_person():
+    persons = make({0: [(range(100), 0, 10)], 1: [(range(0, 36, 6), 50, 10)]}, 100)
+    assert persons.mains == [[0]]
+    assert chosen(persons, "right") == [0] * 100
+    assert chosen(replace(persons, time_s=persons.time_s / 3), "person@2") == [-1] * 100  # 6 frames: 0.2 s
+
+
 frames = st.lists(st.integers(0, 29), max_size=20, unique=True)
 
 

@@ -2,6 +2,7 @@
 
 import numpy as np
 
+from frame_expressions.faces.boxes import Cut, FaceTable
 from frame_expressions.faces.tracking import SubjectSettings, track_detections
 
 SETTINGS = SubjectSettings(max_gap_s=0.5, takeover_s=3.0, min_iou=0.3, min_similarity=0.25, memory=0.9)
@@ -11,11 +12,12 @@ def box(x, y=0.0, side=10.0):
     return [x, y, x + side, y + side]
 
 
-def linked(frames, boxes, embeddings=None, step_s=0.1):
+def linked(frames, boxes, embeddings=None, step_s=0.1, cuts=()):
     """Link detections in frames (1-based) of a video with `step_s` between frames."""
     frames = np.array(frames)
     embeddings = None if embeddings is None else np.array(embeddings, np.float32)
-    return track_detections(frames, (frames - 1) * step_s, np.array(boxes, float), embeddings, SETTINGS).tolist()
+    faces = FaceTable(frames, np.array(boxes, float), np.ones(len(frames)), None, embeddings, cuts)
+    return track_detections(faces, (frames - 1) * step_s, SETTINGS).tolist()
 
 
 def test_two_persons_that_move_slowly_keep_their_numbers_whatever_the_order_of_rows():
@@ -74,3 +76,51 @@ def test_the_mean_embedding_moves_slowly():
 
 def test_no_detections():
     assert linked([], np.zeros((0, 4))) == []
+
+
+def test_a_cut_ends_every_track():
+    frames, boxes = [1, 1, 2, 2, 3, 3], [box(0), box(50)] * 3
+    assert linked(frames, boxes) == [0, 1] * 3
+    assert linked(frames, boxes, cuts=[Cut(3)]) == [0, 1, 0, 1, 2, 3]
+    assert linked(frames, boxes, cuts=[Cut(2), Cut(3)]) == [0, 1, 2, 3, 4, 5]
+    # A cut to a frame without a face.
+    assert linked([1, 2, 4], [box(0)] * 3, cuts=[Cut(3)]) == [0, 0, 1]
+
+
+def test_faces_with_the_same_look_across_a_cut_are_one_person_wherever_they_are():
+    frames, boxes = [1, 1, 2, 2, 3, 3], [box(0), box(50), box(50), box(0), box(50), box(0)]
+    assert linked(frames, boxes, cuts=[Cut(2, [(1, 0, 2, 0)])]) == [0, 1, 0, 2, 0, 2]
+    # The last face before the cut and the first after it may be some frames away from it.
+    assert linked([1, 6], [box(0), box(50)], cuts=[Cut(3, [(1, 0, 6, 0)])]) == [0, 0]
+
+
+def test_speed_is_not_taken_across_a_cut():
+    # From 100 to 0 at the cut: 0 then stands still, and would be expected at -50 otherwise.
+    cuts = [Cut(2, [(1, 0, 2, 0)])]
+    assert linked([1, 2, 4], [box(100), box(0), box(1)], cuts=cuts) == [0, 0, 0]
+
+
+def test_with_identities_a_person_is_followed_across_a_cut_and_another_in_the_same_place_is_not():
+    a, b, turned = [1.0, 0.0, 0.0], [0.0, 1.0, 0.0], [0.1, 0.0, np.sqrt(0.99)]
+    assert linked([1, 2, 3], [box(0), box(50), box(0)], [a, b, a], cuts=[Cut(2), Cut(3)]) == [0, 1, 0]
+    assert linked([1, 2], [box(0), box(0)], [a, b]) == [0, 0]  # a turned head, perhaps
+    assert linked([1, 2], [box(0), box(0)], [a, b], cuts=[Cut(2)]) == [0, 1]
+    # Identity says more than look.
+    assert linked([1, 2], [box(0), box(0)], [a, turned], cuts=[Cut(2, [(1, 0, 2, 0)])]) == [0, 1]
+
+
+def test_a_false_box_does_not_take_over_the_number_of_the_face_that_it_touches():
+    # As in a drawn clip with the cascade: frame 6 has the face and, half over it, a false box of twice the size.
+    # In frame 7 one box is between both, which overlaps the false one more.
+    frames = [1, 2, 3, 4, 5, 6, 6, 7, 8]
+    face = [[195, 112, 310, 227]] * 5
+    boxes = [*face, [60, 71, 239, 250], [196, 110, 311, 225], [128, 80, 290, 242], [190, 100, 318, 228]]
+    assert linked(frames, boxes) == [0, 0, 0, 0, 0, 1, 0, 0, 0]
+    # The same where the face itself is not found for a frame.
+    assert linked([1, 2, 3, 4, 5, 6, 7, 8], [*boxes[:6], *boxes[7:]]) == [0, 0, 0, 0, 0, 1, 0, 0]
+
+
+def test_a_newcomer_who_steps_in_front_of_somebody_keeps_the_number():
+    # 1 appears in frame 4, over a third of 0, who cannot be seen from frame 5 on.
+    boxes = [box(0), box(0), box(0), box(0), box(5), box(4), box(3), box(2)]
+    assert linked([1, 2, 3, 4, 4, 5, 6, 7], boxes) == [0, 0, 0, 0, 1, 1, 1, 1]
