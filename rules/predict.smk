@@ -122,6 +122,7 @@ rule list_predictions:
         kept=run.prediction.kept,
         refused=run.prediction.listing.refused,
         passed_over=run.prediction.listing.passed_over,
+        persons=config["predict_persons"],
         code=digest_of("list_predictions"),
     script:
         "../workflow_scripts/list_predictions.py"

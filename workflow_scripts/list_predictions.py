@@ -17,12 +17,14 @@ def run(
     paths: dict[str, str],
     refused: dict[str, str],
     passed_over: dict[str, int],
+    persons: str | int,
     videos: Path,
 ) -> None:
     """Write a TSV with one row per video and person, as `summary_rows` describes them, and print what was left out.
 
     tables, paths: the table and the file of each video, by its name. refused: by path, why a video was not read at all.
-    passed_over: by suffix, the number of files that were not taken for videos.
+    passed_over: by suffix, the number of files that were not taken for videos. persons: whom the tracks follow, as in
+    `folder.folder_tracks`.
     """
     rows = [skipped_row("", path, reason) for path, reason in refused.items()]
     for video, table in tables.items():
@@ -38,6 +40,12 @@ def run(
     )
     if num_unpredicted:
         print_result(f"frames without a prediction, having neither face nor audio: {num_unpredicted}, see {videos}")
+    crowded = found.loc[found["not_followed"] > 0, "video"].nunique()
+    if crowded and persons != "main":
+        print_result(
+            f"videos with more persons than were followed: {crowded}, see not_followed in {videos}; "
+            "--config predict_persons=NUMBER follows more"
+        )
     if num_skipped:
         print_result(f"videos skipped: {num_skipped}, for the reasons in {videos}")
     if passed_over:
@@ -55,5 +63,6 @@ if __name__ == "__main__":
             paths=job.params.videos | kept,
             refused=job.params.refused,
             passed_over=job.params.passed_over,
+            persons=job.params.persons,
             videos=Path(job.output.videos),
         )

@@ -43,7 +43,7 @@ def run(
         "status": chosen.status,
         "person": pa.array(chosen.person, pa.int32(), mask=chosen.person < 0),
     }
-    provenance = provenance_of(chosen_by, [faces, timeline])
+    provenance = provenance_of(chosen_by | {"num_persons": chosen.num_persons}, [faces, timeline])
     write_parquet(pa.Table.from_pydict(columns, schema=SUBJECT), subject, provenance)
     counts = ", ".join(f"{frames} {state}" for state, frames in Counter(chosen.status).items())
     logging.info(

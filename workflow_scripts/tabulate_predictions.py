@@ -63,7 +63,13 @@ def run(
         "discontinuities": clock.num_discontinuities,
         "skipped": read_provenance(timeline)["settings"].get("skipped", ""),
     }
-    settings = {"video": video, "smoothing": vars(smoothing), **of_timeline}
+    num_persons = read_provenance(subjects[0])["settings"]["num_persons"]
+    settings = {
+        "video": video,
+        "smoothing": vars(smoothing),
+        "not_followed": max(0, num_persons - len(tracks)),
+        **of_timeline,
+    }
     provenance = provenance_of(settings, [*logits, *subjects, timeline])
     write_parquet(pa.Table.from_pandas(frames, PREDICTIONS, preserve_index=False), table, provenance)
     # Times to the microsecond: with six digits, neighbouring late frames would have the same time.

@@ -27,7 +27,8 @@ class Subject:
     """The person that a track is about, in every frame.
 
     xyxy_px: float32 [T, 4], NaN when absent. status: [T], DETECTED, INTERPOLATED or ABSENT. person: int [T], the number
-    from tracking, -1 when absent. num_persons, num_mains: persons of the whole video, and main persons among them.
+    from tracking, -1 when absent. num_persons, num_mains: persons of the whole video that have a rank, and main persons
+    among them.
     """
 
     xyxy_px: np.ndarray
@@ -60,7 +61,7 @@ def find_subject(
     )
     choice, forced_absent = _choose_with_overrides(persons, person, overrides, settings)
     xyxy_px, status, chosen = interpolate_boxes(persons, choice, forced_absent, settings.max_gap_s)
-    return Subject(xyxy_px, status, chosen, len(set(number)), len(persons.mains))
+    return Subject(xyxy_px, status, chosen, len(_ranked(persons, settings.max_gap_s)), len(persons.mains))
 
 
 def _choose_with_overrides(
@@ -210,10 +211,15 @@ def _identified(persons: Persons, wanted: Identity) -> list[int]:
 
 
 def _at_rank(persons: Persons, place: int, least_s: float) -> np.ndarray:
-    """The person at a rank: main persons first, then others seen for at least `least_s` (others are rarely faces)."""
-    others = [some for some in persons.others if persons.seen_s(persons.rows_of(some)) >= least_s]
-    everybody = [*persons.mains, *others]
+    """The person at a rank, see `_ranked`."""
+    everybody = _ranked(persons, least_s)
     return _rows_by_frame(persons, everybody[place - 1]) if place <= len(everybody) else _nobody(persons)
+
+
+def _ranked(persons: Persons, least_s: float) -> list[list[int]]:
+    """Main persons, then others seen for at least `least_s`; what is seen for less is rarely a face."""
+    others = [some for some in persons.others if persons.seen_s(persons.rows_of(some)) >= least_s]
+    return [*persons.mains, *others]
 
 
 def _rows_by_frame(persons: Persons, numbers: list[int]) -> np.ndarray:

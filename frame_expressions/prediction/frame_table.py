@@ -87,7 +87,7 @@ def _rows(prediction: PersonPrediction, time_s: np.ndarray, smoothing: Smoothing
 
 
 SUMMARY_COLUMNS = (
-    *("video", "file", "person", "frames", "last_frame_s", "discontinuities"),
+    *("video", "file", "person", "not_followed", "frames", "last_frame_s", "discontinuities"),
     *("with_face", "with_audio", "unpredicted", "most_frequent"),
     *EXPRESSIONS,
     "skipped",
@@ -102,9 +102,10 @@ def skipped_row(video: str, path: str, reason: str) -> dict:
 def summary_rows(video: str, path: str, frames: pd.DataFrame, settings: dict) -> list[dict]:
     """The rows of one video in the list of predictions: one per person, or that of a skipped video.
 
-    frames: the video's table. path: its file. settings: of the table's provenance. Each row has the number of frames,
-    the last frame's time, the discontinuities, the shares of frames with a face and with audio, the number of frames
-    without a prediction, the most frequent expression, and the share of each among the other frames.
+    frames: the video's table. path: its file. settings: of the table's provenance. Each row has the number of persons
+    whom no track follows, the number of frames, the last frame's time, the discontinuities, the shares of frames with a
+    face and with audio, the number of frames without a prediction, the most frequent expression, and the share of each
+    among the other frames.
     """
     if frames.empty:
         return [skipped_row(video, path, settings["skipped"])]
@@ -117,6 +118,7 @@ def summary_rows(video: str, path: str, frames: pd.DataFrame, settings: dict) ->
                 "video": video,
                 "file": path,
                 "person": person,
+                "not_followed": settings["not_followed"],
                 "frames": len(of_person),
                 "last_frame_s": f"{round(of_person['time_s'].max(), 3):.12g}",  # milliseconds, however late
                 "discontinuities": settings["discontinuities"],

@@ -139,7 +139,7 @@ def test_folds_are_assigned_by_video_whatever_tells_the_labels(tmp_path, annotat
                 "group": f"v{number // 2}",
             }
         )
-    timelines["v0"] = table("v0", {"frame": np.arange(1, 31)})
+    timelines["v0"] = table("v0", {"time_s": np.arange(30) / 30})
     assign_folds.run(tracks=rows, timelines=timelines, num_folds=3, folds=tmp_path / "folds.tsv")
     folds = pd.read_csv(tmp_path / "folds.tsv", sep="\t").set_index("track")
     assert folds.loc["t0", "Fear"] == 30 and folds.loc["t1", "Anger"] == 20

@@ -5,13 +5,14 @@ from fractions import Fraction
 import av
 import numpy as np
 import pandas as pd
+import pyarrow as pa
 import pytest
 import soundfile
 from PIL import Image
 from scipy.special import softmax
 
 from frame_expressions.artifacts.logits import write_logits
-from frame_expressions.artifacts.parquet import read_parquet
+from frame_expressions.artifacts.parquet import read_parquet, write_parquet
 from frame_expressions.artifacts.provenance import provenance_of
 from frame_expressions.artifacts.schemas import SUBJECT
 from frame_expressions.artifacts.vocabulary import EXPRESSIONS
@@ -73,7 +74,7 @@ def timeline(tmp_path, video):
 
 
 @pytest.fixture
-def subject(table):
+def subject(tmp_path):
     """Write a subject file of 8 frames with a box where `status` is not absent."""
 
     def write(name, status):
@@ -84,7 +85,9 @@ def subject(table):
             "status": status,
             "person": [None if state == "absent" else 0 for state in status],
         }
-        return table(name, columns, SUBJECT)
+        path = tmp_path / f"{name}.parquet"
+        write_parquet(pa.table(columns, schema=SUBJECT), path, provenance_of({"num_persons": 3}))
+        return path
 
     return write
 
@@ -124,12 +127,13 @@ def _presence(statuses, silent=()):
     return {"face_present": np.array(seen, bool), "audio_present": np.array(audible, bool)}
 
 
-def _list(folder, name="clip", path="x/clip.mp4", refused=None, passed_over=None):
+def _list(folder, name="clip", path="x/clip.mp4", refused=None, passed_over=None, persons="all"):
     list_predictions.run(
         tables={name: folder / f"{name}.parquet"},
         paths={name: path},
         refused=refused or {},
         passed_over=passed_over or {},
+        persons=persons,
         videos=folder / "videos.tsv",
     )
 
@@ -300,7 +304,7 @@ def test_the_film_shows_the_last_frame_as_long_as_the_video(film, timeline):
         assert audio.frames == round(length_s * audio.samplerate)
 
 
-def test_a_skipped_video_gives_empty_tables_and_a_film_that_says_why(tmp_path, table, capsys):
+def test_a_skipped_video_gives_empty_tables_and_a_film_that_says_why(tmp_path, capsys):
     video = tmp_path / "bad.mp4"
     video.write_bytes(b"no video at all")
     timeline = tmp_path / "timeline.parquet"
@@ -312,14 +316,15 @@ def test_a_skipped_video_gives_empty_tables_and_a_film_that_says_why(tmp_path, t
         on_bad_video="skip",
         limits=Limits(**LIMITS),
     )
-    empty = {name: [] for name in SUBJECT.names}
+    empty = pa.table({name: [] for name in SUBJECT.names}, SUBJECT)
+    write_parquet(empty, tmp_path / "subject.parquet", provenance_of({"num_persons": 0}))
     write_logits({}, tmp_path / "logits.parquet", {}, _presence([]))
     made = {"table": tmp_path / "bad.parquet", "csv": tmp_path / "bad.csv", "plot": tmp_path / "bad.png"}
     tabulate_predictions.run(
         video="bad",
         tracks=["bad"],
         logits=[tmp_path / "logits.parquet"],
-        subjects=[table("subject", empty, SUBJECT)],
+        subjects=[tmp_path / "subject.parquet"],
         timeline=timeline,
         smoothing=NO_SMOOTHING,
         **made,
@@ -346,10 +351,13 @@ def test_a_skipped_video_gives_empty_tables_and_a_film_that_says_why(tmp_path, t
     assert said[2] == "files passed over, since their suffix is no video's: 2 .srt"
 
 
-def test_the_list_has_shares_for_every_person(tabulated, timeline, tmp_path):
+def test_the_list_has_shares_for_every_person(tabulated, tmp_path, capsys):
     tabulated([SEEN, [*SEEN[:4], *AWAY[:4]]], [[_logits([1] * 6 + [2] * 2), _logits([5] * 8)]])
     _list(tmp_path)
     rows = pd.read_csv(tmp_path / "videos.tsv", sep="\t").set_index("person")
     assert rows["most_frequent"].to_dict() == {1: "Anger", 2: "Sadness"}
-    assert rows["discontinuities"].tolist() == [0, 0]
+    assert rows["discontinuities"].tolist() == [0, 0] and rows["not_followed"].tolist() == [1, 1]
+    assert "videos with more persons than were followed: 1, see not_followed in " in capsys.readouterr().out
+    _list(tmp_path, persons="main")
+    assert "followed" not in capsys.readouterr().out
     assert rows.loc[1, "Anger"] == 0.75 and rows.loc[2, "with_face"] == 0.5
