@@ -18,6 +18,7 @@ sys.path.insert(0, FOLDER)
 
 from frame_expressions.runtime.errors import InputError
 from frame_expressions.workflow.environment import prepare_environment
+from frame_expressions.workflow.records import keep_records
 from frame_expressions.workflow.run import CHECK, PREDICT, TRAIN, start
 
 prepare_environment(FOLDER)
@@ -32,6 +33,8 @@ try:
 except InputError as error:
     raise WorkflowError(str(error))
 corpus = run.corpus
+if workflow.is_main_process:
+    keep_records(workflow)
 
 
 wildcard_constraints:

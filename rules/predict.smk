@@ -20,7 +20,7 @@ localrules:
 
 use rule predict_logits as predict_exported with:
     input:
-        model=local(f"{run.model.folder}/fusion/{{fold}}.safetensors"),
+        model=run.given.inputs(f"{run.model.folder}/fusion/{{fold}}.safetensors"),
         visual=corpus.shard_files("visual", "npy", [PREDICTED_SPLIT]),
         visual_index=corpus.shard_files("visual", "parquet", [PREDICTED_SPLIT]),
         audio=corpus.shard_files("audio", "npy", [PREDICTED_SPLIT]),
@@ -33,6 +33,9 @@ use rule predict_logits as predict_exported with:
         f"results/benchmarks/predict_logits/{PREDICTED_SPLIT}-{{fold}}.tsv"
     params:
         tracks=label_rows(corpus.split(PREDICTED_SPLIT)),
+        content=lambda wildcards: run.given.content(
+            [f"{run.model.folder}/fusion/{wildcards.fold}.safetensors"]
+        ),
 
 
 rule tabulate_predictions:
@@ -67,7 +70,7 @@ rule tabulate_predictions:
 
 rule draw_overlay:
     input:
-        video=lambda wildcards: local(corpus.video(wildcards.video).path),
+        video=lambda wildcards: run.given.inputs(corpus.video(wildcards.video).path),
         table=f"{PREDICTED}/{{video}}.parquet",
         timelines=lambda wildcards: corpus.video(wildcards.video).folder("timeline"),
         audio=lambda wildcards: corpus.video(wildcards.video).folder("audio"),

@@ -5,6 +5,7 @@ Imported whenever the Snakefile is parsed, so it must not import pyarrow, pandas
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import cached_property
 from itertools import pairwise
 from pathlib import Path
 
@@ -13,6 +14,7 @@ from frame_expressions.prediction.exported_model import ExportedModel
 from frame_expressions.runtime.errors import InputError
 from frame_expressions.workflow.configuration import check_ablation, check_config, check_keys
 from frame_expressions.workflow.corpus import Corpus, predicted_split, read_corpus
+from frame_expressions.workflow.given_files import GivenFiles
 from frame_expressions.workflow.results_folder import check_results
 
 TRAIN, PREDICT, CHECK = "train", "predict", "check"
@@ -31,6 +33,11 @@ class Run:
     config: dict
     corpus: Corpus | None
     model: ExportedModel | None = None
+
+    @cached_property
+    def given(self) -> GivenFiles:
+        """The files of this run that its user gives."""
+        return GivenFiles(self.config)
 
     @property
     def predicted_split(self) -> str:
