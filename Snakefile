@@ -19,6 +19,7 @@ sys.path.insert(0, FOLDER)
 
 from frame_expressions.runtime.errors import InputError
 from frame_expressions.workflow.environment import prepare_environment
+from frame_expressions.workflow.records import keep_records
 from frame_expressions.workflow.run import CHECK, PREDICT, TRAIN, start
 from frame_expressions.workflow.terminal import print_stages_only
 
@@ -34,6 +35,8 @@ try:
 except InputError as error:
     raise WorkflowError(str(error))
 corpus = run.corpus
+if workflow.is_main_process:
+    keep_records(workflow)
 
 if run.is_brief:
     print_stages_only(logger)

@@ -80,7 +80,7 @@ use rule train_fusion as train_fusion_variant with:
         ),
         audio=corpus.shard_files("audio", "npy", ["train", "validation"]),
         audio_index=corpus.shard_files("audio", "parquet", ["train", "validation"]),
-        annotations=local(corpus.annotations),
+        annotations=run.given.inputs(corpus.annotations),
         folds=lambda wildcards: (
             "results/corpus/folds.tsv" if is_cross_validated(wildcards.fold) else []
         ),

@@ -9,7 +9,7 @@ from frame_expressions.workflow.resources import rising, steady
 
 rule resample_audio:
     input:
-        videos=lambda wildcards: local(corpus.batch(wildcards.batch).paths),
+        videos=lambda wildcards: run.given.inputs(corpus.batch(wildcards.batch).paths),
         timelines="results/timeline/{batch}",
     output:
         audio=directory("results/audio/{batch}"),

@@ -24,7 +24,7 @@ rule draw_contact_sheet:
         frames=lambda wildcards: corpus.video_of(wildcards.track).folder("frames"),
         crops=lambda wildcards: corpus.video_of(wildcards.track).folder("crops"),
         video=lambda wildcards: (
-            local(corpus.video_of(wildcards.track).path)
+            run.given.inputs(corpus.video_of(wildcards.track).path)
             if config["frames"]["images"] == "none"
             else []
         ),

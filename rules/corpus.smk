@@ -14,9 +14,9 @@ from frame_expressions.workflow.resources import rising, steady
 
 rule index_corpus:
     input:
-        videos=local(list(corpus.paths.values())),
-        annotations=local(corpus.annotations),
-        template=local(corpus.template or []),
+        videos=run.given.inputs(list(corpus.paths.values())),
+        annotations=run.given.inputs(corpus.annotations),
+        template=run.given.inputs(corpus.template or []),
     output:
         tracks="results/corpus/tracks.tsv",
     log:
@@ -33,6 +33,9 @@ rule index_corpus:
     params:
         tracks=[asdict(track) for track in corpus.tracks],
         on_bad_video=config["execution"]["on_bad_video"],
+        content=lambda wildcards: run.given.content(
+            [*corpus.annotations, *([corpus.template] if corpus.template else [])]
+        ),
         code=digest_of("index_corpus"),
     script:
         "../workflow_scripts/index_corpus.py"

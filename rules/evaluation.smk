@@ -23,7 +23,7 @@ rule cross_validation:
 
 rule assign_folds:
     input:
-        annotations=local(corpus.annotations),
+        annotations=run.given.inputs(corpus.annotations),
         timelines=corpus.folders(
             "timeline",
             [track for track in corpus.labelled_tracks if not track.annotation],
@@ -44,6 +44,7 @@ rule assign_folds:
     params:
         tracks=label_rows(corpus.labelled_tracks),
         num_folds=config["cross_validation"]["num_folds"],
+        content=lambda wildcards: run.given.content(corpus.annotations),
         code=digest_of("assign_folds"),
     script:
         "../workflow_scripts/assign_folds.py"

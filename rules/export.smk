@@ -10,13 +10,12 @@ from frame_expressions.prediction.exported_model import settings_of
 from frame_expressions.workflow.code_digest import digest_of
 from frame_expressions.workflow.input_files import adapted_encoder, encoder_files
 from frame_expressions.workflow.resources import rising, steady
-from frame_expressions.workflow.storage import local_if_given
 
 
 rule export_model:
     input:
-        visual=local_if_given(adapted_encoder(config)),
-        audio=local_if_given(encoder_files(config, "audio")),
+        visual=run.given.inputs(adapted_encoder(config)),
+        audio=run.given.inputs(encoder_files(config, "audio")),
         fusion=expand(
             "results/fusion/{fold}/model.safetensors", fold=run.submitted_folds
         ),
@@ -41,6 +40,9 @@ rule export_model:
         disk_mb=steady(100, visual=2, audio=2, fusion=2),
     params:
         settings=settings_of(config),
+        content=lambda wildcards: run.given.content(
+            adapted_encoder(config) + encoder_files(config, "audio")
+        ),
         code=digest_of("export_model"),
     script:
         "../workflow_scripts/export_model.py"

@@ -7,14 +7,13 @@ Writes results/faces/{batch}/{video}.parquet
 from frame_expressions.workflow.code_digest import digest_of
 from frame_expressions.workflow.input_files import detector_files, detector_settings
 from frame_expressions.workflow.resources import rising, steady
-from frame_expressions.workflow.storage import local_if_given
 
 
 rule detect_faces:
     input:
-        videos=lambda wildcards: local(corpus.batch(wildcards.batch).paths),
+        videos=lambda wildcards: run.given.inputs(corpus.batch(wildcards.batch).paths),
         timelines="results/timeline/{batch}",
-        model=local_if_given(detector_files(config)),
+        model=run.given.inputs(detector_files(config)),
     output:
         faces=directory("results/faces/{batch}"),
     log:
@@ -31,6 +30,7 @@ rule detect_faces:
     params:
         videos=lambda wildcards: corpus.batch(wildcards.batch).names,
         detector=detector_settings(config),
+        content=lambda wildcards: run.given.content(detector_files(config)),
         code=digest_of("detect_faces"),
     script:
         "../workflow_scripts/detect_faces.py"
@@ -63,7 +63,7 @@ rule select_subject:
 
 rule crop_faces:
     input:
-        videos=lambda wildcards: local(corpus.batch(wildcards.batch).paths),
+        videos=lambda wildcards: run.given.inputs(corpus.batch(wildcards.batch).paths),
         subjects="results/subjects/{batch}",
     output:
         crops=directory("results/crops/{batch}"),

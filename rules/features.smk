@@ -10,12 +10,11 @@ A shard holds the tracks of one split in some batches: loading an encoder takes 
 from frame_expressions.workflow.code_digest import digest_of
 from frame_expressions.workflow.input_files import adapted_encoder, encoder_files
 from frame_expressions.workflow.resources import rising, steady
-from frame_expressions.workflow.storage import local_if_given
 
 
 rule dump_visual_features:
     input:
-        encoder=local_if_given(adapted_encoder(config)),
+        encoder=run.given.inputs(adapted_encoder(config)),
         crops=lambda wildcards: corpus.shard(wildcards.shard).folders("crops"),
         subjects=lambda wildcards: corpus.shard(wildcards.shard).folders("subjects"),
     output:
@@ -38,6 +37,7 @@ rule dump_visual_features:
         scales=config["crops"]["scales"],
         image_px=config["encoders"]["visual"]["image_px"],
         features=config["features"]["visual"],
+        content=lambda wildcards: run.given.content(adapted_encoder(config)),
         device=config["compute"]["device"],
         num_threads=config["compute"]["num_threads"],
         code=digest_of("dump_visual_features"),
@@ -47,7 +47,7 @@ rule dump_visual_features:
 
 rule dump_audio_features:
     input:
-        encoder=local_if_given(encoder_files(config, "audio")),
+        encoder=run.given.inputs(encoder_files(config, "audio")),
         audio=lambda wildcards: corpus.shard(wildcards.shard).folders("audio"),
         windows=lambda wildcards: corpus.shard(wildcards.shard).folders("audio_windows"),
     output:
@@ -69,6 +69,7 @@ rule dump_audio_features:
         tracks=lambda wildcards: corpus.shard(wildcards.shard).names,
         videos=lambda wildcards: corpus.shard(wildcards.shard).videos,
         features=config["features"]["audio"],
+        content=lambda wildcards: run.given.content(encoder_files(config, "audio")),
         device=config["compute"]["device"],
         num_threads=config["compute"]["num_threads"],
         code=digest_of("dump_audio_features"),

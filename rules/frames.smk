@@ -13,7 +13,7 @@ from frame_expressions.workflow.resources import rising, steady
 
 rule extract_frames:
     input:
-        videos=lambda wildcards: local(corpus.batch(wildcards.batch).paths),
+        videos=lambda wildcards: run.given.inputs(corpus.batch(wildcards.batch).paths),
     output:
         timelines=directory("results/timeline/{batch}"),
         frames=directory("results/frames/{batch}"),
@@ -32,6 +32,7 @@ rule extract_frames:
         videos=lambda wildcards: corpus.batch(wildcards.batch).names,
         frames=config["frames"],
         quarantine=run.quarantine,
+        content=lambda wildcards: run.given.content(corpus.batch(wildcards.batch).paths),
         code=digest_of("extract_frames"),
     script:
         "../workflow_scripts/extract_frames.py"

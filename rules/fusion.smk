@@ -17,7 +17,7 @@ rule train_fusion:
         visual_index=corpus.shard_files("visual", "parquet", ["train", "validation"]),
         audio=corpus.shard_files("audio", "npy", ["train", "validation"]),
         audio_index=corpus.shard_files("audio", "parquet", ["train", "validation"]),
-        annotations=local(corpus.annotations),
+        annotations=run.given.inputs(corpus.annotations),
         folds=lambda wildcards: (
             "results/corpus/folds.tsv" if is_cross_validated(wildcards.fold) else []
         ),
@@ -41,6 +41,7 @@ rule train_fusion:
     params:
         tracks=label_rows(corpus.labelled_tracks),
         fusion=config["fusion"],
+        content=lambda wildcards: run.given.content(corpus.annotations),
         device=config["compute"]["device"],
         num_threads=config["compute"]["num_threads"],
         code=digest_of("train_fusion"),

@@ -27,7 +27,7 @@ rule import_weights:
 
 rule import_backbone:
     input:
-        given=local(config["imported"]["backbone"] or []),
+        given=run.given.inputs(config["imported"]["backbone"] or []),
     output:
         config="results/imported/backbone/config.json",
         weights="results/imported/backbone/model.safetensors",
@@ -44,6 +44,7 @@ rule import_backbone:
         disk_mb=steady(100, given=2),
     params:
         image_px=config["encoders"]["visual"]["image_px"],
+        content=lambda wildcards: run.given.content([config["imported"]["backbone"]]),
         code=digest_of("import_backbone"),
     script:
         "../workflow_scripts/import_backbone.py"
@@ -51,11 +52,11 @@ rule import_backbone:
 
 rule import_fusion:
     input:
-        weights=local(config["imported"]["fusion"]["weights"] or []),
-        visual_mean=local(config["imported"]["fusion"]["visual_mean"] or []),
-        visual_std=local(config["imported"]["fusion"]["visual_std"] or []),
-        audio_mean=local(config["imported"]["fusion"]["audio_mean"] or []),
-        audio_std=local(config["imported"]["fusion"]["audio_std"] or []),
+        weights=run.given.inputs(config["imported"]["fusion"]["weights"] or []),
+        visual_mean=run.given.inputs(config["imported"]["fusion"]["visual_mean"] or []),
+        visual_std=run.given.inputs(config["imported"]["fusion"]["visual_std"] or []),
+        audio_mean=run.given.inputs(config["imported"]["fusion"]["audio_mean"] or []),
+        audio_std=run.given.inputs(config["imported"]["fusion"]["audio_std"] or []),
     output:
         model="results/fusion/imported/model.safetensors",
     log:
@@ -70,6 +71,9 @@ rule import_fusion:
         runtime=rising(10),
         disk_mb=steady(100, weights=2),
     params:
+        content=lambda wildcards: run.given.content(
+            list(config["imported"]["fusion"].values())
+        ),
         code=digest_of("import_fusion"),
     script:
         "../workflow_scripts/import_fusion.py"
@@ -87,7 +91,7 @@ use rule predict_logits as predict_imported with:
         visual_index=corpus.shard_files("visual", "parquet", ["validation"]),
         audio=corpus.shard_files("audio", "npy", ["validation"]),
         audio_index=corpus.shard_files("audio", "parquet", ["validation"]),
-        annotations=local(corpus.annotations),
+        annotations=run.given.inputs(corpus.annotations),
     output:
         logits="results/fusion/imported/val_logits.parquet",
     log:
@@ -96,3 +100,4 @@ use rule predict_logits as predict_imported with:
         "results/benchmarks/predict_logits/imported-validation.tsv"
     params:
         tracks=label_rows(corpus.split("validation")),
+        content=lambda wildcards: run.given.content(corpus.annotations),

@@ -9,7 +9,6 @@ from frame_expressions.encoders.processor_config import preprocessor_config
 from frame_expressions.workflow.code_digest import digest_of
 from frame_expressions.workflow.input_files import detector_files, encoder_files
 from frame_expressions.workflow.resources import rising, steady
-from frame_expressions.workflow.storage import local_if_given
 
 
 localrules:
@@ -20,9 +19,9 @@ localrules:
 
 rule fetch_models:
     input:
-        local_if_given(encoder_files(config, "visual")),
-        local_if_given(encoder_files(config, "audio")),
-        local_if_given(detector_files(config)),
+        run.given.inputs(encoder_files(config, "visual")),
+        run.given.inputs(encoder_files(config, "audio")),
+        run.given.inputs(detector_files(config)),
 
 
 rule prepare_encoder:

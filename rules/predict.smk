@@ -27,7 +27,7 @@ localrules:
 
 use rule predict_logits as predict_exported with:
     input:
-        model=local(f"{run.model.folder}/fusion/{{fold}}.safetensors"),
+        model=run.given.inputs(f"{run.model.folder}/fusion/{{fold}}.safetensors"),
         visual=["results/features/visual/{shard}.npy"],
         visual_index=["results/features/visual/{shard}.parquet"],
         audio=["results/features/audio/{shard}.npy"],
@@ -40,6 +40,9 @@ use rule predict_logits as predict_exported with:
         "results/benchmarks/predict_logits/{shard}-{fold}.tsv"
     params:
         tracks=lambda wildcards: label_rows(corpus.shard(wildcards.shard).tracks),
+        content=lambda wildcards: run.given.content(
+            [f"{run.model.folder}/fusion/{wildcards.fold}.safetensors"]
+        ),
 
 
 rule tabulate_predictions:
@@ -77,7 +80,7 @@ rule tabulate_predictions:
 
 rule draw_overlay:
     input:
-        video=lambda wildcards: local(corpus.video(wildcards.video).path),
+        video=lambda wildcards: run.given.inputs(corpus.video(wildcards.video).path),
         table=f"{PREDICTED}/{{video}}.parquet",
         timelines=lambda wildcards: corpus.video(wildcards.video).folder("timeline"),
         audio=lambda wildcards: corpus.video(wildcards.video).folder("audio"),

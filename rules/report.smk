@@ -27,7 +27,7 @@ rule report:
 rule write_report:
     input:
         tracks="results/corpus/tracks.tsv",
-        annotations=local(corpus.annotations),
+        annotations=run.given.inputs(corpus.annotations),
         timelines=corpus.folders("timeline"),
         subjects=corpus.folders("subjects"),
         audio=corpus.folders("audio"),
@@ -45,7 +45,7 @@ rule write_report:
         best=expand("results/smoothing/{fold}/best.json", fold=run.submitted_folds),
         search=run.submitted_smoothing.replace("best.json", "search.parquet"),
         submitted=run.submitted_smoothing,
-        images=local(image_set_files(config)) if run.trains_stage1 else [],
+        images=run.given.inputs(image_set_files(config)) if run.trains_stage1 else [],
         stage1_history="results/stage1/history.parquet" if run.trains_stage1 else [],
         stage1_metrics="results/stage1/metrics.json" if run.trains_stage1 else [],
         fusion_histories=expand(
@@ -81,6 +81,9 @@ rule write_report:
         group_of=corpus.group_of,
         benchmarks="results/benchmarks",
         config=config,  # the page shows all of it
+        content=lambda wildcards: run.given.content(
+            corpus.annotations + (image_set_files(config) if run.trains_stage1 else [])
+        ),
         code=digest_of("write_report"),
     script:
         "../workflow_scripts/write_report.py"

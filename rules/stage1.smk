@@ -6,13 +6,12 @@ Writes results/stage1/backbone/config.json, model.safetensors
 from frame_expressions.workflow.code_digest import digest_of
 from frame_expressions.workflow.input_files import encoder_files, image_set_files
 from frame_expressions.workflow.resources import rising, steady
-from frame_expressions.workflow.storage import local_if_given
 
 
 rule train_stage1:
     input:
-        encoder=local_if_given(encoder_files(config, "visual")),
-        images=local(image_set_files(config)),
+        encoder=run.given.inputs(encoder_files(config, "visual")),
+        images=run.given.inputs(image_set_files(config)),
     output:
         config="results/stage1/backbone/config.json",
         weights="results/stage1/backbone/model.safetensors",
@@ -40,6 +39,9 @@ rule train_stage1:
         stage1=config["stage1"],
         stored_px=config["encoders"]["visual"]["resize_px"],
         image_px=config["encoders"]["visual"]["image_px"],
+        content=lambda wildcards: run.given.content(
+            encoder_files(config, "visual") + image_set_files(config)
+        ),
         device=config["compute"]["device"],
         num_threads=config["compute"]["num_threads"],
         code=digest_of("train_stage1"),

@@ -16,7 +16,7 @@ rule write_submission:
             "results/fusion/{fold}/test_logits.parquet", fold=run.submitted_folds
         ),
         best=run.submitted_smoothing,
-        template=local(corpus.template or []),
+        template=run.given.inputs(corpus.template or []),
         timelines=corpus.folders("timeline", corpus.split("test")),
     output:
         predictions="results/submission/predictions.txt",
@@ -33,6 +33,9 @@ rule write_submission:
         runtime=rising(20),
         disk_mb=steady(100, logits=2),
     params:
+        content=lambda wildcards: run.given.content(
+            [corpus.template] if corpus.template else []
+        ),
         code=digest_of("write_submission"),
     script:
         "../workflow_scripts/write_submission.py"

@@ -82,10 +82,12 @@ class Project:
         return jobs
 
     def digests(self) -> dict[str, str]:
-        """SHA-256 of every artifact by its path in `results`, without logs and run times, which depend on the clock."""
+        """SHA-256 of every artifact by its path in `results`, without logs, run times and records, which hold times."""
         results = self.root / "results"
         paths = {path.relative_to(results): path for path in sorted(results.rglob("*")) if path.is_file()}
-        artifacts = {path: found for path, found in paths.items() if path.parts[0] not in ("logs", "benchmarks")}
+        artifacts = {
+            path: found for path, found in paths.items() if path.parts[0] not in ("logs", "benchmarks", "records")
+        }
         return {path.as_posix(): sha256_of(found) for path, found in artifacts.items()}
 
     def differing(self, expected: dict[str, str]) -> list[str]:

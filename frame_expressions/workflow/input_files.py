@@ -10,6 +10,9 @@ from frame_expressions.runtime.errors import InputError
 
 MODELS = Path("results/models")
 DEMO = Path("results/demo")
+DEMO_IMAGES = (f"{DEMO}/affectnet/", f"{DEMO}/rafdb/")
+"""Where make_demo_images writes."""
+
 _FOLDERS_OF_RULES = (f"{MODELS}/", "results/stage1/", "results/imported/")
 
 
@@ -39,8 +42,8 @@ def adapted_encoder(config: dict) -> list[str]:
 
 
 def is_made(path: str) -> bool:
-    """Whether a rule makes these weights."""
-    return path.startswith(_FOLDERS_OF_RULES)
+    """Whether a rule makes these weights; of a detector pack, it makes only the record."""
+    return path.startswith(_FOLDERS_OF_RULES) and not path.endswith(".onnx")
 
 
 def detector_files(config: dict) -> list[str]:

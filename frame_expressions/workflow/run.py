@@ -6,6 +6,7 @@ Imported whenever the Snakefile is parsed, so it must not import pyarrow, pandas
 import re
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import cached_property
 from itertools import pairwise
 from pathlib import Path
 
@@ -14,6 +15,7 @@ from frame_expressions.prediction.exported_model import ExportedModel
 from frame_expressions.runtime.errors import InputError
 from frame_expressions.workflow.configuration import check_ablation, check_config, check_keys, restore_texts
 from frame_expressions.workflow.corpus import Corpus, read_corpus
+from frame_expressions.workflow.given_files import GivenFiles
 from frame_expressions.workflow.prediction import Prediction
 from frame_expressions.workflow.results_folder import check_results
 
@@ -35,6 +37,11 @@ class Run:
     corpus: Corpus | None
     model: ExportedModel | None = None
     is_brief: bool = False
+
+    @cached_property
+    def given(self) -> GivenFiles:
+        """The files of this run that its user gives."""
+        return GivenFiles(self.config)
 
     @property
     def prediction(self) -> Prediction | None:

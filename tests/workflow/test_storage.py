@@ -57,8 +57,8 @@ def test_results_in_a_store_have_the_same_bytes_and_are_found_again(store, finis
     for name in ("submission/predictions.txt", "fusion/official/model.safetensors", "features/visual/test-000.npy"):
         kept = _client(store).get_object(Bucket="lab", Key=f"run/results/{name}")["Body"].read()
         assert kept == (made / name).read_bytes(), name
-    # Only what replaces given data is here.
-    assert [path.name for path in (project.root / "results").iterdir()] == ["demo"]
+    # Only what replaces given data, and the records of it, are here.
+    assert {path.name for path in (project.root / "results").iterdir()} == {"demo", "records"}
 
     def dry(*arguments: str) -> str:
         return project.run("-n", "submission", *SMALL, *arguments, *_in(store), variables=KEYS)

@@ -43,7 +43,7 @@ def test_a_killed_run_continues_with_the_same_bytes(finished, copied):
 
 def test_every_folder_of_results_belongs_to_a_stage(finished):
     folders = {path.name for path in (finished.root / "results").iterdir() if path.is_dir()}
-    assert folders - {"logs", "benchmarks"} == {stage.split("/")[0] for stage in STAGES}
+    assert folders - {"logs", "benchmarks", "records"} == {stage.split("/")[0] for stage in STAGES}
 
 
 def test_the_readme_says_how_to_continue():
