@@ -22,6 +22,7 @@ from frame_expressions.media.clock_reader import clocked_packets
 from frame_expressions.media.container import REMEDY, first_video_stream, open_media
 from frame_expressions.media.last_frame import StatedEnd
 from frame_expressions.media.limits import Limits
+from frame_expressions.media.tone_mapping import is_hdr, tone_mapped
 from frame_expressions.runtime.errors import InputError, MediaError
 
 FALLBACK_STEP_S = Fraction(1, 25)  # between frames of a stream that states neither times nor a rate
@@ -51,7 +52,7 @@ class Frame:
 
     @cached_property
     def rgb(self) -> np.ndarray:
-        """The upright frame, uint8 [H, W, 3], RGB; converted on first use."""
+        """The upright frame, uint8 [H, W, 3], RGB; converted on first use, and from HDR to SDR."""
         return self._converted(self.width_px, self.height_px)
 
     def thumbnail(self, longest_px: int) -> np.ndarray:
@@ -63,8 +64,11 @@ class Frame:
     def _converted(self, width_px: int, height_px: int, interpolation: int = Interpolation.BILINEAR) -> np.ndarray:
         if _is_transposed(self.display):
             width_px, height_px = height_px, width_px
+        picture = self.av_frame
+        if is_hdr(picture):
+            picture = av.VideoFrame.from_ndarray(tone_mapped(picture), format="rgb24")
         # One thread: the result must not depend on the number of cores of the job.
-        stored = self.av_frame.to_ndarray(
+        stored = picture.to_ndarray(
             format="rgb24", width=width_px, height=height_px, interpolation=interpolation, threads=1
         )
         return upright(stored, self.display)
