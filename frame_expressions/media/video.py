@@ -20,8 +20,10 @@ from frame_expressions.media.avi import first_frame_hold_s
 from frame_expressions.media.clock import UNSHIFTED, Clock
 from frame_expressions.media.clock_reader import clocked_packets
 from frame_expressions.media.container import REMEDY, first_video_stream, open_media
+from frame_expressions.media.deinterlacing import deinterlaced, needs_deinterlacing
 from frame_expressions.media.last_frame import StatedEnd
 from frame_expressions.media.limits import Limits
+from frame_expressions.media.tone_mapping import is_hdr, tone_mapped
 from frame_expressions.runtime.errors import InputError, MediaError
 
 FALLBACK_STEP_S = Fraction(1, 25)  # between frames of a stream that states neither times nor a rate
@@ -36,7 +38,7 @@ class Frame:
     none, see `timeline.frame_times`. step_s: between frames, by the stream's rate. decoded: False if the decoder marked
     the frame as damaged. width_px, height_px: of the upright frame with square pixels. av_frame: as stored. display:
     its display matrix, see `upright`. length_s: how long the frame is shown, if it is the last one and its container
-    says so, see `last_frame`.
+    says so, see `last_frame`. neighbours: of an interlaced frame, the frames before and after it as stored.
     """
 
     number: int
@@ -48,10 +50,11 @@ class Frame:
     av_frame: av.VideoFrame
     display: np.ndarray
     length_s: float | None = None
+    neighbours: tuple[av.VideoFrame | None, av.VideoFrame | None] | None = None
 
     @cached_property
     def rgb(self) -> np.ndarray:
-        """The upright frame, uint8 [H, W, 3], RGB; converted on first use."""
+        """The upright frame, uint8 [H, W, 3], RGB; converted on first use: deinterlaced, and from HDR to SDR."""
         return self._converted(self.width_px, self.height_px)
 
     def thumbnail(self, longest_px: int) -> np.ndarray:
@@ -60,11 +63,18 @@ class Frame:
         width_px, height_px = (max(1, round(scale * side)) for side in (self.width_px, self.height_px))
         return self._converted(width_px, height_px, Interpolation.AREA | Interpolation.FULL_CHR_H_INT)
 
+    @cached_property
+    def _picture(self) -> av.VideoFrame:
+        return deinterlaced(self.av_frame, *self.neighbours) if self.neighbours else self.av_frame
+
     def _converted(self, width_px: int, height_px: int, interpolation: int = Interpolation.BILINEAR) -> np.ndarray:
         if _is_transposed(self.display):
             width_px, height_px = height_px, width_px
+        picture = self._picture
+        if is_hdr(picture):
+            picture = av.VideoFrame.from_ndarray(tone_mapped(picture), format="rgb24")
         # One thread: the result must not depend on the number of cores of the job.
-        stored = self.av_frame.to_ndarray(
+        stored = picture.to_ndarray(
             format="rgb24", width=width_px, height=height_px, interpolation=interpolation, threads=1
         )
         return upright(stored, self.display)
@@ -92,7 +102,9 @@ def read_video(path: Path, limits: Limits | None = None, clock: Clock = UNSHIFTE
         number, first = 0, None
         end = StatedEnd(container, stream)
         frames = _decode(end.watch(clocked_packets(container, stream, clock)), stream, path)
-        for number, (av_frame, stamp) in enumerate(_stamped(frames, container, stream), start=1):
+        codec = stream.codec_context.codec.canonical_name
+        stamped = _with_neighbours(_stamped(frames, container, stream), codec)
+        for number, (av_frame, stamp, neighbours) in enumerate(stamped, start=1):
             first = stamp if first is None else first
             display = _display_matrix(av_frame)
             width, height = _square_size(av_frame, stream.sample_aspect_ratio)
@@ -114,6 +126,7 @@ def read_video(path: Path, limits: Limits | None = None, clock: Clock = UNSHIFTE
                 av_frame=av_frame,
                 display=display,
                 length_s=length_s,
+                neighbours=neighbours,
             )
         if number == 0:
             raise MediaError(f"{path} has no frame that can be decoded", REMEDY)
@@ -175,6 +188,22 @@ def _stamped(
             stamp -= held_s
         first = stamp if first is None else first
         yield frame, None if stamp is None else stamp - first + start
+
+
+def _with_neighbours(stamped: Iterable[tuple[av.VideoFrame, Fraction | None]], codec: str) -> Iterator[tuple]:
+    """Each frame, its time, and its neighbours if it is interlaced, else None; reads ahead for interlaced ones only."""
+    before, waiting = None, None
+    for frame, stamp in stamped:
+        if waiting:
+            yield *waiting, (before, frame)
+            before, waiting = waiting[0], None
+        if needs_deinterlacing(frame, codec):
+            waiting = frame, stamp
+        else:
+            yield frame, stamp, None
+            before = frame
+    if waiting:
+        yield *waiting, (before, None)
 
 
 def _decode(packets: Iterator[Packet], stream: VideoStream, path: Path) -> Iterator[av.VideoFrame]:

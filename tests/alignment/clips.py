@@ -14,6 +14,13 @@ MPEG4 = "-c:v mpeg4 -bf 2 -q:v 3"
 MPEG4_NO_B = "-c:v mpeg4 -q:v 3"
 MJPEG = "-c:v mjpeg -q:v 3 -pix_fmt yuvj420p"
 MPEG2 = "-c:v mpeg2video -bf 2 -q:v 3"
+INTERLACED = H264.replace("ultrafast", "veryfast") + " -flags +ildct+ilme -vf setfield={0} -x264-params {0}=1"
+HDR = (
+    HEVC.replace("log-level", "colorprim=bt2020:transfer={0}:colormatrix=bt2020nc:log-level")
+    + " -vf scale=out_color_matrix=bt709:out_range=tv,format=yuv444p,"
+    + "zscale=npl=203:tin=bt709:pin=bt709:min=bt709:rin=limited:t={0}:p=bt2020:m=bt2020nc:r=limited,"
+    + "format=yuv420p10le"
+)
 STAMPS = "-i {source} -bsf"
 TO_100_MS, JITTER = '"setts=ts=floor(TS/100)*100"', '"setts=ts=TS+floor(10*random(0))"'
 MP3, OPUS, PCM = "-c:a libmp3lame", "-c:a libopus", "-c:a pcm_s16le"
@@ -74,6 +81,8 @@ CLIPS = (
     Clip("starts_at_2_s.mkv", H264, starts_s=Fraction(2), audio=OPUS),
     Clip("starts_at_2_s.ts", MPEG4, starts_s=Fraction(2), audio=MP3),
     Clip("start_trimmed.mp4", H264 + " -g 50", hidden=12, audio_from_s=-0.48, then="-ss 0.48 -i {source}"),
+    Clip("frames_late_by_edit_list.mp4", H264, audio_from_s=-0.32),
+    Clip("start_trimmed_b.mp4", H264 + " -g 60", hidden=9, audio_from_s=-0.36, then="-ss 0.36 -i {source}"),
     Clip("start_trimmed.mov", HEVC, hidden=7, audio=PCM, audio_from_s=-0.28, then="-ss 0.28 -i {source}"),
     # Audio that starts or ends at another time than the frames.
     Clip("audio_late.mp4", H264, audio_from_s=0.5),
@@ -125,6 +134,11 @@ CLIPS = (
     Clip("odd_size.webm", VP9, size=(161, 129), audio=OPUS),
     Clip("odd_size.avi", MJPEG, size=(161, 129), audio=PCM),
     Clip("interlaced.mp4", H264.replace("ultrafast", "veryfast") + " -flags +ildct+ilme -x264-params tff=1"),
+    Clip("60_fields_top_first.mp4", INTERLACED.format("tff"), rate=NTSC),
+    Clip("60_fields_bottom_first.mkv", INTERLACED.format("bff"), rate=NTSC, audio=OPUS),
+    Clip("60_fields.ts", MPEG2 + " -flags +ildct+ilme -vf setfield=tff", rate=NTSC, audio="-c:a mp2"),
+    Clip("pq.mp4", HDR.format("smpte2084"), rate=NTSC),
+    Clip("hlg.mov", HDR.format("arib-std-b67"), rate=Fraction(30)),
     # Files that break off.
     Clip("breaks_off.ts", H264_NO_B, kept_share=0.7),
     Clip("breaks_off.mkv", MPEG4, audio=PCM, kept_share=0.6),
