@@ -37,7 +37,6 @@ except InputError as error:
 corpus = run.corpus
 if workflow.is_main_process:
     keep_records(workflow)
-
 if run.is_brief:
     print_stages_only(logger)
 
