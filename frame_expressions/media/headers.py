@@ -17,8 +17,9 @@ _ONE_TABLE_OF_TIMES = ("mov,mp4,m4a,3gp,3g2,mj2", "avi")
 class Header:
     """The number of frames that the container declares for its first video stream, and its audio.
 
-    The number is a hint: containers count frames that do not decode. It is 0 if the container does not declare one, or
-    if the file ends before the last frame of its index. audio: descriptions of the audio streams. may_jump: whether
+    The number is a hint: containers count frames that do not decode. It is 0 if the container does not declare one, if
+    its index lists another number of frames that are not empty (AVI repeats a frame with an empty one), or if the file
+    ends before the last frame of its index. audio: descriptions of the audio streams. may_jump: whether
     time stamps in such a container can jump back.
     """
 
@@ -33,8 +34,9 @@ def read_header(path: Path) -> Header:
         stream = first_video_stream(container, path)
         entries = stream.index_entries
         is_cut = len(entries) > 0 and entries[-1].pos + entries[-1].size > Path(path).stat().st_size
+        is_odd = len(entries) > 0 and sum(entry.size > 0 for entry in entries) != stream.frames
         audio = tuple(map(str, audio_streams(container)))
-        return Header(0 if is_cut else stream.frames, audio, container.format.name not in _ONE_TABLE_OF_TIMES)
+        return Header(0 if is_cut or is_odd else stream.frames, audio, container.format.name not in _ONE_TABLE_OF_TIMES)
 
 
 def count_packets(path: Path) -> int:

@@ -3,10 +3,12 @@
 import csv
 import subprocess
 
+import av
 import imageio_ffmpeg
 import pytest
 
 from frame_expressions.media.headers import Header, count_packets, read_header
+from frame_expressions.media.video import read_video
 from frame_expressions.runtime.errors import InputError
 from tests.media import make_flash_and_beep, make_video
 
@@ -23,6 +25,16 @@ def test_frames_and_audio(tmp_path):
 def test_a_container_that_does_not_say_is_counted_by_its_packets(tmp_path):
     path = make_video(tmp_path / "a.mkv", FRAMES)
     assert read_header(path).num_frames == 0 and count_packets(path) == 20
+
+
+def test_empty_packets_are_no_frames(tmp_path):
+    """AVI repeats a frame with a packet of no bytes, and its header counts it."""
+    path = tmp_path / "a.avi"
+    some = ["-vf", "select='not(between(t,0.5,0.9))'", "-fps_mode", "vfr", "-c:v", "mjpeg", "-c:a", "pcm_s16le"]
+    make_flash_and_beep(path, 25, some)
+    with av.open(str(path)) as opened:
+        assert opened.streams.video[0].frames == 50
+    assert read_header(path).num_frames == 0 and count_packets(path) == len(list(read_video(path))) == 40
 
 
 def test_a_file_that_ends_too_early_is_not_believed(tmp_path):
