@@ -1,4 +1,6 @@
-"""What a run says on the terminal: one line a stage. Snakemake's own log, and --verbose, have the whole plan.
+"""What a run says on the terminal: a line for each finished stage, and for each tenth of the jobs.
+
+Snakemake's own log, and --verbose, have the whole plan.
 
 Imported whenever the Snakefile is parsed, so it must not import pyarrow, pandas or torch.
 """
@@ -17,7 +19,7 @@ def print_stages_only(logger: logging.Logger) -> None:
 
 
 class _OneLineAStage(logging.Filter):
-    """Lets warnings and errors pass, and replaces the reports on single jobs by a line when a stage is finished.
+    """Lets warnings and errors pass, and replaces the reports on single jobs by few lines.
 
     Snakemake's records on jobs carry an event and its fields (snakemake_interface_logger_plugins).
     """
@@ -28,6 +30,7 @@ class _OneLineAStage(logging.Filter):
         self._rule_of: dict[int, str] = {}
         self._planned: dict[str, int] = {}
         self._finished: Counter[str] = Counter()
+        self._told = 0  # jobs that were done when the last line was written
 
     def filter(self, record: logging.LogRecord) -> bool:
         """Whether the handler writes a record itself."""
@@ -45,10 +48,15 @@ class _OneLineAStage(logging.Filter):
 
     def _count(self, rule: str) -> None:
         self._finished[rule] += 1
-        if self._finished[rule] == self._planned.get(rule):
-            done, planned = sum(self._finished.values()), sum(self._planned.values())
-            jobs = "1 job" if self._planned[rule] == 1 else f"{self._planned[rule]} jobs"
-            self._write(f"{rule}: {jobs} done, {done} of {planned}")
+        done, planned = sum(self._finished.values()), sum(self._planned.values())
+        of_rule = self._planned.get(rule)
+        if self._finished[rule] == of_rule:
+            self._write(f"{rule}: done ({done} of {planned} jobs)")
+        elif 10 * (done - self._told) >= planned:
+            self._write(f"{rule}: {self._finished[rule]} of {of_rule} ({done} of {planned} jobs)")
+        else:
+            return
+        self._told = done
 
     def _write(self, line: str) -> None:
         self._handler.stream.write(f"{line}\n")

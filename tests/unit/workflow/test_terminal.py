@@ -31,9 +31,22 @@ def test_a_stage_is_a_line_and_the_log_has_everything(logger, tmp_path):
     logger.error("Error in rule detect", extra={"event": "job_error"})
     logger.warning("mind")
     logger.info("Complete log(s): x")
-    lines = ["3 jobs in 2 stages", "detect: 2 jobs done, 2 of 3", "predict: 1 job done, 3 of 3"]
+    lines = ["3 jobs in 2 stages", "detect: 1 of 2 (1 of 3 jobs)", "detect: done (2 of 3 jobs)"]
+    lines += ["predict: done (3 of 3 jobs)"]
     assert terminal.getvalue().splitlines() == [*lines, "Error in rule detect", "mind", "Complete log(s): x"]
     assert len((tmp_path / "log").read_text().splitlines()) == 14
+
+
+def test_many_jobs_are_a_line_for_each_tenth(logger):
+    logger, terminal = logger
+    logger.info("Job stats", extra={"event": "run_info", "stats": {"detect": 600, "draw": 600, "total": 1200}})
+    for number in range(1200):
+        rule = ("detect", "draw")[number % 2]
+        logger.info("rule", extra={"event": "job_info", "jobid": number, "rule_name": rule})
+        logger.info("Finished", extra={"event": "job_finished", "job_id": number})
+    lines = terminal.getvalue().splitlines()
+    assert len(lines) == 12 and lines[1] == "draw: 60 of 600 (120 of 1200 jobs)"
+    assert lines[-2:] == ["detect: done (1199 of 1200 jobs)", "draw: done (1200 of 1200 jobs)"]
 
 
 @pytest.mark.parametrize(
