@@ -4,7 +4,6 @@ python -m tests.persons
 """
 
 import logging
-import sys
 import tempfile
 from collections.abc import Iterator
 from pathlib import Path
@@ -56,24 +55,21 @@ def films(shared: Path) -> Iterator[Film]:
     yield from calm_films(shared)
 
 
-def main() -> int:
-    """Print the table; returns the exit status."""
+def main() -> None:
+    """Print the table."""
     if not SHARED.is_dir():
         print("the folder ../shared with real clips is not on this machine")
-        return 0
+        return
     logging.basicConfig(level=logging.ERROR)
     print(
         "Share of frames in which `auto` is right (on the main person, or absent with them), and the largest share of"
     )
     print("frames in which one of the numbered persons is somebody else\n")
-    wrong = 0
     with tempfile.TemporaryDirectory() as name:
         for film in films(SHARED):
             right, mixed = follow(film, SHARED, Path(name))
-            wrong += right < 0.95 or mixed > 0.02
             print(f"{film.name:44} {len(film.frames):4} frames  {right:6.1%}  {mixed:6.1%}", flush=True)
-    return 1 if wrong else 0
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    main()
