@@ -14,7 +14,7 @@ from frame_expressions.artifacts.provenance import provenance_of
 from frame_expressions.artifacts.schemas import PREDICTIONS
 from frame_expressions.artifacts.text import write_text
 from frame_expressions.artifacts.vocabulary import NUM_CLASSES
-from frame_expressions.media.timeline import read_start, read_times
+from frame_expressions.media.timeline import duration_s, read_last_s, read_start, read_times
 from frame_expressions.prediction.frame_plot import plot_frames
 from frame_expressions.prediction.frame_table import PersonPrediction, predictions_table
 from frame_expressions.report.figures import write_png
@@ -75,7 +75,8 @@ def run(
     # Times to the microsecond: with six digits, neighbouring late frames would have the same time.
     text = frames.assign(time_s=frames["time_s"].round(6).map("{:.12g}".format))
     write_text(text.to_csv(index=False, float_format="%.6g", lineterminator="\n"), csv)
-    write_png(plot_frames(video, frames), plot)
+    length_s = duration_s(time_s, read_last_s(timeline))
+    write_png(plot_frames(video, frames, length_s, of_timeline["skipped"]), plot)
     persons = frames["person"].nunique()
     logging.info("made %s: %d frames, %d persons, %s", table, len(time_s), persons, _most_frequent(frames))
 

@@ -50,15 +50,15 @@ def list_videos(folder: Path) -> FolderListing:
     folder = Path(folder)
     files = [Path(folder.name)] if folder.is_file() else files_below(folder, _is_results)
     is_video = {path: folder.is_file() or path.suffix.lower() in SUFFIXES for path in files}
-    faults = {path: path_fault(str(_file(folder, str(path)))) for path in files if is_video[path]}
+    faults = {path: _fault(_file(folder, str(path))) for path in files if is_video[path]}
     videos = tuple(str(path) for path, fault in faults.items() if fault is None)
     if not faults:
-        what = f"holds no video ({', '.join(SUFFIXES)})" if folder.is_dir() else "does not exist"
+        what = "holds no file with a suffix of videos (.mp4, .mov, ...)" if folder.is_dir() else "does not exist"
         raise InputError(f"predict_videos: {folder} {what}", "name a folder of videos, or one video file")
-    refused = {_as_text(str(path)): f"its name {fault}" for path, fault in faults.items() if fault is not None}
+    refused = {_as_text(_file(folder, str(path))): fault for path, fault in faults.items() if fault is not None}
     if not videos:
         path, reason = next(iter(refused.items()))
-        raise InputError(f"predict_videos: {path!r} cannot be used, because {reason}", "rename the file or folder")
+        raise InputError(f"predict_videos: {path!r} cannot be used, because {reason}", "rename or replace it")
     others = Counter(path.suffix.lower() or "without a suffix" for path in files if not is_video[path])
     return FolderListing(videos, refused, dict(others.most_common()))
 
@@ -107,9 +107,17 @@ def _file(folder: Path, path: str) -> Path:
     return folder if folder.is_file() else folder / path
 
 
-def _as_text(path: str) -> str:
+def _fault(file: Path) -> str | None:
+    """Why a file cannot be an input of Snakemake; None for a usable one."""
+    if not file.exists():
+        return "it is a link to a file that does not exist"
+    fault = path_fault(str(file))
+    return None if fault is None else f"it {fault}"
+
+
+def _as_text(path: Path) -> str:
     """A path that can be printed and stored, whatever its bytes."""
-    return "".join(c if c.isprintable() else c.encode("unicode_escape").decode() for c in path)
+    return "".join(c if c.isprintable() else c.encode("unicode_escape").decode() for c in str(path))
 
 
 def _is_results(folder: Path) -> bool:

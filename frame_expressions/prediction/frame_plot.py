@@ -1,5 +1,6 @@
 """The predictions of one video over time, as a figure."""
 
+import textwrap
 from itertools import pairwise
 
 import numpy as np
@@ -14,21 +15,25 @@ from frame_expressions.report.palette import COLOURS
 _HATCHED = {"facecolor": "white", "edgecolor": "0.35", "hatch": "////", "linewidth": 0}
 
 
-def plot_frames(video: str, frames: pd.DataFrame) -> Figure:
+def plot_frames(video: str, frames: pd.DataFrame, length_s: float, skipped: str) -> Figure:
     """For each person, stacked probabilities over time, and below them the smoothed expression.
 
     Frames without a face are hatched; frames without a prediction are left blank. video: the title. frames: the video's
-    table (`frame_table.predictions_table`).
+    table (`frame_table.predictions_table`). length_s: of the video. skipped: why it has no frames, or empty.
     """
+    if frames.empty:
+        return _notice(video, skipped)
     persons = list(frames.groupby("person"))
-    heights = [4, 1] * max(len(persons), 1)
-    figure = Figure(figsize=(11, 1 + 2.4 * max(len(persons), 1)), layout="constrained")
+    heights = [4, 1] * len(persons)
+    figure = Figure(figsize=(11, 1 + 2.4 * len(persons)), layout="constrained")
     rows = figure.subplots(len(heights), 1, sharex=True, squeeze=False, height_ratios=heights)[:, 0]
-    for (person, of_person), stacked, strip in zip(persons, rows[::2], rows[1::2], strict=False):
+    for (person, of_person), stacked, strip in zip(persons, rows[::2], rows[1::2], strict=True):
         time_s = of_person["time_s"].to_numpy()
-        ends_s = np.append(time_s, time_s[-1] + (np.median(np.diff(time_s)) if len(time_s) > 1 else 0.04))
+        ends_s = np.append(time_s, length_s)
         shares = of_person[list(PROBABILITIES)].T.to_numpy()
-        stacked.stackplot(ends_s, np.column_stack([shares, shares[:, -1]]), step="post", colors=COLOURS)
+        for start, end in _stretches(~np.isnan(shares[0]), only=True):
+            shown = np.column_stack([shares[:, start:end], shares[:, end - 1]])  # each frame lasts until the next one
+            stacked.stackplot(ends_s[start : end + 1], shown, step="post", colors=COLOURS)
         stacked.set(ylim=(0, 1), title=f"person {person}" if len(persons) > 1 else None, ylabel="probability")
         classes = pd.Categorical(of_person["expression"], EXPRESSIONS).codes  # -1 without a prediction
         for start, end in _stretches(classes):
@@ -40,8 +45,14 @@ def plot_frames(video: str, frames: pd.DataFrame) -> Figure:
         strip.yaxis.label.set(rotation=0, ha="right", va="center", size=8)
     rows[-1].set_xlabel("time (s)")
     figure.suptitle(video)
-    if persons:
-        figure.legend(handles=_legend(frames), loc="outside right upper", frameon=False)
+    figure.legend(handles=_legend(frames), loc="outside right upper", frameon=False)
+    return figure
+
+
+def _notice(video: str, skipped: str) -> Figure:
+    figure = Figure(figsize=(11, 2))
+    figure.suptitle(video)
+    figure.text(0.5, 0.4, textwrap.fill(f"skipped: {skipped}", 110), ha="center", va="center")
     return figure
 
 

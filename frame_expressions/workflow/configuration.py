@@ -155,7 +155,7 @@ def _rewritten(place: str, value: object, wanted: list[str]) -> str:
             if "e" in value.lower():
                 return f"write {number} (YAML reads 1e-3 as text, and 1.0e-3 as a number)"
             return f"write {value} without quotes, in a --configfile (--config turns it into text)"
-    if "string" in wanted and isinstance(value, int | float):
+    if "string" in wanted and "integer" not in wanted and isinstance(value, int | float):
         return f'write {place}: "{value}"'
     return "see config.yaml for an example"
 

@@ -70,7 +70,7 @@ class Prediction:
         The videos that are new since the last run get batches and shards of their own, so a new video costs no more
         than itself: no job that reads other videos runs again.
         """
-        folder = Path(config["predict_videos"])
+        folder = _plain_path(config["predict_videos"])
         name = config["predict_name"] or folder_name(folder)
         listing = list_videos(folder)
         known = {path: Place(**place) for path, place in _stored(PREDICTIONS / name / PLAN)["videos"].items()}
@@ -92,7 +92,7 @@ class Prediction:
         """
         stored = _stored(self.results / PLAN)
         other = Path(stored["folder"] or self.folder)
-        if other.resolve() != self.folder.resolve() and other.exists():
+        if other != self.folder and other.exists():
             raise InputError(
                 f"{self.results} holds the predictions of {other}, not of {self.folder}",
                 "add --config predict_name=NAME to give these predictions a folder of their own",
@@ -101,8 +101,8 @@ class Prediction:
             kept = sorted({path.stem for path in self.results.glob("*.parquet")} - set(self.names.values()))
             if kept:
                 raise InputError(
-                    f"{self.results} holds predictions by another model of {len(kept)} videos that are no longer in "
-                    f"{self.folder}, such as {kept[0]}",
+                    f"{self.results} holds predictions by another model of videos that are no longer in {self.folder}: "
+                    f"{kept[0]}{', ...' if len(kept) > 1 else ''}",
                     "add --config predict_name=NAME to give the new model's predictions a folder of their own",
                 )
 
@@ -115,9 +115,15 @@ class Prediction:
         if _stored(plan)["model"] not in (None, self.model):
             (self.results / "videos.tsv").unlink(missing_ok=True)
         videos = {path: asdict(place) for path, place in self.places.items()}
-        content = {"folder": str(self.folder.resolve()), "model": self.model, "videos": videos}
+        content = {"folder": str(self.folder), "model": self.model, "videos": videos}
         if content != _stored(plan):
             write_json(content, plan)
+
+
+def _plain_path(given: str) -> Path:
+    """A folder relative to the working folder if it is in it, else in full: the same for every way to write it."""
+    path = Path(given).resolve()
+    return path.relative_to(Path.cwd()) if path.is_relative_to(Path.cwd()) else path
 
 
 def _stored(plan: Path) -> dict:

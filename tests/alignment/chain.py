@@ -13,6 +13,7 @@ from frame_expressions.artifacts.parquet import read_parquet, write_parquet
 from frame_expressions.artifacts.provenance import provenance_of
 from frame_expressions.artifacts.schemas import FACES
 from frame_expressions.challenge.alignment import labels_for_frames, rows_from_frames
+from frame_expressions.faces.boxes import cuts_metadata
 from frame_expressions.faces.crops import CropSettings
 from frame_expressions.faces.tracking import SubjectSettings
 from frame_expressions.media.audio import SAMPLE_RATE, read_audio
@@ -158,7 +159,7 @@ def _write_faces(clip: Clip, path: Path, num_frames: int) -> None:
         {"frame": frame, "xyxy_px": numbered_frames.face_box(frame, clip.size), "score": 0.9}
         for frame in range(1, num_frames + 1)
     ]
-    write_parquet(pa.Table.from_pylist(rows, schema=FACES), path, provenance_of({}))
+    write_parquet(pa.Table.from_pylist(rows, schema=FACES), path, provenance_of({}), cuts_metadata([]))
 
 
 def _check_crops(files: Files, found: Found, num_frames: int) -> None:

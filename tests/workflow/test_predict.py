@@ -116,7 +116,10 @@ def test_python_alone_predicts_the_same(predicted, model, videos):
     [
         ([], "predict needs videos; add --config predict_videos=FOLDER"),
         (["predict_videos=tests"], "results/model holds no exported model; run `snakemake --cores 8 export_model`"),
-        (["predict_videos=tests", "predict_model={model}"], "predict_videos: tests holds no video"),
+        (
+            ["predict_videos=tests", "predict_model={model}"],
+            "predict_videos: tests holds no file with a suffix of videos",
+        ),
         (["predict_videos=nowhere", "predict_model={model}"], "predict_videos: nowhere does not exist"),
         (["predict_videos=tests", "predict_persons=three"], "predict_persons: 'three' is not one of"),
     ],

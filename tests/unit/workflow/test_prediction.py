@@ -1,6 +1,7 @@
 """Whose predictions are where, and what a new video, another folder or another model changes."""
 
 import json
+import shutil
 from pathlib import Path
 
 import pytest
@@ -66,13 +67,21 @@ def test_batches_and_shards_keep_apart_from_a_corpus_with_the_same_names(predict
     assert corpus.shard_of("a").name == "predict-x-000"
 
 
-def test_two_folders_of_one_name_do_not_share_results(predict):
+def test_two_folders_of_one_name_do_not_share_results(predict, tmp_path):
     predict(_videos("P01/videos", "a.mp4"))
     said = r"results/predict/videos holds the predictions of .*P01/videos, not of P02/videos; .* predict_name=NAME"
     with pytest.raises(InputError, match=said):
         predict(_videos("P02/videos", "a.mp4"))
     assert predict("P02/videos", predict_name="P02").results == Path("results/predict/P02")
-    predict("./P02/../P01/videos")
+    for same in ("./P02/../P01/videos", tmp_path / "P01/videos"):
+        assert predict(same).folder == Path("P01/videos")
+
+
+def test_a_copied_checkout_with_its_videos_is_as_finished_as_the_original(predict, tmp_path, monkeypatch):
+    first = predict(_videos("clips", "a.mp4"))
+    shutil.copytree(tmp_path, tmp_path / "copy")
+    monkeypatch.chdir(tmp_path / "copy")
+    assert predict("clips").places == first.places
 
 
 def test_a_folder_that_moved_keeps_its_results(predict):
@@ -89,7 +98,7 @@ def test_results_of_two_models_are_never_mixed(predict):
     predict("clips", model="two")
     assert not (prediction.results / "videos.tsv").exists()
     Path("clips/b.mp4").unlink()
-    with pytest.raises(InputError, match=r"another model of 1 videos that are no longer in clips, such as b; .*name"):
+    with pytest.raises(InputError, match=r"another model of videos that are no longer in clips: b; .*name"):
         predict("clips", model="one")
     assert predict("clips", model="two").kept == {"b": "clips/b.mp4"}
 
