@@ -34,7 +34,7 @@ def run(
     clock = UNSHIFTED
     try:
         if not video.is_file():
-            raise MediaError(f"{video} is missing or is not a file", "correct its path or remove it from the corpus")
+            raise MediaError(f"{video} is missing or is not a file", "correct its path or leave it out")
         source = provenance_of({}, [video])
         clock = read_clock(video, limits)
         decode = partial(frame_images, video, limits, settings, clock)
