@@ -10,10 +10,12 @@ import yaml
 
 from frame_expressions.media.audio import aligned_audio
 from frame_expressions.media.clock_reader import read_clock
+from frame_expressions.media.frame_images import FrameSettings
 from frame_expressions.media.limits import Limits
 from frame_expressions.media.timeline import frame_times
 from frame_expressions.media.video import read_video
 from tests.conftest import ROOT
+from workflow_scripts import extract_frames
 
 LIMITS = yaml.safe_load((ROOT / "config.yaml").read_text())["execution"]["limits"]
 H264 = ["-c:v", "libx264", "-preset", "ultrafast", "-bf", "2"]
@@ -24,6 +26,19 @@ def times_of(frames):
     """The times of frames from `read_video`."""
     frames = list(frames)
     return frame_times([frame.stamp_s for frame in frames], frames[0].step_s)[0].tolist()
+
+
+def extract_timeline(video, timeline, on_bad_video="stop"):
+    """Write a video's timeline as the workflow does, without images; returns its path."""
+    extract_frames.run(
+        video=video,
+        timeline=timeline,
+        frames=timeline.with_name("frames.parquet"),
+        settings=FrameSettings(images="none", thumbnail_px=0, jpeg_quality=0),
+        on_bad_video=on_bad_video,
+        limits=Limits(**LIMITS),
+    )
+    return timeline
 
 
 def read_aligned(path, stream="auto"):

@@ -114,7 +114,7 @@ def _look_at(
     yield from read_stamps(path) if header.may_jump else [UNSHIFTED]
     time_s = None
     for rows in rows_of_tracks[path]:
-        if not header.has_placeholders:
+        if not header.has_empty:
             if header.num_frames and not abs(rows - header.num_frames) > USUAL_ROWS:
                 yield header.num_frames, "by its header"
                 continue

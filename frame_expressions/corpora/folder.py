@@ -33,7 +33,7 @@ class FolderListing:
     """The files of a folder of videos.
 
     videos: paths relative to the folder, sorted. refused: by path as text, why Snakemake cannot use it. passed_over: by
-    suffix, the number of files that are no videos by their name.
+    suffix, the number of other files.
     """
 
     videos: tuple[str, ...]
@@ -45,7 +45,7 @@ def list_videos(folder: Path) -> FolderListing:
     """List every video in a folder, at any depth, or one video file.
 
     Links are followed. Hidden folders are skipped, and so is the folder of results, which has overlay videos.
-    Raises InputError if there is no video, or none that Snakemake can use.
+    Raises InputError if the folder has no video that Snakemake can use.
     """
     folder = Path(folder)
     files = [Path(folder.name)] if folder.is_file() else files_below(folder, _is_results)

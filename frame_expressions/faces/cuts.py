@@ -56,7 +56,7 @@ class CutFinder:
 
     Two frames differ by 1 minus the correlation of the ranks of their cells, over the cells that are clipped in
     neither: exposure, gamma and white balance keep ranks as they are. The change at a boundary is that of the most
-    similar pair of frames across it, so a flash, which ends as it began, is no change. A cut is a change of at least
+    similar pair of frames across it, so a flash, which ends as it began, does not count. A cut is a change of at least
     `LEAST_CHANGE` and `LEAST_RATIO` times the usual change from frame to frame on either side, which pans and fast
     motion raise. A change of `LEAST_GREAT_CHANGE` needs only `LEAST_GREAT_RATIO`: a shot may begin with fast motion.
     Blank and damaged frames are passed over, so a fade through black is a cut where the next shot appears.
@@ -107,7 +107,7 @@ def _window(frames: Sequence[_Seen]) -> Sequence[_Seen]:
 
 def _is_cut(before: Sequence[_Seen], after: Sequence[_Seen]) -> bool:
     """Whether the boundary from which both windows go away is a cut."""
-    if after[0].step < LEAST_CHANGE:  # the smallest change is no greater: saves the work for most frames
+    if after[0].step < LEAST_CHANGE:  # bounds the smallest change, so most boundaries need no further work
         return False
     change = _changes(before, after).min()
     usual = max(np.median([seen.step for seen in side]) for side in (before[:-1], after[1:]))

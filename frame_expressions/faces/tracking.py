@@ -12,7 +12,7 @@ from frame_expressions.faces.boxes import FaceTable, iou
 
 NEWCOMER_FRAMES, NEWCOMER_SHARE = 3, 0.7
 """Sightings below which a person is a newcomer. The share is small enough for a false box that covers half of the next
-face, and large enough for somebody who steps in front of another."""
+face, and large enough for a person who steps in front of another."""
 
 
 @dataclass(frozen=True)

@@ -12,9 +12,6 @@ from frame_expressions.media.container import first_video_stream, open_media
 _ONE_TABLE_OF_TIMES = ("mov,mp4,m4a,3gp,3g2,mj2", "avi")
 """Containers that keep the times of all frames in one place."""
 
-LARGEST_PLACEHOLDER = 8
-"""Bytes in AVI, which stores MPEG-4's frames that are not coded; elsewhere only an empty frame is one."""
-
 
 @dataclass(frozen=True)
 class Header:
@@ -22,14 +19,14 @@ class Header:
 
     The number is a hint: containers count frames that do not decode. It is 0 if the container does not declare one, or
     if the file ends before the last frame of its index. audio: descriptions of the audio streams. may_jump: whether
-    time stamps in such a container can jump back. has_placeholders: whether some of these frames are empty, or too
-    small to be one: AVI marks a frame that repeats the one before in this way.
+    time stamps in such a container can jump back. has_empty: whether some of these frames are empty, as AVI stores one
+    that repeats the frame before it.
     """
 
     num_frames: int
     audio: tuple[str, ...]
     may_jump: bool
-    has_placeholders: bool = False
+    has_empty: bool = False
 
 
 def read_header(path: Path) -> Header:
@@ -38,15 +35,13 @@ def read_header(path: Path) -> Header:
         stream = first_video_stream(container, path)
         entries = stream.index_entries
         is_cut = len(entries) > 0 and entries[-1].pos + entries[-1].size > Path(path).stat().st_size
-        is_avi = container.format.name == "avi"
-        smallest = min((entry.size for entry in entries), default=LARGEST_PLACEHOLDER + 1)
-        # FFmpeg's index of AVI leaves out most empty frames.
-        lacks_some = is_avi and 0 < len(entries) < stream.frames
+        # FFmpeg's index of AVI leaves out the empty frames, unless all frames come one after the other.
+        lacks_some = container.format.name == "avi" and 0 < len(entries) < stream.frames
         return Header(
             num_frames=0 if is_cut else stream.frames,
             audio=tuple(map(str, audio_streams(container))),
             may_jump=container.format.name not in _ONE_TABLE_OF_TIMES,
-            has_placeholders=lacks_some or smallest <= (LARGEST_PLACEHOLDER if is_avi else 0),
+            has_empty=lacks_some or any(entry.size == 0 for entry in entries),
         )
 
 

@@ -9,16 +9,13 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from frame_expressions.faces.boxes import read_boxes
-from frame_expressions.faces.tracking import SubjectSettings
-from frame_expressions.media.frame_images import FrameSettings
-from frame_expressions.media.limits import Limits
 from tests.conftest import ROOT
-from tests.media import LIMITS
+from tests.media import extract_timeline
 from tests.persons.films import Film, calm_films, close_up, cut_films
-from workflow_scripts import detect_faces, extract_frames, select_subject
+from tests.persons.scene import FOLLOWING
+from workflow_scripts import detect_faces, select_subject
 
 SHARED = ROOT.parent / "shared"
-FOLLOWING = SubjectSettings(max_gap_s=0.5, takeover_s=3.0, min_iou=0.3, min_similarity=0.25, memory=0.9)
 DETECTOR = {"name": "insightface", "min_side_px": 30, "input_px": [640, 320], "min_score": 0.5, "device": "cpu"}
 MOST_PERSONS = 4
 HEIGHT_SHARES = (0.6, 0.8, 0.9, 1.2, 1.4)
@@ -28,14 +25,7 @@ def follow(film: Film, shared: Path, folder: Path) -> tuple[float, float]:
     """Share of frames in which `auto` is right, and the largest `Film.mixed_share` of the film's persons."""
     video, timeline, faces, subject = (folder / name for name in ("film.mp4", "t.parquet", "f.parquet", "s.parquet"))
     film.write(video)
-    extract_frames.run(
-        video=video,
-        timeline=timeline,
-        frames=folder / "frames.parquet",
-        settings=FrameSettings(images="none", thumbnail_px=0, jpeg_quality=0),
-        on_bad_video="stop",
-        limits=Limits(**LIMITS),
-    )
+    extract_timeline(video, timeline)
     model = shared / "models/scrfd_500m.onnx"
     detect_faces.run(videos=[video], timelines=[timeline], faces=[faces], detector=DETECTOR, model=model, num_threads=1)
 

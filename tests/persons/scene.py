@@ -8,7 +8,9 @@ import numpy as np
 
 from frame_expressions.demo.portrait import make_person
 from frame_expressions.demo.scene import Pose, draw_background, draw_frame, draw_light
+from frame_expressions.faces.tracking import SubjectSettings
 
+FOLLOWING = SubjectSettings(max_gap_s=0.5, takeover_s=3.0, min_iou=0.3, min_similarity=0.25, memory=0.9)
 FPS = 8
 SIZE = (640, 320)
 NOWHERE = -400.0

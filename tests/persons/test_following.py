@@ -3,14 +3,10 @@
 import pytest
 
 from frame_expressions.faces.boxes import read_boxes
-from frame_expressions.faces.tracking import SubjectSettings
-from frame_expressions.media.frame_images import FrameSettings
-from frame_expressions.media.limits import Limits
-from tests.media import LIMITS
-from tests.persons.scene import two_who_change_sides, write_scene
-from workflow_scripts import detect_faces, extract_frames, select_subject
+from tests.media import extract_timeline
+from tests.persons.scene import FOLLOWING, two_who_change_sides, write_scene
+from workflow_scripts import detect_faces, select_subject
 
-FOLLOWING = SubjectSettings(max_gap_s=0.5, takeover_s=3.0, min_iou=0.3, min_similarity=0.25, memory=0.9)
 SCRFD = {"input_px": [640], "min_score": 0.5, "device": "cpu"}
 
 
@@ -20,14 +16,7 @@ def scene(tmp_path_factory):
     folder = tmp_path_factory.mktemp("scene")
     made, video, timeline = two_who_change_sides(), folder / "two.mp4", folder / "timeline.parquet"
     write_scene(made, video, seed=1)
-    extract_frames.run(
-        video=video,
-        timeline=timeline,
-        frames=folder / "frames.parquet",
-        settings=FrameSettings(images="none", thumbnail_px=0, jpeg_quality=0),
-        on_bad_video="stop",
-        limits=Limits(**LIMITS),
-    )
+    extract_timeline(video, timeline)
     return made, video, timeline
 
 

@@ -18,15 +18,14 @@ from frame_expressions.artifacts.schemas import SUBJECT
 from frame_expressions.artifacts.vocabulary import EXPRESSIONS
 from frame_expressions.media.clock import UNSHIFTED
 from frame_expressions.media.film_writer import write_video
-from frame_expressions.media.frame_images import FrameSettings
 from frame_expressions.media.limits import Limits
 from frame_expressions.media.timeline import FrameRow, duration_s, read_last_s, read_times, write_timeline
 from frame_expressions.media.video import read_video
 from frame_expressions.prediction.frame_table import PROBABILITIES, SUMMARY_COLUMNS
 from frame_expressions.runtime.errors import InputError
 from frame_expressions.smoothing.smoothing import NO_SMOOTHING, Smoothing
-from tests.media import LIMITS, make_video, times_of
-from workflow_scripts import draw_overlay, extract_frames, list_predictions, resample_audio, tabulate_predictions
+from tests.media import LIMITS, extract_timeline, make_video, times_of
+from workflow_scripts import draw_overlay, list_predictions, resample_audio, tabulate_predictions
 
 STAMPS = [0, 4, 8, 20, 24, 28, 32, 36]  # in 1/100 s
 
@@ -61,16 +60,7 @@ def held(tmp_path):
 
 @pytest.fixture
 def timeline(tmp_path, video):
-    path = tmp_path / "timeline.parquet"
-    extract_frames.run(
-        video=video,
-        timeline=path,
-        frames=tmp_path / "frames.parquet",
-        settings=FrameSettings(images="none", thumbnail_px=8, jpeg_quality=80),
-        on_bad_video="stop",
-        limits=Limits(**LIMITS),
-    )
-    return path
+    return extract_timeline(video, tmp_path / "timeline.parquet")
 
 
 @pytest.fixture
@@ -307,15 +297,7 @@ def test_the_film_shows_the_last_frame_as_long_as_the_video(film, timeline):
 def test_a_skipped_video_gives_empty_tables_and_a_film_that_says_why(tmp_path, capsys):
     video = tmp_path / "bad.mp4"
     video.write_bytes(b"no video at all")
-    timeline = tmp_path / "timeline.parquet"
-    extract_frames.run(
-        video=video,
-        timeline=timeline,
-        frames=tmp_path / "frames.parquet",
-        settings=FrameSettings(images="none", thumbnail_px=8, jpeg_quality=80),
-        on_bad_video="skip",
-        limits=Limits(**LIMITS),
-    )
+    timeline = extract_timeline(video, tmp_path / "timeline.parquet", on_bad_video="skip")
     empty = pa.table({name: [] for name in SUBJECT.names}, SUBJECT)
     write_parquet(empty, tmp_path / "subject.parquet", provenance_of({"num_persons": 0}))
     write_logits({}, tmp_path / "logits.parquet", {}, _presence([]))

@@ -121,5 +121,7 @@ def test_rows_that_count_frames_are_matched_by_frame_whatever_the_times_are():
     two = np.delete(np.arange(75), [30, 50]) / 30  # as many rows too many as are usual
     assert labels_for_frames(np.arange(75).astype(np.int8), two, "a").tolist() == list(range(73))
     assert frame_slots(uneven) is None and frame_slots(_times(62)) is None and frame_slots(_times(2)) is None
+    off_grid = np.cumsum(np.tile([1.0] * 10 + [1.4] * 5 + [2.4] * 5, 3)) / 30  # whole steps, each, but not together
+    assert frame_slots(off_grid) is None
     with pytest.raises(InputError, match="a has 75 rows but its video has 62 frames"):
         labels_for_frames(np.zeros(75, np.int8), uneven, "a")

@@ -109,6 +109,11 @@ def test_motion_is_not_a_cut_but_a_cut_to_or_from_motion_is():
     assert starts(shot(1, 30, head=5, x=10, step=7)) == []
 
 
+def test_a_pan_so_fast_that_each_frame_is_much_of_another_scene_is_not_a_cut():
+    wide = np.hstack([room(seed) for seed in range(6)])
+    assert starts([wide[:, 48 * number : 48 * number + 320] for number in range(30)]) == []
+
+
 def test_a_fade_through_black_is_a_cut_where_the_next_scene_appears():
     down = np.linspace(1, 0, 12)
     before = [(frame * light).astype(np.uint8) for frame, light in zip(shot(1, 12), down, strict=True)]
@@ -139,6 +144,18 @@ def test_faces_that_look_the_same_across_a_cut_are_paired_wherever_they_are():
     assert sorted((face, later) for frame, face, _, later in found[2].same if frame == 10) == [(0, 0), (1, 1)]
     # Without faces there is nothing to pair.
     assert cuts(frames) == [Cut(11, []), Cut(21, []), Cut(31, [])]
+
+
+def test_a_face_that_resembles_another_is_not_taken_for_it():
+    cells = np.random.default_rng(5).integers(40, 216, (10, 10, 3))
+    alike = 0.6 * cells + 0.4 * np.random.default_rng(6).integers(40, 216, (10, 10, 3))
+    films = []
+    for seed, face in ((1, cells), (2, cells), (3, alike)):
+        films.append(shot(seed, 10))
+        for frame in films[-1]:
+            frame[40:140, 20:120] = np.kron(face, np.ones((10, 10, 1)))
+    found = cuts([frame for film in films for frame in film], boxes=[[[40, 60, 100, 120]]] * 30)
+    assert [len(cut.same) for cut in found] == [1, 0]
 
 
 def test_frames_of_any_size_and_none_at_all():
