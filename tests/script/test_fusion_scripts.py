@@ -5,7 +5,7 @@ import json
 import numpy as np
 import pytest
 
-from frame_expressions.artifacts.logits import read_labelled_logits, read_logits
+from frame_expressions.artifacts.logits import read_labelled_logits, read_logits, read_presence
 from frame_expressions.artifacts.parquet import read_parquet
 from frame_expressions.artifacts.provenance import sha256_of
 from frame_expressions.artifacts.text import write_tsv
@@ -102,6 +102,8 @@ def test_the_chain_from_features_to_the_smoothing(corpus, tmp_path):
     )
     again = read_logits(tmp_path / "test_logits.parquet")
     assert list(again) == ["v1"] and np.array_equal(again["v1"], logits["v1"])
+    face, audio = read_presence(tmp_path / "test_logits.parquet", ["v1"])["v1"]
+    assert np.flatnonzero(~face).tolist() == [2] and np.flatnonzero(~audio).tolist() == [3, 4]
 
     search_smoothing.run(
         logits=[tmp_path / "val_logits.parquet"],

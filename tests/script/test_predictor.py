@@ -2,15 +2,19 @@
 
 import sys
 
+import numpy as np
 import pandas as pd
 import pytest
 import torch
 import yaml
 
 from frame_expressions import InputError, MediaError, Predictor, predict_video
+from frame_expressions.artifacts.provenance import provenance_of
 from frame_expressions.artifacts.schemas import PREDICTIONS
 from frame_expressions.encoders.loading import random_encoder, save_encoder
 from frame_expressions.fusion.model import FusionModel
+from frame_expressions.media.audio import write_audio
+from frame_expressions.media.film_writer import write_video
 from frame_expressions.prediction.default_config import default_config
 from frame_expressions.prediction.exported_model import settings_of
 from tests.conftest import ROOT
@@ -74,6 +78,16 @@ def test_a_table_has_the_contracts_columns_and_a_row_for_each_frame(model, clips
     assert list(frames.columns) == PREDICTIONS.names
     assert frames["frame"].tolist() == list(range(1, 51))
     assert set(frames["face"]) == {"absent"} and frames["p_Fear"].nunique() > 1  # the beep is heard
+
+
+def test_the_audio_of_a_last_frame_that_is_held_is_heard(model, tmp_path):
+    film, tone = tmp_path / "film.mp4", tmp_path / "tone.flac"
+    samples = np.zeros(40_000, np.int16)
+    samples[24_000:] = 9000  # 0.3 s after the last frame begins, at 1.2 s
+    write_audio(samples, "audible", tone, provenance_of({}))
+    grey = np.full((120, 160, 3), 100, np.uint8)
+    write_video(film, ((k * 0.4, 1.3 if k == 3 else 0.4, grey) for k in range(4)), tone)
+    assert Predictor(model).predict(film)["predicted_from"].tolist() == ["nothing"] * 3 + ["audio"]
 
 
 def test_a_video_that_cannot_be_decoded_is_refused_and_the_next_is_predicted(model, clips, tmp_path):
