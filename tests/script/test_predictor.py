@@ -83,7 +83,7 @@ def test_a_table_has_the_contracts_columns_and_a_row_for_each_frame(model, clips
 def test_the_audio_of_a_last_frame_that_is_held_is_heard(model, tmp_path):
     film, tone = tmp_path / "film.mp4", tmp_path / "tone.flac"
     samples = np.zeros(40_000, np.int16)
-    samples[24_000:] = 9000  # 0.3 s after the last frame begins, at 1.2 s
+    samples[26_400:] = 9000  # at 1.65 s, later than a last frame of the usual length ends
     write_audio(samples, "audible", tone, provenance_of({}))
     grey = np.full((120, 160, 3), 100, np.uint8)
     write_video(film, ((k * 0.4, 1.3 if k == 3 else 0.4, grey) for k in range(4)), tone)
