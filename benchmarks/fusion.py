@@ -25,6 +25,7 @@ from frame_expressions.artifacts.schemas import VISUAL_INDEX
 from frame_expressions.artifacts.vocabulary import EXPRESSIONS, NUM_CLASSES
 from frame_expressions.fusion import training_data
 from frame_expressions.fusion.heads import GatedFusion
+from frame_expressions.fusion.missing import AUTO, EITHER, MissingSettings
 from frame_expressions.fusion.model import FusionModel, HeadSettings
 from frame_expressions.fusion.training import FusionSettings, TrainingSettings, train, train_epoch
 from frame_expressions.fusion.training_data import Frames, ShuffledBatches
@@ -252,7 +253,10 @@ def _train(corpus: dict, made: Path) -> None:
             metrics=made / "metrics.json",
         ),
         settings=FusionSettings(
-            "gate", HeadSettings(**HEAD), TrainingSettings(**TRAINING, batch_size=BATCH, dtype=DTYPE)
+            "gate",
+            HeadSettings(**HEAD),
+            TrainingSettings(**TRAINING, batch_size=BATCH, dtype=DTYPE),
+            MissingSettings(EITHER, AUTO),
         ),
         device="cpu",
         num_threads=CORES,

@@ -71,6 +71,7 @@ rule predict_logits:
         disk_mb=steady(200, visual=1, audio=1),
     params:
         tracks=label_rows(corpus.split("test")),
+        missing=config["fusion"]["missing"]["prediction"],
         num_threads=config["compute"]["num_threads"],
         code=digest_of("predict_logits"),
     script:

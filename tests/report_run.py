@@ -113,6 +113,7 @@ def _write_scores(folder: Path, names: dict[str, str], group_of: dict[str, str])
     frames = {
         "face_present": np.tile(STATUS != "absent", count),
         "audio_present": np.ones(LENGTH * count, bool),
+        "imputed": np.zeros(LENGTH * count, bool),
         "label": np.tile(TRUTH, count),
         "time_s": np.tile(np.arange(LENGTH) / FPS, count),
         "detected": np.tile(STATUS == "detected", count),
@@ -128,7 +129,7 @@ def _write_scores(folder: Path, names: dict[str, str], group_of: dict[str, str])
         table=folder / "search.parquet",
         best=best,
         curve=folder / "curve.png",
-        settings=SmoothingSearchSettings(kinds=["mean", "vote"], windows=[3, 9], windows_at_fps=FPS),
+        settings=SmoothingSearchSettings(kinds=["mean", "vote"], windows=[3, 9], windows_at_fps=FPS, imputed="include"),
     )
     evaluate.run(
         logits=[logits],

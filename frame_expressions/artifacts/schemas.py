@@ -87,6 +87,7 @@ LOGITS = pa.schema(
         ("logits", pa.list_(pa.float32(), NUM_CLASSES)),
         ("face_present", pa.bool_()),
         ("audio_present", pa.bool_()),
+        ("imputed", pa.bool_()),
     ]
 )
 

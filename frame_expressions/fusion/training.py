@@ -14,6 +14,7 @@ import torch.nn.functional as F
 from frame_expressions.artifacts.vocabulary import UNLABELLED
 from frame_expressions.challenge.scores import macro_f1
 from frame_expressions.fusion.inference import predict_logits
+from frame_expressions.fusion.missing import COMPLETE, MissingSettings, usable_frames
 from frame_expressions.fusion.model import FusionModel, HeadSettings
 from frame_expressions.fusion.training_data import Frames, ShuffledBatches
 from frame_expressions.networks.device import DTYPES
@@ -46,11 +47,17 @@ class FusionSettings:
     head: str
     head_settings: HeadSettings
     training: TrainingSettings
+    missing: MissingSettings
 
     @classmethod
     def from_config(cls, block: dict) -> "FusionSettings":
         """The settings of a validated block."""
-        return cls(block["head"], HeadSettings(**block["head_settings"]), TrainingSettings(**block["training"]))
+        return cls(
+            block["head"],
+            HeadSettings(**block["head_settings"]),
+            TrainingSettings(**block["training"]),
+            MissingSettings(**block["missing"]),
+        )
 
 
 def train(
@@ -64,11 +71,13 @@ def train(
 ) -> list[dict]:
     """Fit normalisation statistics and weights to the labelled training frames; leave `model` at its best epoch.
 
+    A model with `trained_on` complete is fitted to complete frames, and its epoch is chosen on such frames.
     on_epoch_end: called with each epoch's row. Returns one row per epoch: epoch, train_loss, val_macro_f1, lr. A class
     without a labelled training frame has weight 0. Raises InputError if no training or no validation frame is labelled,
     and if the training diverges.
     """
-    rows, scored = _training_rows(train_frames), _validation_rows(validation_frames)
+    trained_on = model.settings["trained_on"]
+    rows, scored = _training_rows(train_frames, trained_on), _validation_rows(validation_frames, trained_on)
     _fit_normalisation(model, train_frames, rows)
     weights = class_weights(train_frames.labels[rows], model.settings["num_classes"]).to(device)
     model.to(device)
@@ -122,20 +131,26 @@ def train_epoch(
     return torch.stack(losses).double().cpu().numpy()
 
 
-def _training_rows(frames: Frames) -> np.ndarray:
-    rows = np.flatnonzero((frames.labels != UNLABELLED) & (frames.visual_present | frames.audio_present))
+def _training_rows(frames: Frames, trained_on: str) -> np.ndarray:
+    usable = usable_frames(frames.visual_present, frames.audio_present, trained_on)
+    rows = np.flatnonzero((frames.labels != UNLABELLED) & usable)
     if len(rows) == 0:
         raise InputError(
-            "No training frame has both a label and a face or audio", "check the annotations and the detected faces"
+            f"No training frame has both a label and a face {'and' if trained_on == COMPLETE else 'or'} audio",
+            "check the annotations and the detected faces",
         )
     return rows
 
 
-def _validation_rows(frames: Frames) -> np.ndarray:
-    rows = np.flatnonzero(frames.labels != UNLABELLED)
+def _validation_rows(frames: Frames, trained_on: str) -> np.ndarray:
+    is_scored = frames.labels != UNLABELLED
+    if trained_on == COMPLETE:
+        is_scored &= usable_frames(frames.visual_present, frames.audio_present, trained_on)
+    rows = np.flatnonzero(is_scored)
     if len(rows) == 0:
+        lacking = "has a label, a face and audio" if trained_on == COMPLETE else "is labelled"
         raise InputError(
-            "No validation frame is labelled, so the best epoch of the fusion cannot be chosen",
+            f"No validation frame {lacking}, so the best epoch of the fusion cannot be chosen",
             "give annotations for validation tracks",
         )
     return rows

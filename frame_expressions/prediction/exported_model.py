@@ -25,8 +25,8 @@ _FUSION = re.compile(r"fusion/[a-z0-9]+\.safetensors")
 class ExportedModel:
     """The contents of an exported model's folder.
 
-    settings: the part of the workflow's configuration that the features depend on. smoothing: kind, window_frames,
-    windows_at_fps. fusion: paths of the fusion models.
+    settings: the part of the workflow's configuration that features and their fusion depend on. smoothing: the fields
+    of `Smoothing`. fusion: paths of the fusion models.
     """
 
     folder: Path
@@ -75,6 +75,7 @@ class ExportedModel:
             config["audio"].update(self.settings["audio"])
             config["features"]["audio"].update(self.settings["features"]["audio"])
             config["encoders"]["visual"].update(self.settings["encoders"]["visual"])
+            config["fusion"]["missing"]["prediction"] = self.settings["fusion"]["missing"]["prediction"]
         except (KeyError, TypeError, ValueError) as error:
             raise InputError(
                 f"{self.folder}/config.json lacks a setting that features depend on ({error!r})",
@@ -92,4 +93,5 @@ def settings_of(config: dict) -> dict:
         "audio": {"half_width_s": config["audio"]["half_width_s"]},
         "encoders": {"visual": {name: visual[name] for name in ("resize_px", "image_px")}},
         "features": {"audio": {name: audio[name] for name in ("layers", "normalise", "mode", "chunk_s")}},
+        "fusion": {"missing": {"prediction": config["fusion"]["missing"]["prediction"]}},
     }

@@ -3,6 +3,7 @@
 from huggingface_hub import EvalResult, ModelCardData
 
 from frame_expressions.artifacts.vocabulary import EXPRESSIONS
+from frame_expressions.smoothing.smoothing import INCLUDE
 
 PAPER = "https://arxiv.org/abs/2603.12221"
 
@@ -86,6 +87,7 @@ def model_card(content: dict) -> str:
     )
     kind, window, fps = (smoothing[name] for name in ("kind", "window_frames", "windows_at_fps"))
     unit = "frames" if fps is None else f"frames at {fps:g} fps, the same duration in every video"
+    left_out = "" if smoothing["imputed"] == INCLUDE else ", leaving out frames that take a feature from another one"
     return _TEXT.format(
         data=data.to_yaml().strip(),
         summary=f"One of {len(EXPRESSIONS)} expressions ({', '.join(EXPRESSIONS)}) for every frame of a video, from "
@@ -96,7 +98,7 @@ def model_card(content: dict) -> str:
         layers=settings["features"]["audio"]["layers"],
         smoothing="Predictions are not smoothed."
         if kind == "none"
-        else f"Predictions are smoothed: {kind} over {window} {unit}.",
+        else f"Predictions are smoothed: {kind} over {window} {unit}{left_out}.",
         trained=_trained(content["trained"]),
         versions="\n".join(f"- {name} {version}" for name, version in content["versions"].items()),
         paper=PAPER,

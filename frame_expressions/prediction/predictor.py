@@ -25,6 +25,7 @@ from frame_expressions.faces.person_spec import parse_person_spec
 from frame_expressions.faces.subject import find_subject
 from frame_expressions.faces.tracking import SubjectSettings
 from frame_expressions.fusion.inference import frame_logits
+from frame_expressions.fusion.missing import filling_of
 from frame_expressions.fusion.model import FusionModel
 from frame_expressions.media.audio import SAMPLE_RATE, AudioSettings, UndecodableAudio, aligned_audio, no_audio
 from frame_expressions.media.audio_windows import audio_windows
@@ -93,6 +94,8 @@ class Predictor:
             start_torch(device, num_threads, self._audio_features.dtype),
         )
         self._fusion = [FusionModel.load(path) for path in exported.fusion]
+        missing = config["fusion"]["missing"]["prediction"]
+        self._fillings = [filling_of(missing, model.settings["trained_on"]) for model in self._fusion]
         self._smoothing = Smoothing(**exported.smoothing)
 
     def predict(self, video: Path | str, person: str = "auto") -> pd.DataFrame:
@@ -112,7 +115,8 @@ class Predictor:
         visual, face_present = self._embed_crops(video, subject.xyxy_px)
         audio, audio_present = self._embed_audio(video, time_s, *on_clock)
         logits = self._logits(visual, face_present, audio, audio_present)
-        prediction = PersonPrediction(1, logits, subject.xyxy_px, subject.status, face_present, audio_present)
+        presence = face_present, audio_present, self._fillings[0]  # the same for every fusion model
+        prediction = PersonPrediction(1, logits, subject.xyxy_px, subject.status, *presence)
         return predictions_table([prediction], time_s, self._smoothing)
 
     def _frame_times(self, video: Path) -> tuple[np.ndarray, Clock, float, float | None]:
@@ -183,8 +187,8 @@ class Predictor:
     ) -> np.ndarray:
         """Mean logits of the fusion models, float64 [T, C]."""
         total = 0.0
-        for model in self._fusion:
-            logits = frame_logits(model, visual, audio, visual_present, audio_present)
+        for model, filling in zip(self._fusion, self._fillings, strict=True):
+            logits = frame_logits(model, visual, audio, visual_present, audio_present, filling)
             total = total + logits.astype(np.float64) / len(self._fusion)
         if not np.isfinite(total).all():
             raise InputError("The logits of the fusion models are not finite", "export the model again")

@@ -22,12 +22,13 @@ class SmoothingSearchSettings:
     kinds: list[str]
     windows: list[int]
     windows_at_fps: float | None
+    imputed: str
 
     @property
     def candidates(self) -> list[Smoothing]:
         """Every kind with every window, preceded by no smoothing."""
-        fps = self.windows_at_fps
-        return [NO_SMOOTHING, *(Smoothing(kind, window, fps) for kind in self.kinds for window in self.windows)]
+        same = self.windows_at_fps, self.imputed
+        return [NO_SMOOTHING, *(Smoothing(kind, window, *same) for kind in self.kinds for window in self.windows)]
 
 
 def search(
@@ -38,15 +39,20 @@ def search(
     progress: wraps the tracks to show how many are done. Raises InputError if no frame is labelled.
     """
     counts = np.zeros((len(candidates), NUM_CLASSES, NUM_CLASSES), dtype=np.int64)
+    one_of = {smoothing.imputed: smoothing for smoothing in candidates}
     start = 0
     for track, logits in progress(frames.logits.items()):
         labels = frames.labels[start : start + len(logits)]
         start += len(logits)
         interval_s = frame_interval_s(frames.time_s[track])
         windows = [smoothing.frames_of(interval_s) for smoothing in candidates]
-        smoother = TrackSmoother(logits, max(windows))
+        smoother_of = {
+            imputed: TrackSmoother(logits, max(windows), smoothing.counted(frames.imputed[track]))
+            for imputed, smoothing in one_of.items()
+        }
         for number, (smoothing, window_frames) in enumerate(zip(candidates, windows, strict=True)):
-            counts[number] += confusion_of(labels, smoother.classes(smoothing.kind, window_frames))
+            classes = smoother_of[smoothing.imputed].classes(smoothing.kind, window_frames)
+            counts[number] += confusion_of(labels, classes)
     return [(smoothing, macro_f1_of(counted)) for smoothing, counted in zip(candidates, counts, strict=True)]
 
 

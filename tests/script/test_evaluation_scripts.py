@@ -35,6 +35,7 @@ def fold(tmp_path):
         frames = {
             "face_present": np.ones(len(labels), bool),
             "audio_present": np.ones(len(labels), bool),
+            "imputed": np.zeros(len(labels), bool),
             "label": labels,
             "time_s": np.tile(np.arange(LENGTH) / 30, len(tracks)),
             "detected": np.arange(len(labels)) % 4 > 0,
@@ -53,7 +54,8 @@ def fold(tmp_path):
 def best(tmp_path):
     def write(name, kind, window_frames):
         path = tmp_path / f"{name}.json"
-        path.write_text(json.dumps({"kind": kind, "window_frames": window_frames, "windows_at_fps": 30}))
+        chosen = {"kind": kind, "window_frames": window_frames, "windows_at_fps": 30, "imputed": "include"}
+        path.write_text(json.dumps(chosen))
         return path
 
     return write
@@ -152,7 +154,7 @@ def _tabulate(out, rows):
         rows=rows,
         method="method",
         group_of={name: name for name in ("a1", "b", "c")},
-        smoothing=SmoothingSearchSettings(kinds=["mean", "median"], windows=[3, 5], windows_at_fps=30),
+        smoothing=SmoothingSearchSettings(["mean", "median"], windows=[3, 5], windows_at_fps=30, imputed="include"),
         evaluation=EvaluationSettings(num_resamples=20, seed=0),
         table=out / "table.parquet",
         text=out / "table.txt",

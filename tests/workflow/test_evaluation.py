@@ -10,7 +10,7 @@ import torch
 import yaml
 from safetensors.torch import save_file
 
-from frame_expressions.artifacts.logits import mean_logits, read_labelled_logits
+from frame_expressions.artifacts.logits import mean_logits, read_imputed, read_labelled_logits
 from frame_expressions.artifacts.parquet import read_parquet
 from frame_expressions.artifacts.provenance import sha256_of
 from frame_expressions.smoothing.smoothing import Smoothing
@@ -76,13 +76,14 @@ def test_the_submission_can_be_the_mean_of_the_fold_models(cross_validated):
     project.run("--cores", "2", "submission", *SMALL)
     results = project.root / "results"
     logits = mean_logits([results / f"fusion/cv{fold}/test_logits.parquet" for fold in range(3)])
+    imputed = read_imputed(results / "fusion/cv0/test_logits.parquet")
     best = Smoothing.read(results / "smoothing/mean/best.json")
     lines = (results / "submission/predictions.txt").read_text().splitlines()[1:]
     time_s = pd.concat(pd.read_parquet(path) for path in (results / "features/visual").glob("test-*.parquet"))
     time_s = {track: rows["time_s"].to_numpy() for track, rows in time_s.groupby("track")}
     for track, values in logits.items():
         written = [int(line.split(",")[1]) for line in lines if line.startswith(f"{track}/")]
-        expected = best.classes(values, time_s[track])
+        expected = best.classes(values, time_s[track], imputed[track])
         assert written[: len(expected)] == expected.tolist()
 
 

@@ -42,8 +42,9 @@ def read_heldout(logits: list[Path], best: list[Path]) -> dict[str, Heldout]:
         fold = read_labelled_logits(path, "heldout")
         ends = np.cumsum([len(array) for array in fold.logits.values()])[:-1]
         for (track, array), truth in zip(fold.logits.items(), np.split(fold.labels, ends), strict=True):
-            time_s = fold.time_s[track]
-            found[track] = Heldout(time_s, truth, NO_SMOOTHING.classes(array, time_s), chosen.classes(array, time_s))
+            time_s, imputed = fold.time_s[track], fold.imputed[track]
+            classes = [smoothing.classes(array, time_s, imputed) for smoothing in (NO_SMOOTHING, chosen)]
+            found[track] = Heldout(time_s, truth, *classes)
     return found
 
 

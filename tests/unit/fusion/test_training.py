@@ -34,9 +34,9 @@ def _frames(count, seed=0):
     return Frames(visual.astype(np.float16), audio.astype(np.float16), visual_present, audio_present, labels)
 
 
-def _model(head="gate"):
+def _model(head="gate", trained_on="either"):
     torch.manual_seed(1)
-    return FusionModel(head=head, num_visual=6, num_audio=4, num_classes=8, **HEAD)
+    return FusionModel(head=head, num_visual=6, num_audio=4, num_classes=8, **HEAD, trained_on=trained_on)
 
 
 def _trained(frames, validation, **changes):
@@ -146,6 +146,32 @@ def test_frames_without_a_face_or_without_audio_are_trained_on_the_other_modalit
     assert all(np.isfinite(list(row.values())).all() for row in history)
     assert all(tensor.isfinite().all() for tensor in model.state_dict().values())
     assert model.audio_normalisation.std.tolist() == [1] * 4
+
+
+def _of(frames, chosen):
+    return Frames(**{name: values[chosen] for name, values in vars(frames).items()})
+
+
+def test_training_on_complete_frames_equals_training_on_a_corpus_that_has_no_others():
+    frames, validation = _frames(700), _frames(300, seed=1)
+    model = _model(trained_on="complete")
+    history = train(model, frames, validation, TRAINING, device="cpu")
+    complete = [_of(part, part.visual_present & part.audio_present) for part in (frames, validation)]
+    assert 0 < len(complete[0]) < 650 and 0 < len(complete[1]) < 280
+    expected, expected_history = _trained(*complete)
+    assert history == expected_history
+    for name, tensor in model.state_dict().items():
+        assert torch.equal(tensor, expected.state_dict()[name]), name
+    assert history != _trained(frames, validation)[1] != _trained(complete[0], validation)[1]
+
+
+def test_a_corpus_without_complete_frames_says_so():
+    frames = _frames(100)
+    silent = replace(frames, audio_present=np.zeros(100, bool))
+    with pytest.raises(InputError, match="No training frame has both a label and a face and audio"):
+        train(_model(trained_on="complete"), silent, frames, TRAINING, device="cpu")
+    with pytest.raises(InputError, match="No validation frame has a label, a face and audio"):
+        train(_model(trained_on="complete"), frames, silent, TRAINING, device="cpu")
 
 
 def test_a_class_without_samples_has_no_weight_and_f1_0():

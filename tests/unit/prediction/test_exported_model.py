@@ -28,6 +28,7 @@ def folder(tmp_path, config):
     settings["encoders"]["visual"]["resize_px"] = 77
     settings["features"]["audio"]["layers"] = "first2"
     settings["audio"]["half_width_s"] = 0.25
+    settings["fusion"]["missing"]["prediction"] = "nearest_feature"
     content = {
         "model_type": MODEL_TYPE,
         "settings": settings,
@@ -46,7 +47,8 @@ def test_a_models_settings_and_encoders_win_over_the_configuration(folder, confi
     assert adapted_encoder(config) == [f"{folder}/visual/model.safetensors", f"{folder}/visual/config.json"]
     assert encoder_files(config, "audio") == [f"{folder}/audio/model.safetensors", f"{folder}/audio/config.json"]
     unlike = [key for key in config if config[key] != before[key]]
-    assert unlike == ["crops", "audio", "encoders", "features", "predict_videos"]
+    assert unlike == ["crops", "audio", "encoders", "features", "fusion", "predict_videos"]
+    assert config["fusion"] == before["fusion"] | {"missing": {"training": "either", "prediction": "nearest_feature"}}
     assert config["features"]["visual"] == before["features"]["visual"]
 
 

@@ -26,6 +26,7 @@ DATACLASSES = {
     "fusion": "fusion.training:FusionSettings",
     "fusion.head_settings": "fusion.model:HeadSettings",
     "fusion.training": "fusion.training:TrainingSettings",
+    "fusion.missing": "fusion.missing:MissingSettings",
     "smoothing": "smoothing.search:SmoothingSearchSettings",
     "evaluation": "smoothing.evaluation:EvaluationSettings",
     "execution.limits": "media.limits:Limits",
