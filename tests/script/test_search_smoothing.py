@@ -80,7 +80,7 @@ def test_imputed_frames_are_left_out_where_the_setting_says_so(logits, tmp_path)
     assert best["imputed"] == "exclude" and best["macro_f1"] > 0.5
     assert Smoothing.read(tmp_path / "best.json") == Smoothing(best["kind"], 15, None, "exclude")
     _, included = _run(tmp_path, [path])
-    assert included["macro_f1"] < 0.1
+    assert included["macro_f1"] < 0.2
 
 
 def test_again_the_same_bytes(logits, tmp_path):
