@@ -111,7 +111,7 @@ def num_blocks(weights: Weights) -> int:
 
 
 def tokens(weights: Weights, images: torch.Tensor, method: Method) -> torch.Tensor:
-    """Patches are projected (a convolution whose stride is its size), the class token goes first, positions are added."""
+    """Patches projected by a convolution with stride 14, after the class token; positions are added. (B, T, D)."""
     rows, channels, height, width = images.shape
     px = method.patch_px
     down, across = height // px, width // px
@@ -289,41 +289,47 @@ class AdamW:
     def __init__(self) -> None:
         self.mean: Weights = {}
         self.square: Weights = {}
-        self.step = 0
+        self.num_steps = 0
 
-    def moved(self, name: str, value: torch.Tensor, gradient: torch.Tensor, rate: float, decay: float) -> torch.Tensor:
+    def step(self, weights: Weights, gradients: Weights, method: Method, epoch: int = 0) -> Weights:
+        """The weights after one clip over all gradients together and one step; a weight without a gradient stays."""
+        self.num_steps += 1
+        scale = min(1.0, method.clip_norm / (norm_of(gradients).item() + 1e-6))
+        moved = {}
+        for name, gradient in gradients.items():
+            value = weights[name]
+            rate = rate_of(name, num_blocks(weights), method, epoch)
+            decayed = value * (1 - rate * decay_of(name, value, method))
+            moved[name] = decayed - rate * self._direction(name, scale * gradient)
+        return weights | moved
+
+    def _direction(self, name: str, gradient: torch.Tensor) -> torch.Tensor:
         mean = self.beta1 * self.mean.get(name, 0.0) + (1 - self.beta1) * gradient
         square = self.beta2 * self.square.get(name, 0.0) + (1 - self.beta2) * gradient.square()
         self.mean[name], self.square[name] = mean, square
-        unbiased_mean = mean / (1 - self.beta1**self.step)
-        unbiased_square = square / (1 - self.beta2**self.step)
-        return value * (1 - rate * decay) - rate * unbiased_mean / (torch.sqrt(unbiased_square) + self.eps)
+        unbiased_mean = mean / (1 - self.beta1**self.num_steps)
+        unbiased_square = square / (1 - self.beta2**self.num_steps)
+        return unbiased_mean / (torch.sqrt(unbiased_square) + self.eps)
 
 
-def train(
-    weights: Weights, batches: list[Batch], of_class: torch.Tensor, method: Method, epoch: int = 0
-) -> Iterator[Step]:
-    """One step for each batch, all in the same epoch: gradients, one clip over all of them together, AdamW."""
+def norm_of(gradients: Weights) -> torch.Tensor:
+    return torch.sqrt(sum(gradient.square().sum() for gradient in gradients.values()))
+
+
+def gradients_of(
+    weights: Weights, batch: Batch, of_class: torch.Tensor, method: Method
+) -> tuple[torch.Tensor, Weights]:
+    """The loss, and its gradients; a frozen or unused weight (the mask token) has none."""
+    leaves = {name: value.clone().requires_grad_(not is_frozen(name, method)) for name, value in weights.items()}
+    loss = loss_of(leaves, batch, of_class, method)
+    loss.backward()
+    return loss.detach(), {name: leaf.grad for name, leaf in leaves.items() if leaf.grad is not None}
+
+
+def train(weights: Weights, batches: list[Batch], of_class: torch.Tensor, method: Method) -> Iterator[Step]:
+    """One step for each batch, all in the first epoch."""
     optimizer = AdamW()
-    depth = num_blocks(weights)
     for batch in batches:
-        leaves = {
-            name: value.detach().clone().requires_grad_(not is_frozen(name, method)) for name, value in weights.items()
-        }
-        loss = loss_of(leaves, batch, of_class, method)
-        loss.backward()
-        gradients = {name: leaf.grad for name, leaf in leaves.items() if leaf.grad is not None}
-        norm = torch.sqrt(sum(gradient.square().sum() for gradient in gradients.values()))
-        scale = min(1.0, method.clip_norm / (norm.item() + 1e-6))
-        optimizer.step += 1
-        weights = {name: leaf.detach() for name, leaf in leaves.items()} | {
-            name: optimizer.moved(
-                name,
-                leaves[name].detach(),
-                scale * gradient,
-                rate_of(name, depth, method, epoch),
-                decay_of(name, leaves[name], method),
-            )
-            for name, gradient in gradients.items()
-        }
-        yield Step(loss.detach(), gradients, norm, weights)
+        loss, gradients = gradients_of(weights, batch, of_class, method)
+        weights = optimizer.step(weights, gradients, method)
+        yield Step(loss, gradients, norm_of(gradients), weights)
