@@ -8,7 +8,6 @@ Sources: the architecture of DINOv2 (facebookresearch/dinov2, ViT-S/14 to ViT-L/
 """
 
 import math
-from collections.abc import Iterator
 from dataclasses import dataclass
 
 import torch
@@ -53,16 +52,6 @@ class Method:
     weight_decay: float = 0.05
     clip_norm: float = 1.0
     epochs: int = 12
-
-
-@dataclass(frozen=True)
-class Step:
-    """Loss and gradients before the clip (no entry for a frozen or unused weight), their norm, the weights after."""
-
-    loss: torch.Tensor
-    gradients: Weights
-    norm: torch.Tensor
-    weights: Weights
 
 
 # ----------------------------------------------------------------------------------------------------------------------
@@ -324,12 +313,3 @@ def gradients_of(
     loss = loss_of(leaves, batch, of_class, method)
     loss.backward()
     return loss.detach(), {name: leaf.grad for name, leaf in leaves.items() if leaf.grad is not None}
-
-
-def train(weights: Weights, batches: list[Batch], of_class: torch.Tensor, method: Method) -> Iterator[Step]:
-    """One step for each batch, all in the first epoch."""
-    optimizer = AdamW()
-    for batch in batches:
-        loss, gradients = gradients_of(weights, batch, of_class, method)
-        weights = optimizer.step(weights, gradients, method)
-        yield Step(loss, gradients, norm_of(gradients), weights)
