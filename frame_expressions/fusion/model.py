@@ -125,6 +125,16 @@ class FusionModel(nn.Module):
         audio_present: torch.Tensor,
     ) -> torch.Tensor:
         """Raw features [B, D] and presence [B] bool -> logits [B, C]."""
+        return self.logits_and_auxiliary(visual, audio, visual_present, audio_present)[0]
+
+    def logits_and_auxiliary(
+        self,
+        visual: torch.Tensor,
+        audio: torch.Tensor,
+        visual_present: torch.Tensor,
+        audio_present: torch.Tensor,
+    ) -> tuple[torch.Tensor, torch.Tensor]:
+        """The logits [B, C], and the head's auxiliary loss [], which training adds to theirs."""
         return self.head(
             self.visual_dropout(self.visual_normalisation(visual, visual_present)),
             self.audio_dropout(self.audio_normalisation(audio, audio_present)),

@@ -24,6 +24,7 @@ TRAINING = {
     "batch_size": 32,
     "lr": 1e-2,
     "min_lr": 1e-4,
+    "schedule": "per_batch",
     "weight_decay": 1e-4,
     "seed": 0,
     "dtype": "float32",

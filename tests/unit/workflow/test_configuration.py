@@ -122,6 +122,41 @@ def test_sizes_that_do_not_fit_each_other(config):
         InputError, match=r"num_fused: 100 is not a multiple of 8, which the ablation's head cross_attention"
     ):
         check_ablation(_merged(config, over))
+    config["ablation"]["heads"]["cross_attention"]["head_settings"] = {"num_fused": 64}
+    check_ablation(_merged(config, over))
+    config["ablation"]["heads"]["cross_attention"]["head_settings"] = {"num_fused": 60}
+    with pytest.raises(
+        InputError, match=r"configuration: ablation\.heads\.cross_attention\.head_settings\.num_fused: 60 is not"
+    ):
+        check_ablation(config)
+
+
+@pytest.mark.parametrize(
+    ("over", "sentence"),
+    [
+        ({"crossattention": {}}, "unknown key 'ablation.heads.crossattention'; did you mean 'cross_attention'?"),
+        ({"moe": {"trainin": {}}}, "unknown key 'ablation.heads.moe.trainin'; did you mean 'training'?"),
+        (
+            {"moe": {"training": {"epoch": 1}}},
+            "unknown key 'ablation.heads.moe.training.epoch'; did you mean 'epochs'?",
+        ),
+        ({"moe": {"training": {"seed": 1}}}, "unknown key 'ablation.heads.moe.training.seed'; the known keys are"),
+        ({"moe": {"training": {"lr": 0}}}, "ablation.heads.moe.training.lr: "),
+        ({"moe": {"head_settings": {"dropout": 60}}}, "ablation.heads.moe.head_settings.dropout: "),
+        ({"mlp": None}, "ablation.heads.mlp: null is not a block of keys"),
+    ],
+)
+def test_settings_of_the_ablations_heads_are_checked(config, over, sentence):
+    for head, block in over.items():
+        config["ablation"]["heads"][head] = block
+    with pytest.raises(InputError, match=re.escape(sentence)):
+        check_keys(config, SCHEMA)
+
+
+def test_a_schedule_is_one_of_two(config):
+    with pytest.raises(InputError, match=r"schedule: 'per_step' is not one of per_batch, per_epoch"):
+        check_keys(_merged(config, {"fusion": {"training": {"schedule": "per_step"}}}), SCHEMA)
+    check_keys(_merged(config, {"fusion": {"training": {"schedule": "per_epoch", "dtype": "float16"}}}), SCHEMA)
 
 
 def test_numbers_of_stage1_that_do_not_fit_each_other(config):
@@ -269,6 +304,7 @@ def test_the_full_size_overlay_holds_the_papers_settings(config, tmp_path):
     # Whatever describes the method stands in the overlay, so that a change of the demo cannot reach the paper's run.
     for section in ("crops", "audio", "fusion", "smoothing", "subject"):
         assert over[section] == full[section], section
+    assert over["ablation"]["heads"] == full["ablation"]["heads"]
     assert over["detector"]["insightface"] == full["detector"]["insightface"]
     for part in ("moe", "padaug", "augmentation", "training"):
         assert over["stage1"][part] == full["stage1"][part], part
