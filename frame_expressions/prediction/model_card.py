@@ -40,7 +40,7 @@ print(frames[["time_s", "expression"]])
 
 The face is cropped from each frame at the scales {scales} and resized to {resize_px} px; the encoder sees the central
 {image_px} px. `visual` embeds the crops, and the class tokens of a frame are averaged. `audio` embeds the audio
-(16 kHz, mono) from {half_width_s:g} s before to {half_width_s:g} s after the frame (layers {layers}). `fusion`
+(16 kHz, mono) from {half_width_s:g} s before to {half_width_s:g} s after {centre} (layers {layers}). `fusion`
 normalises both features with its own statistics and fuses them. {smoothing} Source: [{paper}]({paper}).
 
 ## How it was trained and scored
@@ -95,6 +95,7 @@ def model_card(content: dict) -> str:
         scales=", ".join(f"{scale:g}" for scale in settings["crops"]["scales"]),
         **settings["encoders"]["visual"],
         half_width_s=settings["audio"]["half_width_s"],
+        centre={"middle": "the middle of the frame", "start": "the frame's start"}[settings["audio"]["window_centre"]],
         layers=settings["features"]["audio"]["layers"],
         smoothing="Predictions are not smoothed."
         if kind == "none"

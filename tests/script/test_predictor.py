@@ -1,5 +1,7 @@
 """One loaded model, several videos."""
 
+import json
+import shutil
 import sys
 
 import numpy as np
@@ -88,6 +90,37 @@ def test_the_audio_of_a_last_frame_that_is_held_is_heard(model, tmp_path):
     grey = np.full((120, 160, 3), 100, np.uint8)
     write_video(film, ((k * 0.4, 1.3 if k == 3 else 0.4, grey) for k in range(4)), tone)
     assert Predictor(model).predict(film)["predicted_from"].tolist() == ["nothing"] * 3 + ["audio"]
+
+
+def _with_audio(model, folder, **audio):
+    """A copy of an exported model with other settings of the block `audio`."""
+    shutil.copytree(model, folder)
+    content = json.loads((folder / "config.json").read_text())
+    content["settings"]["audio"].update(audio)
+    (folder / "config.json").write_text(json.dumps(content))
+    return folder
+
+
+def test_a_model_that_encodes_silence_predicts_every_frame_of_a_video_with_audio(model, clips, tmp_path):
+    encoding = Predictor(_with_audio(model, tmp_path / "encoding", silence="encoded"))
+    missing = Predictor(model).predict(clips[0])
+    assert set(missing["predicted_from"]) == {"audio", "nothing"}
+    frames = encoding.predict(clips[0])
+    assert set(frames["predicted_from"]) == {"audio"} and frames["p_Fear"].notna().all()
+    assert set(encoding.predict(clips[1])["predicted_from"]) == {"nothing"}  # there is no audio stream
+
+
+def test_a_models_windows_are_centred_as_it_was_trained(model, tmp_path):
+    film, tone = tmp_path / "film.mp4", tmp_path / "tone.flac"
+    samples = np.zeros(40_000, np.int16)
+    samples[32_000:33_600] = 9000  # from 2.0 to 2.1 s
+    write_audio(samples, "audible", tone, provenance_of({}))
+    grey = np.full((120, 160, 3), 100, np.uint8)
+    write_video(film, ((k * 0.4, 1.3 if k == 3 else 0.4, grey) for k in range(4)), tone)
+    middle, start = Predictor(model), Predictor(_with_audio(model, tmp_path / "start", window_centre="start"))
+    # The last windows extend 0.5 s to both sides of 1.85 s, the middle of the last frame, and of 1.2 s, its time stamp.
+    assert middle.predict(film)["predicted_from"].tolist() == ["nothing"] * 3 + ["audio"]
+    assert start.predict(film)["predicted_from"].tolist() == ["nothing"] * 4
 
 
 def test_a_video_that_cannot_be_decoded_is_refused_and_the_next_is_predicted(model, clips, tmp_path):

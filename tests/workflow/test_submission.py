@@ -121,6 +121,11 @@ def test_a_second_run_has_nothing_to_do(finished):
             "audio: {half_width_s: 0.4}",
             {"window_audio": "batches", "dump_audio_features": "shards"} | AFTER_FEATURES,
         ),
+        (
+            "audio: {window_centre: start}",
+            {"window_audio": "batches", "dump_audio_features": "shards"} | AFTER_FEATURES,
+        ),
+        ("audio: {silence: encoded}", {"dump_audio_features": "shards"} | AFTER_FEATURES),
         ("smoothing: {windows: [3, 5]}", {"search_smoothing": 1, "write_submission": 1}),
         # Finished jobs are kept, so that one bad video at the end of a run does not cost a day.
         ("execution: {on_bad_video: skip}", {"index_corpus": 1, "list_refused": 1, "write_submission": 1}),
