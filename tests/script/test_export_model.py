@@ -36,7 +36,9 @@ def parts(tmp_path, encoder):
         )
     )
     given = {"provenance": {"settings": {"head": "gate", "tracks": ["somebody"]}, "inputs": {"secret": "0" * 64}}}
-    stage1.write_text(json.dumps({"val_macro_f1": 0.75, "num_train_images": 1234, **given}))
+    stage1.write_text(
+        json.dumps({"val_macro_f1": 0.75, "num_train_images": 1234, "num_left_out": {"missing": 5}, **given})
+    )
     scores.write_text(json.dumps({"val_macro_f1": 0.375, **given}))
     return {
         "visual": encoder,
@@ -69,7 +71,7 @@ def test_the_card_is_one_that_the_hub_reads(parts):
     card = ModelCard.load(parts["model"] / "README.md")
     (result,) = card.data.eval_results
     assert (result.metric_type, result.metric_value) == ("f1", 0.5)
-    for said in ("1,234 images", "0.7500", "0.3750", "0.2500", "Predictor("):
+    for said in ("1,234 images (5 faulty left out)", "0.7500", "0.3750", "0.2500", "Predictor("):
         assert said in card.text
 
 
