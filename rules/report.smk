@@ -1,6 +1,6 @@
 """Reads  results/corpus/tracks.tsv, the annotations, results/timeline/, subjects/ and audio/{batch}/
        results/contact_sheets/doubt.tsv, {track}.jpg, the image sets, results/submission/check.json
-       results/stage1/history.parquet, metrics.json, results/fusion/{fold}/history.parquet, val_logits.parquet
+       results/stage1/history.parquet, metrics.json, images.tsv, results/fusion/{fold}/history.parquet, val_logits.parquet
        results/smoothing/{fold}/search.parquet, best.json, results/evaluation/{protocol}/scores.json, tracks.parquet
        results/ablation/table.parquet if it exists, and the run times in results/benchmarks/
 Writes results/report.html, training_curves.png
@@ -48,6 +48,7 @@ rule write_report:
         images=run.given.inputs(image_set_files(config)) if run.trains_stage1 else [],
         stage1_history="results/stage1/history.parquet" if run.trains_stage1 else [],
         stage1_metrics="results/stage1/metrics.json" if run.trains_stage1 else [],
+        faulty_images="results/stage1/images.tsv" if run.trains_stage1 else [],
         fusion_histories=expand(
             "results/fusion/{fold}/history.parquet",
             fold=run.trained_folds,

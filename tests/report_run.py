@@ -155,9 +155,10 @@ def _write_training(folder: Path) -> dict:
     paths = folder / "stage1/history.parquet", folder / "fusion/official/history.parquet"
     for path in paths:
         write_parquet(history, path, provenance_of({}))
-    metrics = {"val_macro_f1": 0.43214, "num_val_images": 4321, "best_epoch": 2}
+    metrics = {"val_macro_f1": 0.43214, "num_val_images": 4321, "best_epoch": 2, "num_left_out": {}}
     return {
         "stage1_history": paths[0],
+        "faulty_images": None,
         "stage1_metrics": _write_json(folder / "stage1/metrics.json", metrics),
         "fusion_histories": [paths[1]],
     }

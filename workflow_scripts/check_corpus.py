@@ -11,8 +11,8 @@ import pandas as pd
 from frame_expressions.artifacts.text import write_text
 from frame_expressions.corpora.check_files import problems_of_files
 from frame_expressions.corpora.check_videos import count_rows, describe, look_at_labels, look_at_videos
-from frame_expressions.corpora.image_sets import HoldoutSettings, read_image_sets
-from frame_expressions.corpora.problems import ERROR, Problem, collecting, problem_of
+from frame_expressions.corpora.image_sets import HoldoutSettings, missing_images, read_image_sets
+from frame_expressions.corpora.problems import ERROR, WARNING, Problem, collecting, problem_of
 from frame_expressions.media.limits import Limits
 from frame_expressions.runtime.errors import InputError
 from frame_expressions.runtime.job import log_to, print_result
@@ -69,12 +69,22 @@ def run(*, config: dict, folds: list[str], table: Path) -> None:
 
 
 def _problems_of_images(config: dict) -> list[Problem]:
-    """The first fault of Stage I's image sets if all their files exist; `missing_given_files` finds missing ones."""
+    """The first fault of Stage I's lists of images, or else how many of the images do not exist.
+
+    `missing_given_files` finds missing lists.
+    """
     problems: list[Problem] = []
     settings = config["stage1"]
     if config["imported"]["backbone"] is None and all(Path(path).exists() for path in image_set_files(config)):
         with collecting(problems):
-            read_image_sets(settings["image_sets"], HoldoutSettings(**settings["holdout"]))
+            found = read_image_sets(settings["image_sets"], HoldoutSettings(**settings["holdout"]))
+            severity = ERROR if config["execution"]["on_bad_image"] == "stop" else WARNING
+            for item, images in zip(settings["image_sets"], found, strict=True):
+                missing = missing_images(images)
+                if missing:
+                    what = f"{len(missing)} of the {len(images.paths)} images of {item['root']} do not exist"
+                    remedy = "unpack the images or correct the folder"
+                    problems.append(Problem(severity, f"{what}, the first is {str(missing[0])!r}", remedy))
     return problems
 
 

@@ -19,6 +19,7 @@ from frame_expressions.artifacts.schemas import STAGE1_HISTORY
 from frame_expressions.artifacts.text import write_json
 from frame_expressions.artifacts.vocabulary import NUM_CLASSES
 from frame_expressions.challenge.scores import validation_scores
+from frame_expressions.corpora.faulty_images import count_faults, read_faulty_images, without_faulty_images
 from frame_expressions.corpora.image_sets import ImageSet, read_image_sets
 from frame_expressions.encoders.loading import load_encoder, save_encoder
 from frame_expressions.networks.device import start_torch
@@ -59,14 +60,25 @@ def run(
     device: str,
     num_threads: int,
     curves: Path | None = None,
+    faulty_images: Path | None = None,
+    on_bad_image: str = "skip",
 ) -> None:
     """Train from `encoder` on the image sets and write the adapted backbone, the head and the scores.
 
     num_workers: processes that decode images, for each training process; the result does not depend on them.
     curves: folder of event files for TensorBoard. The checkpoint from which an interrupted run resumes is next to the
-    backbone, and is deleted at the end.
+    backbone, and is deleted at the end. faulty_images: the table of images to leave out; None if they were not checked.
+    on_bad_image: if it is `stop`, such a table must be empty.
     """
+    faulty = read_faulty_images(faulty_images)
+    if faulty and on_bad_image == "stop":
+        raise InputError(
+            f"{faulty_images} lists {len(faulty)} images that were left out under execution.on_bad_image: skip, which "
+            "is now stop",
+            "delete it and run the same command again",
+        )
     found = read_image_sets(settings.image_sets, settings.holdout)
+    found = without_faulty_images(settings.image_sets, found, faulty)
     sets = {split: _of_split(found, split, settings.stored_px) for split in ("train", "validation")}
     logging.info(
         "Stage I with the head %s in %d processes on %d training and %d validation images",
@@ -75,7 +87,8 @@ def run(
         len(sets["train"]),
         len(sets["validation"]),
     )
-    provenance = provenance_of(settings.as_provenance(), [encoder / "model.safetensors"])
+    checked = [faulty_images] if faulty_images else []
+    provenance = provenance_of(settings.as_provenance(), [encoder / "model.safetensors", *checked])
     fingerprint = fingerprint_of(provenance, sets.values(), num_threads)
     run_in_processes(
         _fit,
@@ -86,7 +99,7 @@ def run(
             "sets": sets,
             "outputs": outputs,
             "settings": settings,
-            "provenance": provenance,
+            "record": {"num_left_out": count_faults(faulty), "provenance": provenance},
             "checkpoint": Checkpoint(outputs.backbone.parent / ".checkpoint.pt", fingerprint),
             "num_workers": num_workers,
             "device": device,
@@ -101,14 +114,14 @@ def _fit(
     sets: dict[str, ImageDataset],
     outputs: Outputs,
     settings: Stage1Settings,
-    provenance: dict,
+    record: dict,
     checkpoint: Checkpoint,
     num_workers: int,
     device: str,
     curves: Path | None,
     num_threads: int,
 ) -> None:
-    """One process's part of the training; the first process writes."""
+    """One process's part of the training; the first process writes. record: what metrics.json also holds."""
     device = start_torch(device, num_threads, _DTYPES[settings.training.precision])
     if device == "cuda" and torch.cuda.device_count() < settings.num_processes:
         raise InputError(
@@ -130,13 +143,14 @@ def _fit(
         Execution(device, num_workers, checkpoint, TensorBoardLog(curves).add if curves else None),
     )
     if PartialState().is_main_process:
-        _write(model, state, sets, outputs, provenance)
+        _write(model, state, sets, outputs, record)
         checkpoint.path.unlink(missing_ok=True)
 
 
 def _write(
-    model: Classifier, state: TrainingState, sets: dict[str, ImageDataset], outputs: Outputs, provenance: dict
+    model: Classifier, state: TrainingState, sets: dict[str, ImageDataset], outputs: Outputs, record: dict
 ) -> None:
+    provenance = record["provenance"]
     save_encoder(model.backbone.cpu(), outputs.backbone)
     with atomic_write(outputs.head) as temporary:
         tensors = {name: tensor.cpu().contiguous() for name, tensor in model.head.state_dict().items()}
@@ -149,7 +163,7 @@ def _write(
             **validation_scores(sets["validation"].labels, state.best_predicted.numpy()),
             "num_train_images": len(sets["train"]),
             "num_val_images": len(sets["validation"]),
-            "provenance": provenance,
+            **record,
         },
         outputs.metrics,
     )
@@ -189,4 +203,6 @@ if __name__ == "__main__":
             device=job.params.device,
             num_threads=job.params.num_threads,
             curves=tensorboard_folder(job.log[0]),
+            faulty_images=Path(job.input.faulty_images),
+            on_bad_image=job.config["execution"]["on_bad_image"],
         )

@@ -38,8 +38,9 @@ class Inputs:
 
     timelines, subjects, audio: folders of batches. sheets: contact sheets, named after their tracks. scores,
     track_scores: of the reported protocol; logits, best: its folds' logits and smoothing. search, submitted: the
-    search of the submission's smoothing and its choice. stage1_history, stage1_metrics: None, and fusion_histories:
-    empty, if imported weights replace the training. ablation: None if there is none.
+    search of the submission's smoothing and its choice. stage1_history, stage1_metrics, faulty_images (the table of
+    images that Stage I left out): None, and fusion_histories: empty, if imported weights replace the training.
+    ablation: None if there is none.
     """
 
     tracks: Path
@@ -57,6 +58,7 @@ class Inputs:
     submitted: Path
     stage1_history: Path | None
     stage1_metrics: Path | None
+    faulty_images: Path | None
     fusion_histories: list[Path]
     ablation: Path | None
 
@@ -84,7 +86,7 @@ def run(
     fusion = {path.parent.name: read_parquet(path).to_pandas() for path in inputs.fusion_histories}
     trained = trainings(stage1, fusion)
     learning = [
-        _padaug_section(config, is_trained=stage1 is not None),
+        _padaug_section(config, inputs.faulty_images, is_trained=stage1 is not None),
         curves_section(trained, stage1 is not None, bool(fusion)),
         smoothing_section(inputs.search, inputs.submitted, is_mean=len(inputs.logits) > 1),
         ablation_section(inputs.ablation, method),
@@ -122,7 +124,7 @@ def _corpus_and_outcome(inputs: Inputs, corpus: list[Track], protocol: str) -> l
     ]
 
 
-def _padaug_section(config: dict, is_trained: bool) -> Section:
+def _padaug_section(config: dict, faulty_images: Path | None, is_trained: bool) -> Section:
     stage1, visual = config["stage1"], config["encoders"]["visual"]
     return padaug_section(
         stage1["image_sets"] if is_trained else [],
@@ -131,6 +133,7 @@ def _padaug_section(config: dict, is_trained: bool) -> Section:
         visual["resize_px"],
         visual["image_px"],
         config["evaluation"]["seed"],
+        faulty_images,
     )
 
 

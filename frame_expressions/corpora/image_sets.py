@@ -8,6 +8,7 @@ links, unless the image set has allow_outside_root.
 """
 
 import csv
+import os
 import re
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
@@ -102,8 +103,8 @@ def read_image_set(
 
     holdout: the share of each class that validates, for a table without a split column; images of one group, if the
     table has that column, stay on one side. Raises InputError for an unknown
-    layout, lists that do not fit it or name images outside their folder, images that do not exist, and a table that
-    puts a group on both sides.
+    layout, lists that do not fit it or name images outside their folder, and a table that puts a group on both sides.
+    The images need not exist: see `missing_images` and `stage1.image_check`.
     """
     root = Path(root)
     if layout not in _READERS:
@@ -114,12 +115,6 @@ def read_image_set(
     if not allow_outside_root:
         _check_inside(root, rows)
     paths = [row.path for row in rows]
-    missing = [path for path in paths if not path.is_file()]
-    if missing:
-        raise InputError(
-            f"{len(missing)} of the {len(paths)} images of {root} do not exist, the first is {str(missing[0])!r}",
-            "unpack the images or correct the folder",
-        )
     labels = np.array([row.label for row in rows], dtype=np.int8)
     split = np.array([row.split for row in rows])
     group = np.array([row.group for row in rows])
@@ -128,6 +123,11 @@ def read_image_set(
     elif group[0]:
         _check_groups(root, split, group)
     return ImageSet(paths, labels, split)
+
+
+def missing_images(images: ImageSet) -> list[Path]:
+    """The images of a set that are not files, in their order."""
+    return [path for path in images.paths if not os.path.isfile(path)]  # noqa: PTH113 - it never raises
 
 
 def _check_inside(root: Path, rows: list[_Row]) -> None:
@@ -320,6 +320,8 @@ def _csv_rows(path: Path, delimiter: str = ",") -> Iterator[tuple[int, list[str]
         with path.open(newline="", encoding="utf-8-sig") as handle:
             reader = csv.reader(handle, delimiter=delimiter, strict=True)
             for fields in reader:
+                if any("\0" in field for field in fields):  # no file has such a name
+                    raise InputError(f"{path} line {reader.line_num} holds a null character", "fetch the file again")
                 if any(fields):
                     yield reader.line_num, fields
     except (OSError, UnicodeDecodeError, csv.Error) as error:

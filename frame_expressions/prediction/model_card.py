@@ -110,7 +110,8 @@ def _trained(trained: dict) -> str:
     rows = []
     if trained["stage1"]:
         found = trained["stage1"]
-        images = f"{found['num_train_images']:,} images"
+        num_left_out = sum(found["num_left_out"].values())
+        images = f"{found['num_train_images']:,} images" + f" ({num_left_out:,} faulty left out)" * bool(num_left_out)
         rows.append(("Stage I (visual encoder)", images, f"{found['val_macro_f1']:.4f}"))
     else:
         rows.append(("Stage I (visual encoder)", "imported weights", "-"))

@@ -174,7 +174,11 @@ def _check_texts(place: str, value: object) -> None:
 
 
 def _check_stage1(stage1: dict) -> None:
-    """Numbers that must be consistent with each other."""
+    """Numbers that must be consistent with each other, and names that must differ."""
+    names = [images["name"] for images in stage1["image_sets"]]
+    twice = next((name for name in names if names.count(name) > 1), None)
+    if twice is not None:
+        raise InputError(f"configuration: stage1.image_sets: two sets have the name {twice!r}", "rename one of them")
     batch_size, num_processes = stage1["training"]["batch_size"], stage1["num_processes"]
     if batch_size % num_processes:
         raise InputError(

@@ -57,6 +57,19 @@ def test_a_corpus_with_warnings_only_can_run(corpus, tmp_path, caplog):
     assert (tmp_path / "corpus/check.tsv").read_bytes() == first
 
 
+@pytest.mark.parametrize(("on_bad_image", "severity"), [("stop", "error"), ("skip", "warning")])
+def test_missing_images_are_counted_by_set_as_the_setting_says(corpus, tmp_path, on_bad_image, severity):
+    config = corpus[1]
+    config["execution"]["on_bad_image"] = on_bad_image
+    for name in ("1.png", "2.png"):
+        (tmp_path / name).unlink()
+    table, sentence = check(config, tmp_path)
+    (found,) = table[table["problem"].str.contains("do not exist")].to_dict("records")
+    assert found["severity"] == severity
+    assert found["problem"].startswith(f"2 of the 2 images of {tmp_path}/images.csv do not exist, the first is")
+    assert sentence.startswith("submission cannot run because of 1 errors") == (on_bad_image == "stop")
+
+
 def test_every_fault_is_in_the_table_once_errors_first(corpus, tmp_path):
     root, config = corpus
     (root / "batch1/2.mp4").write_bytes(b"")

@@ -34,7 +34,9 @@ def parts(tmp_path, encoder):
     best, stage1, scores = tmp_path / "best.json", tmp_path / "stage1.json", tmp_path / "scores.json"
     best.write_text(json.dumps(SMOOTHING | {"macro_f1": 0.5, "macro_f1_unsmoothed": 0.25}))
     given = {"provenance": {"settings": {"head": "gate", "tracks": ["somebody"]}, "inputs": {"secret": "0" * 64}}}
-    stage1.write_text(json.dumps({"val_macro_f1": 0.75, "num_train_images": 1234, **given}))
+    stage1.write_text(
+        json.dumps({"val_macro_f1": 0.75, "num_train_images": 1234, "num_left_out": {"missing": 5}, **given})
+    )
     scores.write_text(json.dumps({"val_macro_f1": 0.375, **given}))
     return {
         "visual": encoder,
@@ -67,7 +69,8 @@ def test_the_card_is_one_that_the_hub_reads(parts):
     card = ModelCard.load(parts["model"] / "README.md")
     (result,) = card.data.eval_results
     assert (result.metric_type, result.metric_value) == ("f1", 0.5)
-    for said in ("after the middle of the frame", "1,234 images", "0.7500", "0.3750", "0.2500", "Predictor("):
+    said_in_the_card = ("after the middle of the frame", "1,234 images (5 faulty left out)", "0.7500", "0.3750")
+    for said in (*said_in_the_card, "0.2500", "Predictor("):
         assert said in card.text
 
 

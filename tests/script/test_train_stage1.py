@@ -11,6 +11,8 @@ from safetensors import safe_open
 
 from frame_expressions.artifacts.parquet import read_parquet, read_provenance
 from frame_expressions.artifacts.provenance import sha256_of
+from frame_expressions.corpora.faulty_images import FaultyImage, places_of, write_faulty_images
+from frame_expressions.corpora.image_sets import HoldoutSettings, read_image_set
 from frame_expressions.encoders.loading import load_encoder
 from frame_expressions.runtime.errors import InputError
 from frame_expressions.stage1.checkpoint import Checkpoint
@@ -44,7 +46,7 @@ def _images(folder):
     return [{"name": "mine", "layout": "table", "root": str(folder / "labels.csv")}]
 
 
-def _run(encoder, images, out, num_workers=0, **changes):
+def _run(encoder, images, out, num_workers=0, faulty_images=None, on_bad_image="stop", **changes):
     block = {
         "image_sets": images,
         "holdout": {"share": 0.25, "seed": 1},
@@ -73,6 +75,8 @@ def _run(encoder, images, out, num_workers=0, **changes):
         num_workers=num_workers,
         device="cpu",
         num_threads=1,
+        faulty_images=faulty_images,
+        on_bad_image=on_bad_image,
     )
 
 
@@ -86,6 +90,7 @@ def test_the_backbone_is_adapted_and_saved_without_its_head(encoder, tmp_path):
 
     metrics = json.loads((tmp_path / "out" / "metrics.json").read_text())
     assert (metrics["num_train_images"], metrics["num_val_images"]) == (30, 10)
+    assert metrics["num_left_out"] == {}
     assert sum(map(sum, metrics["val_confusion"])) == 10
     history = read_parquet(tmp_path / "out" / "history.parquet").to_pydict()
     assert history["epoch"] == [1, 2]
@@ -165,3 +170,37 @@ def test_image_sets_without_an_image_in_a_split_are_refused_at_once(encoder, tmp
     other = {"train": "validation", "validation": "train"}[split]
     with pytest.raises(InputError, match=rf"labels\.csv: no image is in the split {other}; correct the lists"):
         _run(encoder, images, tmp_path / "out")
+
+
+def _list_as_faulty(folder, numbers):
+    """Damage images of `_images`, and write the table that check_images would write."""
+    found = read_image_set("table", folder / "labels.csv", HoldoutSettings(share=0.25, seed=1))
+    item = {"name": "mine", "layout": "table", "root": str(folder / "labels.csv")}
+    places = {place.path: place for place in places_of(item, found)}
+    rows = [FaultyImage(*places[f"{number}.png"], "undecodable", "is empty") for number in numbers]
+    for number in numbers:
+        (folder / f"{number}.png").write_bytes(b"")
+    write_faulty_images(rows, folder / "images.tsv")
+    return folder / "images.tsv", [row.split for row in rows]
+
+
+def test_images_that_the_check_lists_are_left_out_and_counted(encoder, tmp_path):
+    images = _images(tmp_path)
+    table, splits = _list_as_faulty(tmp_path, [3, 8, 21])
+    with pytest.raises(InputError, match=r"\.png is not a readable image"):  # the last line of defence
+        _run(encoder, images, tmp_path / "out")
+    _run(encoder, images, tmp_path / "out", faulty_images=table, on_bad_image="skip")
+    metrics = json.loads((tmp_path / "out" / "metrics.json").read_text())
+    assert metrics["num_train_images"] == 30 - splits.count("train")
+    assert metrics["num_val_images"] == 10 - splits.count("validation")
+    assert metrics["num_left_out"] == {"undecodable": 3}
+    assert metrics["provenance"]["inputs"]["images.tsv"] == sha256_of(table)
+
+
+def test_images_that_an_earlier_run_skipped_stop_a_run_that_does_not_skip(encoder, tmp_path):
+    images = _images(tmp_path)
+    table, _ = _list_as_faulty(tmp_path, [3])
+    sentence = r"images\.tsv lists 1 images .*on_bad_image: skip, which is now stop; delete it and run the same command"
+    with pytest.raises(InputError, match=sentence):
+        _run(encoder, images, tmp_path / "out", faulty_images=table)
+    assert not (tmp_path / "out").exists()

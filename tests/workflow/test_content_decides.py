@@ -1,10 +1,13 @@
 """Given files that are replaced, and copies of a finished checkout: content decides what runs again."""
 
+import json
 import os
 import shutil
 
 import pytest
 
+from frame_expressions.artifacts.vocabulary import EXPRESSIONS
+from frame_expressions.corpora.image_sets import AFFECTNET_TO_CHALLENGE
 from tests.project import Project
 
 SMALL = ("--configfile", "tests/configs/small.yaml")
@@ -89,3 +92,48 @@ def test_an_older_file_in_a_result_runs_what_reads_it(given):
     path.write_bytes(path.read_bytes() + b" ")
     _age(path)
     assert given.jobs(*SMALL, "given.yaml") == {"predict_logits": 1, "write_submission": 1}
+
+
+def test_bad_images_stop_a_run_before_training_or_are_left_out(given):
+    """All at once; a change of the setting re-runs nothing that is finished. The last test: it changes the images."""
+    train, validation = sorted((given.root / "given/affectnet").glob("*/*/*.jpg"))[:2], "results/stage1/metrics.json"
+    lists = sorted((given.root / "given/affectnet").glob("*/*.csv"))
+    places = [_place_of(path, lists) for path in train]
+    train[0].unlink()
+    train[1].write_bytes(train[1].read_bytes()[:-300])
+    assert given.jobs(*SMALL, "given.yaml") == {}  # only lists of images are compared
+    before = json.loads((given.root / validation).read_text())
+    (given.root / "results/stage1/images.tsv").unlink()
+    done = given.snakemake("--cores", "2", *SMALL, "given.yaml", "--", validation)
+    assert done.returncode != 0 and "Traceback" not in done.stdout
+    assert done.stdout.count("2 of Stage I's 224 images are faulty (1 missing, 1 undecodable), such as") >= 1
+    assert "or set execution.on_bad_image to skip." in done.stdout
+    assert json.loads((given.root / validation).read_text()) == before
+    listed = (given.root / "results/stage1/faulty_images.tsv").read_text().splitlines()
+    assert [line.split("\t")[:5] for line in listed[1:]] == [
+        ["affectnet", *place, fault] for place, fault in zip(places, ("missing", "undecodable"), strict=True)
+    ]
+
+    (given.root / "skip.yaml").write_text("execution: {on_bad_image: skip}")
+    skipping = (*SMALL, "given.yaml", "skip.yaml")
+    printed = given.run("--cores", "2", *skipping, "--", validation)
+    assert "Warning: 2 of Stage I's 224 images are faulty (1 missing, 1 undecodable); Stage I leaves" in printed
+    after = json.loads((given.root / validation).read_text())
+    assert after["num_left_out"] == {"missing": 1, "undecodable": 1}
+    assert after["num_train_images"] + after["num_val_images"] == 224 - 2
+    assert (given.root / "results/stage1/images.tsv").read_text().splitlines() == listed
+    assert not (given.root / "results/stage1/faulty_images.tsv").exists()
+    assert {"check_images", "train_stage1"}.isdisjoint(given.jobs(*SMALL, "given.yaml"))
+
+
+def _place_of(path, lists):
+    """Split, path and expression of an image of AffectNet, as the table has them."""
+    name = "/".join(path.parts[-2:])
+    for file in lists:
+        for line in file.read_text().splitlines():
+            fields = line.split(",")
+            if fields[0] == name:
+                expression = EXPRESSIONS[AFFECTNET_TO_CHALLENGE[int(fields[6])]]
+                split = "train" if file.stem == "training" else "validation"
+                return [split, f"Manually_Annotated_Images/{name}", expression]
+    return None

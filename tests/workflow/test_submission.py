@@ -71,6 +71,7 @@ def test_every_stage_wrote_what_the_contracts_say(finished):
         assert (results / "stage1" / name).exists()
     assert not list(results.rglob("*.partial"))
     assert (results / "quarantine.tsv").read_text() == "file\tstage\treason\tffmpeg\n"
+    assert (results / "stage1/images.tsv").read_text() == "image_set\tsplit\tpath\texpression\tfault\tdetail\n"
 
 
 def test_no_artifact_holds_a_number_that_is_not_finite(finished):
@@ -131,6 +132,7 @@ def test_a_second_run_has_nothing_to_do(finished):
         ("execution: {on_bad_video: skip}", {"index_corpus": 1, "list_refused": 1, "write_submission": 1}),
         ("execution: {limits: {num_frames: 9000000}}", {"list_refused": 1}),
         ("execution: {num_workers: 1}", {}),
+        ("execution: {on_bad_image: skip}", {}),
     ],
 )
 def test_a_changed_setting_re_runs_exactly_what_depends_on_it(finished, overlay, expected):

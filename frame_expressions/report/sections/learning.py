@@ -11,6 +11,7 @@ from matplotlib.figure import Figure
 
 from frame_expressions.artifacts.parquet import read_parquet, read_provenance
 from frame_expressions.artifacts.vocabulary import EXPRESSIONS
+from frame_expressions.corpora.faulty_images import read_faulty_images, without_faulty_images
 from frame_expressions.corpora.image_sets import HoldoutSettings, read_image_sets
 from frame_expressions.encoders.preprocessing import centre_crop
 from frame_expressions.report.ablation_summary import summarise
@@ -28,14 +29,23 @@ _TRAINING_IN = 4.2
 
 
 def padaug_section(
-    image_sets: list[dict] | None, holdout: dict, padaug: dict, stored_px: int, image_px: int, seed: int
+    image_sets: list[dict] | None,
+    holdout: dict,
+    padaug: dict,
+    stored_px: int,
+    image_px: int,
+    seed: int,
+    faulty_images: Path | None = None,
 ) -> Section:
-    """Training images with and without PadAug's bars. image_sets: empty if Stage I was not trained."""
+    """Training images with and without PadAug's bars.
+
+    image_sets: empty if Stage I was not trained. faulty_images: the table of those that it left out.
+    """
     if not image_sets:
         text = "Stage I was not trained, because weights were imported, so there are no training images to show."
         return Section("padaug", "PadAug", [Text(text)])
     rng = np.random.default_rng(seed)
-    images, labels = _some_images(image_sets, holdout, stored_px, rng)
+    images, labels = _some_images(image_sets, holdout, faulty_images, stored_px, rng)
     shown = centre_crop(images.permute(0, 3, 1, 2), image_px)  # [6, 3, P, P]
     # All images get bars here; in training only a share of them does.
     paint = PadAug(PadAugSettings(**padaug | {"probability": 1.0}))
@@ -51,10 +61,11 @@ def padaug_section(
 
 
 def _some_images(
-    image_sets: list[dict], holdout: dict, stored_px: int, rng: np.random.Generator
+    image_sets: list[dict], holdout: dict, faulty_images: Path | None, stored_px: int, rng: np.random.Generator
 ) -> tuple[torch.Tensor, list[int]]:
     """Training images of all sets, uint8 [6, S, S, 3], and their classes; a class repeats only after all others."""
     found = read_image_sets(image_sets, HoldoutSettings(**holdout))
+    found = without_faulty_images(image_sets, found, read_faulty_images(faulty_images))
     training = [images.split == "train" for images in found]
     paths = [path for images, kept in zip(found, training, strict=True) for path in np.array(images.paths)[kept]]
     labels = np.concatenate([images.labels[kept] for images, kept in zip(found, training, strict=True)])

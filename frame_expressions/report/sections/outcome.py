@@ -37,7 +37,7 @@ def outcome_section(
         blocks.append(Text(f"The submission is the mean of {num_folds} fold models' logits."))
     if stage1_metrics:
         stage1 = read_json(stage1_metrics)
-        note = f"on {stage1['num_val_images']:,} validation images, epoch {stage1['best_epoch']}"
+        note = f"on {stage1['num_val_images']:,} validation images, epoch {stage1['best_epoch']}{_left_out(stage1)}"
         figures.append(("Stage I's macro-F1", f"{stage1['val_macro_f1']:.3f}", note))
     else:
         blocks.append(Text("Stage I was not trained: its weights were imported, so its score is unknown."))
@@ -59,6 +59,11 @@ def _reported_on(protocol: str) -> str:
     if protocol in ("official", "imported"):
         return "corpus's own validation tracks"
     return f"held-out tracks of all folds together (protocol {protocol})"
+
+
+def _left_out(stage1: dict) -> str:
+    count = sum(stage1["num_left_out"].values())
+    return f"; {count:,} faulty images were left out" if count else ""
 
 
 def _skipped(check: dict) -> str:

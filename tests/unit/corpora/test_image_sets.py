@@ -11,6 +11,7 @@ from frame_expressions.corpora.image_sets import (
     AFFECTNET_TO_CHALLENGE,
     RAFDB_TO_CHALLENGE,
     HoldoutSettings,
+    missing_images,
     read_image_set,
     read_image_sets,
 )
@@ -252,6 +253,7 @@ def test_a_given_split_may_not_divide_a_group(tmp_path):
         ("image,expression\na.jpg\n", "line 2 has 1 fields"),
         ("image,expression,split\na.jpg,0,test\n", "line 2 has the split 'test'"),
         ("image,expression,group\na.jpg,0,p1\na.jpg,0,\n", "line 3 has no group"),
+        ("image,expression\na\0/b.jpg,0\n", "line 2 holds a null character; fetch"),
     ],
 )
 def test_tables_that_do_not_fit_are_refused(tmp_path, text, message):
@@ -295,12 +297,16 @@ def test_a_releases_folder_of_images_may_be_a_link_to_another_disk(tmp_path):
     assert len(read_image_set("affectnet_csv", tmp_path / "set").paths) == 2
 
 
-def test_missing_images_are_counted_and_the_first_is_named(tmp_path):
-    path = table_of(tmp_path, {"Anger": 4})
+def test_missing_images_are_read_and_found(tmp_path):
+    path = table_of(tmp_path, {"Anger": 40})
+    before = read_image_set("table", path)
+    assert missing_images(before) == []
     (tmp_path / "Anger1.jpg").unlink()
     (tmp_path / "Anger3.jpg").unlink()
-    with pytest.raises(InputError, match=r"2 of the 4 images of .* the first is .*Anger1\.jpg"):
-        read_image_set("table", path)
+    (tmp_path / "Anger3.jpg").mkdir()
+    images = read_image_set("table", path)
+    assert missing_images(images) == [tmp_path / "Anger1.jpg", tmp_path / "Anger3.jpg"]
+    assert images.paths == before.paths and (images.split == before.split).all()  # the others stay on their side
 
 
 @pytest.mark.parametrize("layout", ["affectnet_csv", "affectnet_npy", "rafdb", "table"])
