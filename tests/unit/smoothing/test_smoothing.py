@@ -25,6 +25,7 @@ def _frames(tracks, rates_fps, labels):
         labels=labels,
         detected=np.ones(length, bool),
         padded_share=np.zeros(length),
+        complete=np.ones(length, bool),
     )
 
 
