@@ -27,6 +27,7 @@ DATACLASSES = {
     "fusion.head_settings": "fusion.model:HeadSettings",
     "fusion.training": "fusion.training:TrainingSettings",
     "smoothing": "smoothing.search:SmoothingSearchSettings",
+    "cross_validation.paper.smoothing": "smoothing.search:FixedSmoothingSettings",
     "evaluation": "smoothing.evaluation:EvaluationSettings",
     "execution.limits": "media.limits:Limits",
 }
