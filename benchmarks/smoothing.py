@@ -134,6 +134,7 @@ def _synthetic(lengths: list[int], num_labelled: int) -> LabelledLogits:
         labels,
         np.ones(num_frames, bool),
         np.zeros(num_frames, np.float32),
+        np.ones(num_frames, bool),
     )
 
 

@@ -118,7 +118,7 @@ if __name__ == "__main__":
     with log_to(job.log[0], on_little_memory="lower fusion.training.batch_size"):
         run(
             fold=job.wildcards.fold,
-            folds=Path(job.input.folds) if job.input.folds else None,
+            folds=Path(job.input.folds[0]) if job.input.folds else None,
             tracks=job.params.tracks,
             visual=list(zip(map(Path, job.input.visual), map(Path, job.input.visual_index), strict=True)),
             audio=list(zip(map(Path, job.input.audio), map(Path, job.input.audio_index), strict=True)),

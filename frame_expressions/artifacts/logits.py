@@ -22,7 +22,8 @@ class LabelledLogits:
 
     logits: [T, C] float32. time_s: [T] float64. imputed: bool [T], whether features or logits come from another frame.
     labels: int8 [N], -1 unlabelled. detected: bool [N], false where the face box is interpolated or absent.
-    padded_share: float32 [N], the share of the frame's crops outside the frame.
+    padded_share: float32 [N], the share of the frame's crops outside the frame. complete: bool [N], whether the model
+    received both face and audio.
     """
 
     logits: dict[str, np.ndarray]
@@ -31,6 +32,7 @@ class LabelledLogits:
     labels: np.ndarray
     detected: np.ndarray
     padded_share: np.ndarray
+    complete: np.ndarray
 
 
 _ROWS_PER_GROUP = 8192
@@ -92,6 +94,7 @@ def read_labelled_logits(path: Path, role: str) -> LabelledLogits:
         labels=table["label"].to_numpy(),
         detected=table["detected"].to_numpy(),
         padded_share=table["padded_share"].to_numpy(),
+        complete=table["face_present"].to_numpy() & table["audio_present"].to_numpy(),
     )
 
 
@@ -105,6 +108,7 @@ def join_labelled(parts: Iterable[LabelledLogits]) -> LabelledLogits:
         labels=np.concatenate([part.labels for part in parts]),
         detected=np.concatenate([part.detected for part in parts]),
         padded_share=np.concatenate([part.padded_share for part in parts]),
+        complete=np.concatenate([part.complete for part in parts]),
     )
 
 

@@ -3,6 +3,7 @@
 Shapes: T frames of a track, N of all tracks, C classes.
 """
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -34,6 +35,12 @@ class Smoothing:
         """The choice of a smoothing search, from its best.json."""
         chosen = read_json(best)
         return cls(**{name: chosen[name] for name in ("kind", "window_frames", "windows_at_fps", "imputed")})
+
+    @classmethod
+    def read_all(cls, best: Sequence[Path], num_folds: int) -> list["Smoothing"]:
+        """The smoothing of each fold, from one best.json for each, or from one for all."""
+        read = [cls.read(path) for path in best]
+        return read * num_folds if len(read) == 1 else read
 
     def classes(self, logits: np.ndarray, time_s: np.ndarray, imputed: np.ndarray) -> np.ndarray:
         """Class [T] int8 of each frame of a track, from its logits [T, C] and the times of its frames [T].

@@ -8,7 +8,7 @@ from frame_expressions.artifacts.parquet import read_parquet
 from frame_expressions.artifacts.provenance import provenance_of
 from frame_expressions.challenge.scores import macro_f1
 from frame_expressions.runtime.errors import InputError
-from frame_expressions.smoothing.search import SmoothingSearchSettings
+from frame_expressions.smoothing.search import FixedSmoothingSettings, SmoothingSearchSettings
 from frame_expressions.smoothing.smoothing import Smoothing, smooth_logits
 from workflow_scripts import search_smoothing
 
@@ -81,6 +81,20 @@ def test_imputed_frames_are_left_out_where_the_setting_says_so(logits, tmp_path)
     assert Smoothing.read(tmp_path / "best.json") == Smoothing(best["kind"], 15, None, "exclude")
     _, included = _run(tmp_path, [path])
     assert included["macro_f1"] < 0.2
+
+
+def test_a_fixed_smoothing_is_kept_whatever_the_others_score(logits, tmp_path):
+    tracks = {"a": _track(200, 1)}
+    path, truth = logits("one", tracks)
+    files = {"table": tmp_path / "search.parquet", "best": tmp_path / "best.json", "curve": tmp_path / "curve.png"}
+    settings = FixedSmoothingSettings(kind="median", window_frames=151, imputed="include")
+    search_smoothing.run(logits=[path], **files, role="selection", settings=settings)
+    table, best = read_parquet(files["table"]).to_pydict(), json.loads(files["best"].read_text())
+    assert table["kind"] == ["none", "mean", "median", "gaussian", "vote"]
+    assert table["window_frames"] == [1, 151, 151, 151, 151]
+    assert Smoothing.read(files["best"]) == Smoothing("median", 151, None)  # in frames of each video
+    assert best["macro_f1"] == macro_f1(truth, smooth_logits(tracks["a"], "median", 151)) < max(table["macro_f1"])
+    assert best["macro_f1_unsmoothed"] == table["macro_f1"][0]
 
 
 def test_again_the_same_bytes(logits, tmp_path):

@@ -26,6 +26,7 @@ def _frames(tracks, rates_fps, labels, imputed=None):
         labels=labels,
         detected=np.ones(length, bool),
         padded_share=np.zeros(length),
+        complete=np.ones(length, bool),
     )
 
 

@@ -277,6 +277,29 @@ def test_weights_to_import_are_there_and_complete(config, tmp_path):
             check_config(_merged(config, {"imported": {"fusion": fusion | {name: None}}}), SCHEMA)
 
 
+def test_a_table_of_folds_that_does_not_exist_is_refused(config, tmp_path):
+    for folds in ("publshed", str(tmp_path)):
+        over = {"cross_validation": {"paper": {"folds": folds}}}
+        with pytest.raises(InputError, match=rf"paper\.folds: {folds} does not exist; write grouped, published, or"):
+            check_config(_merged(config, over), SCHEMA)
+    for folds in ("grouped", "published"):
+        check_config(_merged(config, {"cross_validation": {"paper": {"folds": folds}}}), SCHEMA)
+
+
+@pytest.mark.parametrize(
+    ("over", "sentence"),
+    [
+        ({"cross_validation": {"paper": {"smoothing": {"window_frames": 30}}}}, "30 is not an odd number"),
+        ({"cross_validation": {"paper": {"smoothing": {"kind": "none"}}}}, "'none' is not one of mean, median"),
+        ({"cross_validation": {"protocol": "tuned"}}, "'tuned' is not one of nested, paper"),
+        ({"evaluation": {"label_shift_frames": 2}}, "2 is not one of 0, 1"),
+    ],
+)
+def test_protocols_are_checked(config, over, sentence):
+    with pytest.raises(InputError, match=sentence):
+        check_keys(_merged(config, over), SCHEMA)
+
+
 def test_an_imported_backbone_needs_no_images(config, tmp_path):
     sets = [{"name": "mine", "layout": "table", "root": str(tmp_path / "lost")}]
     over = {"corpus": {"layout": "table"}, "stage1": {"image_sets": sets}}
@@ -301,6 +324,10 @@ def test_the_full_size_overlay_holds_the_papers_settings(config, tmp_path):
         "facebook/dinov2-large",
         224,
     )
+    assert full["cross_validation"]["paper"] == {
+        "folds": "published",
+        "smoothing": {"kind": "median", "window_frames": 101},
+    }
     # Whatever describes the method stands in the overlay, so that a change of the demo cannot reach the paper's run.
     for section in ("crops", "audio", "fusion", "smoothing", "subject"):
         assert over[section] == full[section], section

@@ -28,6 +28,7 @@ DATACLASSES = {
     "fusion.training": "fusion.training:TrainingSettings",
     "fusion.missing": "fusion.missing:MissingSettings",
     "smoothing": "smoothing.search:SmoothingSearchSettings",
+    "cross_validation.paper.smoothing": "smoothing.search:FixedSmoothingSettings",
     "evaluation": "smoothing.evaluation:EvaluationSettings",
     "execution.limits": "media.limits:Limits",
 }
