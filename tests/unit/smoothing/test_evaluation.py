@@ -20,6 +20,7 @@ def _fold(predicted, labels, complete=None):
     return LabelledLogits(
         {name: np.eye(8, dtype=np.float32)[predicted[name]] for name in names},
         {name: np.arange(len(predicted[name])) / 30 for name in names},
+        {name: np.zeros(len(predicted[name]), bool) for name in names},
         labels=np.concatenate([labels[name] for name in names]).astype(np.int8),
         detected=np.ones(length, bool),
         padded_share=np.zeros(length, np.float32),

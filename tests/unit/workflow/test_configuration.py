@@ -326,7 +326,7 @@ def test_the_full_size_overlay_holds_the_papers_settings(config, tmp_path):
     )
     assert full["cross_validation"]["paper"] == {
         "folds": "published",
-        "smoothing": {"kind": "median", "window_frames": 101},
+        "smoothing": {"kind": "median", "window_frames": 101, "imputed": "include"},
     }
     # Whatever describes the method stands in the overlay, so that a change of the demo cannot reach the paper's run.
     for section in ("crops", "audio", "fusion", "smoothing", "subject"):
