@@ -66,6 +66,7 @@ def ours(video: Path, model: Path, folder: Path, size_px: int = SIZE_PX) -> None
         detector={
             "name": "insightface",
             "min_side_px": 30,
+            "min_side_of": "longer",
             "input_px": [INPUT_PX],
             "min_score": MIN_SCORE,
             "device": "cpu",

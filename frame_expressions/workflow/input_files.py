@@ -60,7 +60,8 @@ def detector_settings(config: dict) -> dict:
     """The settings of the chosen detector alone, in one block; its model file is an input instead."""
     detector = config["detector"]
     own = {name: value for name, value in detector[detector["name"]].items() if name != "model"}
-    return {"name": detector["name"], "min_side_px": detector["min_side_px"], **own}
+    side = {name: detector[name] for name in ("min_side_px", "min_side_of")}
+    return {"name": detector["name"], **side, **own}
 
 
 def image_set_files(config: dict) -> list[str]:
