@@ -39,10 +39,8 @@ rule write_report:
         check="results/submission/check.json",
         scores=f"results/evaluation/{run.reported_protocol}/scores.json",
         track_scores=f"results/evaluation/{run.reported_protocol}/tracks.parquet",
-        logits=expand(
-            "results/fusion/{fold}/val_logits.parquet", fold=run.submitted_folds
-        ),
-        best=expand("results/smoothing/{fold}/best.json", fold=run.submitted_folds),
+        logits=expand("results/fusion/{fold}/val_logits.parquet", fold=run.scored_folds),
+        best=expand("results/smoothing/{fold}/best.json", fold=run.scored_folds),
         search=run.submitted_smoothing.replace("best.json", "search.parquet"),
         submitted=run.submitted_smoothing,
         images=run.given.inputs(image_set_files(config)) if run.trains_stage1 else [],

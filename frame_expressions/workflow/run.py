@@ -10,7 +10,7 @@ from functools import cached_property
 from itertools import pairwise
 from pathlib import Path
 
-from frame_expressions.corpora.folds import submitted_folds
+from frame_expressions.corpora.folds import imported_gates, submitted_folds
 from frame_expressions.prediction.exported_model import ExportedModel
 from frame_expressions.runtime.errors import InputError
 from frame_expressions.workflow.configuration import check_ablation, check_config, check_keys, restore_texts
@@ -76,13 +76,18 @@ class Run:
     @property
     def submitted_smoothing(self) -> str:
         """The smoothing that the submission is made with."""
-        folds = self.submitted_folds
+        folds = self.scored_folds
         return f"results/smoothing/{'mean' if len(folds) > 1 else folds[0]}/best.json"
+
+    @property
+    def scored_folds(self) -> list[str]:
+        """The folds with scores of the submitted models; the mean of several imported gates has one, `imported`."""
+        return self.trained_folds or ["imported"]
 
     @property
     def trained_folds(self) -> list[str]:
         """The submitted folds whose models are trained here, not imported."""
-        return [fold for fold in self.submitted_folds if fold != "imported"]
+        return [fold for fold in self.submitted_folds if fold not in imported_gates(self.config)]
 
     @property
     def trains_stage1(self) -> bool:
@@ -92,7 +97,7 @@ class Run:
     @property
     def reported_protocol(self) -> str:
         """The protocol whose scores the report shows."""
-        folds = self.submitted_folds
+        folds = self.scored_folds
         return self.config["cross_validation"]["protocol"] if len(folds) > 1 else folds[0]
 
 

@@ -58,7 +58,7 @@ def corpus(shard, annotation):
     }
 
 
-def _train(corpus, out, dtype="float32", **changes):
+def _train(corpus, out, dtype="float32", seed=TRAINING["seed"], **changes):
     settings = {
         "fold": "official",
         "folds": None,
@@ -69,7 +69,7 @@ def _train(corpus, out, dtype="float32", **changes):
         "num_threads": 1,
     } | changes
     names = ("model.safetensors", "val_logits.parquet", "history.parquet", "metrics.json")
-    block = {"head": "gate", "head_settings": HEAD, "training": TRAINING | {"dtype": dtype}}
+    block = {"head": "gate", "head_settings": HEAD, "training": TRAINING | {"dtype": dtype, "seed": seed}}
     train_fusion.run(
         outputs=train_fusion.Outputs(*(out / name for name in names)),
         settings=FusionSettings.from_config(block),
@@ -96,7 +96,7 @@ def test_the_chain_from_features_to_the_smoothing(corpus, tmp_path):
         tracks=[row | {"split": "test"} for row in corpus["tracks"] if row["track"] in ("v1", "t2_left")],
         visual=corpus["visual"],
         audio=corpus["audio"],
-        model=tmp_path / "model.safetensors",
+        models=[tmp_path / "model.safetensors"],
         logits=tmp_path / "test_logits.parquet",
         num_threads=1,
     )
@@ -140,7 +140,7 @@ def test_an_imported_models_validation_tracks_are_labelled(corpus, tmp_path):
         tracks=[row for row in corpus["tracks"] if row["split"] == "validation"],
         visual=corpus["visual"],
         audio=corpus["audio"],
-        model=tmp_path / "model.safetensors",
+        models=[tmp_path / "model.safetensors"],
         logits=tmp_path / "imported.parquet",
         num_threads=1,
     )
@@ -149,6 +149,28 @@ def test_an_imported_models_validation_tracks_are_labelled(corpus, tmp_path):
     )
     assert imported.labels.tolist() == trained.labels.tolist()
     assert all(np.array_equal(imported.logits[track], array) for track, array in trained.logits.items())
+
+
+def test_the_logits_of_several_models_are_averaged(corpus, tmp_path):
+    for seed in (0, 1):
+        _train(corpus, tmp_path / str(seed), seed=seed)
+    models = [tmp_path / str(seed) / "model.safetensors" for seed in (0, 1)]
+    found = {}
+    for name, some in (("one", models[:1]), ("two", models[1:]), ("both", models)):
+        predict_logits.run(
+            tracks=[row for row in corpus["tracks"] if row["split"] == "validation"],
+            visual=corpus["visual"],
+            audio=corpus["audio"],
+            models=some,
+            logits=tmp_path / f"{name}.parquet",
+            num_threads=1,
+        )
+        found[name] = read_labelled_logits(tmp_path / f"{name}.parquet", "selection")
+    assert found["both"].labels.tolist() == found["one"].labels.tolist()
+    for track, logits in found["both"].logits.items():
+        one, two = (found[name].logits[track].astype(np.float64) for name in ("one", "two"))
+        assert np.abs(one - two).max() > 0.01
+        assert np.array_equal(logits, ((one + two) / 2).astype(np.float32))
 
 
 @pytest.mark.parametrize("dtype", ["float32", "bfloat16"])
