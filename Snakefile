@@ -46,7 +46,7 @@ wildcard_constraints:
     track="[A-Za-z0-9][A-Za-z0-9._-]*",
     video="[A-Za-z0-9][A-Za-z0-9._-]*",
     shard="(train|validation|test|predict-[A-Za-z0-9._-]+)-[0-9]+",
-    fold="official|imported|(cv|paper)[0-9]+",
+    fold="official|imported[0-9]*|(cv|paper)[0-9]+",
     modality="visual|audio",
 
 

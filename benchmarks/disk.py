@@ -1,6 +1,8 @@
-"""Figure 9: disk space per frame, with crops of 224 px and features of the paper's width.
+"""Figure 9: disk space per frame, with the settings of config.affwild2.yaml and features of the paper's width.
 
-python -m benchmarks.disk --model SCRFD.onnx [--video VIDEO]
+    python -m benchmarks.disk --model SCRFD.onnx [--video VIDEO] [--jpeg-quality QUALITY]
+
+Without a video it draws one, as figure 1 does. With a quality it measures what crops of that quality would take.
 """
 
 import argparse
@@ -8,10 +10,9 @@ import threading
 from pathlib import Path
 
 import numpy as np
-import yaml
 
 from benchmarks import faces
-from benchmarks.measuring import Row, limited, show
+from benchmarks.measuring import Row, limited, paper_config, show
 from frame_expressions.artifacts.feature_shards import write_shard
 from frame_expressions.artifacts.parquet import read_parquet
 from frame_expressions.artifacts.schemas import AUDIO_INDEX
@@ -19,20 +20,23 @@ from frame_expressions.media.limits import Limits
 from workflow_scripts import resample_audio, window_audio
 
 FOLDER = Path("results/bench/disk")
-CROP_PX, NUM_FEATURES = 224, 1024
+NUM_FEATURES = 1024
 
 
-def rows(model: Path, video: Path | None = None) -> list[Row]:
-    """Bytes per frame that all stages keep, and the peak size of temporary files."""
+def rows(model: Path, video: Path | None = None, jpeg_quality: int | None = None) -> list[Row]:
+    """Bytes per frame that all stages keep, those of the crops, and the peak size of temporary files."""
     video = video or faces.draw_video(60)
-    config = yaml.safe_load(Path("config.yaml").read_text())
+    config = paper_config()
+    if jpeg_quality is not None:
+        config["crops"]["jpeg_quality"] = jpeg_quality
     timeline = FOLDER / "timeline.parquet"
     with _Watch() as watch:
-        faces.ours(video, model, FOLDER, size_px=CROP_PX)
+        faces.ours(video, model, FOLDER, config)
         resample_audio.run(
             video=video,
             timeline=timeline,
             audio=FOLDER / "audio.flac",
+            stream=config["audio"]["stream"],
             on_bad_video="stop",
             limits=Limits(**config["execution"]["limits"]),
         )
@@ -40,8 +44,8 @@ def rows(model: Path, video: Path | None = None) -> list[Row]:
             audio=FOLDER / "audio.flac",
             timeline=timeline,
             windows=FOLDER / "windows.parquet",
-            half_width_s=0.5,
-            window_centre="middle",
+            half_width_s=config["audio"]["half_width_s"],
+            window_centre=config["audio"]["window_centre"],
         )
     num_frames = len(read_parquet(timeline))
     rng = np.random.default_rng(0)
@@ -54,8 +58,10 @@ def rows(model: Path, video: Path | None = None) -> list[Row]:
         }
         write_shard(FOLDER / f"{modality}.npy", FOLDER / f"{modality}.parquet", values, AUDIO_INDEX, columns, {})
     kept = sum(path.stat().st_size for path in FOLDER.iterdir())
+    crops = (FOLDER / "crops.parquet").stat().st_size
     return [
-        limited("9 kept on disk", kept / num_frames / 1000, "kB per frame", at_most=40),
+        limited("9 kept on disk", kept / num_frames / 1000, "kB per frame", at_most=70),
+        limited("9 crops among them", crops / num_frames / 1000, "kB per frame", at_most=62),
         limited("9 peak size of temporary files of one video", watch.peak / kept, "of the kept size", at_most=1),
     ]
 
@@ -94,5 +100,6 @@ if __name__ == "__main__":
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--model", type=Path, required=True)
     parser.add_argument("--video", type=Path)
+    parser.add_argument("--jpeg-quality", type=int)
     arguments = parser.parse_args()
-    show(rows(arguments.model, arguments.video))
+    show(rows(arguments.model, arguments.video, arguments.jpeg_quality))

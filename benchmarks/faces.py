@@ -13,9 +13,8 @@ from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
-import yaml
 
-from benchmarks.measuring import Row, compared, limited, on_cores, seconds_in_turns, show
+from benchmarks.measuring import Row, compared, limited, on_cores, paper_config, seconds_in_turns, show
 from frame_expressions.artifacts.parquet import read_parquet
 from frame_expressions.demo.clip import draw_audio, draw_frames, plan_clips
 from frame_expressions.demo.clip_writer import write_video
@@ -26,11 +25,14 @@ from frame_expressions.faces.detectors import filled
 from frame_expressions.faces.tracking import SubjectSettings
 from frame_expressions.media.frame_images import FrameSettings
 from frame_expressions.media.limits import Limits
+from frame_expressions.workflow.input_files import detector_settings
 from workflow_scripts import crop_faces, detect_faces, extract_frames, select_subject
 
 FOLDER = Path("results/bench/faces")
-INPUT_PX, MIN_SCORE = 640, 0.5
-SCALES, SIZE_PX, QUALITY = (0.9, 1.2, 1.5), 256, 90  # as in config.affwild2.yaml
+CONFIG = paper_config()
+(INPUT_PX,), MIN_SCORE = (CONFIG["detector"]["insightface"][name] for name in ("input_px", "min_score"))
+SCALES, QUALITY = (CONFIG["crops"][name] for name in ("scales", "jpeg_quality"))
+SIZE_PX = CONFIG["encoders"]["visual"]["resize_px"]
 PEER_FRAMES = 400
 """The peer's cost per frame is the same at the start of a video as over the whole video."""
 
@@ -47,15 +49,14 @@ def draw_video(seconds: int) -> Path:
     return path
 
 
-def ours(video: Path, model: Path, folder: Path, size_px: int = SIZE_PX) -> None:
-    """Run the rules in order, with the demonstration's settings."""
-    config = yaml.safe_load(Path("config.yaml").read_text())
+def ours(video: Path, model: Path, folder: Path, config: dict = CONFIG) -> None:
+    """Run the rules in order, with the paper's settings."""
     timeline, faces, chosen = (folder / f"{name}.parquet" for name in ("timeline", "faces", "subject"))
     extract_frames.run(
         video=video,
         timeline=timeline,
         frames=folder / "frames.parquet",
-        settings=FrameSettings(images="thumbnails", thumbnail_px=160, jpeg_quality=85),
+        settings=FrameSettings(**config["frames"]),
         on_bad_video="stop",
         limits=Limits(**config["execution"]["limits"]),
     )
@@ -63,13 +64,7 @@ def ours(video: Path, model: Path, folder: Path, size_px: int = SIZE_PX) -> None
         videos=[video],
         timelines=[timeline],
         faces=[faces],
-        detector={
-            "name": "insightface",
-            "min_side_px": 30,
-            "input_px": [INPUT_PX],
-            "min_score": MIN_SCORE,
-            "device": "cpu",
-        },
+        detector=detector_settings(config),
         model=model,
         num_threads=1,
     )
@@ -85,8 +80,8 @@ def ours(video: Path, model: Path, folder: Path, size_px: int = SIZE_PX) -> None
         video=video,
         subject=chosen,
         crops=folder / "crops.parquet",
-        settings=CropSettings(list(SCALES), QUALITY),
-        size_px=size_px,
+        settings=CropSettings(**config["crops"]),
+        size_px=config["encoders"]["visual"]["resize_px"],
         num_threads=1,
     )
 

@@ -14,6 +14,9 @@ from dataclasses import astuple, dataclass, fields
 from importlib import import_module
 from pathlib import Path
 
+import yaml
+from snakemake.utils import update_config
+
 RUNS = 5
 
 
@@ -69,6 +72,14 @@ def limited(
     if at_least is not None:
         return Row(figure, unit, value, None, None, None, None, f">= {at_least:g}", value >= at_least)
     return Row(figure, unit, value, None, None, None, None, f"<= {at_most:g}", value <= at_most)
+
+
+def paper_config() -> dict:
+    """The settings of config.affwild2.yaml on top of config.yaml, as a run with that file has them."""
+    root = Path(__file__).parents[1]
+    config = yaml.safe_load((root / "config.yaml").read_text())
+    update_config(config, yaml.safe_load((root / "config.affwild2.yaml").read_text()))
+    return config
 
 
 def rows_of(figure: str, *arguments: object) -> list[Row]:

@@ -16,10 +16,13 @@ from pathlib import Path
 from benchmarks.measuring import Row, limited, on_cores, seconds_in_turns, show
 
 SNAKEMAKE = "import snakemake.script"
-CASCADE = "CascadeDetector(CascadeSettings(min_side_px=40, scale_factor=1.2, step_ratio=1.5, min_neighbors=4))"
+CASCADE = (
+    "CascadeDetector(CascadeSettings(min_side_px=40, min_side_of='longer', scale_factor=1.2, step_ratio=1.5,"
+    " min_neighbors=4))"
+)
 SCRFD = (
-    "import pathlib; InsightFaceDetector(InsightFaceSettings(min_side_px=30, input_px=[640], min_score=0.5,"
-    " device='cpu'), pathlib.Path({model!r}), num_threads=1)"
+    "import pathlib; InsightFaceDetector(InsightFaceSettings(min_side_px=30, min_side_of='longer', input_px=[640],"
+    " min_score=0.5, device='cpu'), pathlib.Path({model!r}), num_threads=1)"
 )
 STARTS = {
     "extract_frames": "",

@@ -3,7 +3,8 @@
 Writes results/fusion/{fold}/model.safetensors, val_logits.parquet, history.parquet, metrics.json
        results/fusion/{fold}/test_logits.parquet
 
-Fold `official` is the corpus's own split, `cv<k>` and `paper<k>` are those of a cross-validation.
+Fold `official` is the corpus's own split, `cv<k>` and `paper<k>` are those of a cross-validation. `imported`, or
+`imported<k>`, are models from elsewhere.
 """
 
 from frame_expressions.corpora.folds import parts_tables
@@ -50,7 +51,7 @@ rule train_fusion:
 
 rule predict_logits:
     input:
-        model="results/fusion/{fold}/model.safetensors",
+        model=["results/fusion/{fold}/model.safetensors"],
         visual=corpus.shard_files("visual", "npy", ["test"]),
         visual_index=corpus.shard_files("visual", "parquet", ["test"]),
         audio=corpus.shard_files("audio", "npy", ["test"]),

@@ -1,14 +1,19 @@
-"""Reads  the weights that imported.backbone and imported.fusion name, the features of the validation tracks
+"""Reads  the weights that imported.backbone and imported.gates name, the features of the validation tracks
 Writes results/imported/backbone/config.json, model.safetensors
-       results/fusion/imported/model.safetensors, val_logits.parquet
+       results/fusion/{fold}/model.safetensors, results/fusion/imported/val_logits.parquet
 
-`snakemake import_weights` converts whichever of the two is configured. If both keys are null, no rule needs these
-files.
+The fold of a single gate is `imported`, the folds of several are `imported0`, `imported1`, ... On the validation tracks,
+their mean logits are scored, as those of the fold `imported`. `snakemake import_weights` converts what is configured. If
+both keys are null, no rule needs these files.
 """
 
+from frame_expressions.corpora.folds import imported_gates
+from frame_expressions.fusion.gate_files import gate_files
 from frame_expressions.workflow.code_digest import digest_of
 from frame_expressions.workflow.corpus import label_rows
 from frame_expressions.workflow.resources import rising, steady
+
+GATES = imported_gates(config)
 
 
 localrules:
@@ -20,9 +25,7 @@ rule import_weights:
         ["results/imported/backbone/model.safetensors"]
         if config["imported"]["backbone"]
         else [],
-        ["results/fusion/imported/model.safetensors"]
-        if config["imported"]["fusion"]["weights"]
-        else [],
+        expand("results/fusion/{fold}/model.safetensors", fold=GATES),
 
 
 rule import_backbone:
@@ -52,17 +55,16 @@ rule import_backbone:
 
 rule import_fusion:
     input:
-        weights=run.given.inputs(config["imported"]["fusion"]["weights"] or []),
-        visual_mean=run.given.inputs(config["imported"]["fusion"]["visual_mean"] or []),
-        visual_std=run.given.inputs(config["imported"]["fusion"]["visual_std"] or []),
-        audio_mean=run.given.inputs(config["imported"]["fusion"]["audio_mean"] or []),
-        audio_std=run.given.inputs(config["imported"]["fusion"]["audio_std"] or []),
+        weights=lambda wildcards: run.given.inputs(gate_files(GATES[wildcards.fold])[0]),
+        statistics=lambda wildcards: run.given.inputs(
+            gate_files(GATES[wildcards.fold])[1:]
+        ),
     output:
-        model="results/fusion/imported/model.safetensors",
+        model="results/fusion/{fold,imported[0-9]*}/model.safetensors",
     log:
-        "results/logs/import_fusion.log",
+        "results/logs/import_fusion/{fold}.log",
     benchmark:
-        "results/benchmarks/import_fusion.tsv"
+        "results/benchmarks/import_fusion/{fold}.tsv"
     conda:
         "../envs/torch.yaml"
     threads: 1
@@ -71,9 +73,7 @@ rule import_fusion:
         runtime=rising(10),
         disk_mb=steady(100, weights=2),
     params:
-        content=lambda wildcards: run.given.content(
-            list(config["imported"]["fusion"].values())
-        ),
+        content=lambda wildcards: run.given.content(gate_files(GATES[wildcards.fold])),
         code=digest_of("import_fusion"),
     script:
         "../workflow_scripts/import_fusion.py"
@@ -86,7 +86,9 @@ ruleorder: predict_imported > train_fusion
 
 use rule predict_logits as predict_imported with:
     input:
-        model="results/fusion/imported/model.safetensors",
+        model=expand(
+            "results/fusion/{fold}/model.safetensors", fold=GATES or ["imported"]
+        ),
         visual=corpus.shard_files("visual", "npy", ["validation"]),
         visual_index=corpus.shard_files("visual", "parquet", ["validation"]),
         audio=corpus.shard_files("audio", "npy", ["validation"]),

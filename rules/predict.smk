@@ -27,7 +27,7 @@ localrules:
 
 use rule predict_logits as predict_exported with:
     input:
-        model=run.given.inputs(f"{run.model.folder}/fusion/{{fold}}.safetensors"),
+        model=run.given.inputs([f"{run.model.folder}/fusion/{{fold}}.safetensors"]),
         visual=["results/features/visual/{shard}.npy"],
         visual_index=["results/features/visual/{shard}.parquet"],
         audio=["results/features/audio/{shard}.npy"],

@@ -46,9 +46,7 @@ rule write_report:
             protocol=[*PROTOCOLS, "official"] if IS_CROSS_VALIDATED else [],
         ),
         track_scores=f"results/evaluation/{run.reported_protocol}/tracks.parquet",
-        logits=expand(
-            "results/fusion/{fold}/val_logits.parquet", fold=run.submitted_folds
-        ),
+        logits=expand("results/fusion/{fold}/val_logits.parquet", fold=run.scored_folds),
         best=run.reported_smoothing,
         search=run.submitted_smoothing.replace("best.json", "search.parquet"),
         submitted=run.submitted_smoothing,

@@ -107,7 +107,7 @@ def resized_positions(positions, grid):
 
 
 def gate_state(num_visual=6, num_audio=5, num_fused=7, num_classes=8, seed=0):
-    """A gate's state dict and its statistics."""
+    """A gate's state dict and its statistics, by the published names."""
     generator = torch.Generator().manual_seed(seed)
     sizes = {
         "vis_proj": (num_fused, num_visual),
@@ -122,18 +122,21 @@ def gate_state(num_visual=6, num_audio=5, num_fused=7, num_classes=8, seed=0):
         state[f"{name}.weight"] = torch.randn(*size, generator=generator)
         state[f"{name}.bias"] = torch.randn(size[0], generator=generator)
     statistics = {}
-    for modality, size in (("visual", num_visual), ("audio", num_audio)):
-        statistics[f"{modality}_mean"] = (0.1 * torch.randn(size, generator=generator)).numpy()
-        statistics[f"{modality}_std"] = (0.05 + 0.1 * torch.rand(size, generator=generator)).numpy()
+    for modality, size in (("vis", num_visual), ("aud", num_audio)):
+        statistics[f"train_{modality}_mean"] = (0.1 * torch.randn(size, generator=generator)).numpy()
+        statistics[f"train_{modality}_std"] = (0.05 + 0.1 * torch.rand(size, generator=generator)).numpy()
     return state, statistics
 
 
 def gate_logits(state, statistics, visual, audio):
     """Raw features [B, V] and [B, A] through the original names, to logits [B, C], one frame after the other."""
     logits = []
+    vis_mean, vis_std, aud_mean, aud_std = (
+        torch.from_numpy(statistics[f"train_{name}"]) for name in ("vis_mean", "vis_std", "aud_mean", "aud_std")
+    )
     for v, a in zip(visual, audio, strict=True):
-        v = (v / v.norm() - torch.from_numpy(statistics["visual_mean"])) / torch.from_numpy(statistics["visual_std"])
-        a = (a / a.norm() - torch.from_numpy(statistics["audio_mean"])) / torch.from_numpy(statistics["audio_std"])
+        v = (v / v.norm() - vis_mean) / vis_std
+        a = (a / a.norm() - aud_mean) / aud_std
         hidden = (state["gate.0.weight"] @ torch.cat([v, a]) + state["gate.0.bias"]).clamp(min=0)
         gate = 1 / (1 + torch.exp(-(state["gate.3.weight"] @ hidden + state["gate.3.bias"])))
         fused = gate * (state["vis_proj.weight"] @ v + state["vis_proj.bias"])

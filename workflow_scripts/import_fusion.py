@@ -4,23 +4,19 @@ import logging
 from pathlib import Path
 
 from frame_expressions.artifacts.provenance import provenance_of
-from frame_expressions.fusion.gate_import import gate_from_original
-from frame_expressions.networks.published_weights import read_state_dict, read_vector
+from frame_expressions.fusion.gate_import import gate_from_original, read_statistics
+from frame_expressions.networks.published_weights import read_state_dict
 from frame_expressions.runtime.job import log_to
 
 
-def run(*, weights: Path, visual_mean: Path, visual_std: Path, audio_mean: Path, audio_std: Path, model: Path) -> None:
-    """Write a fusion model from a gate's state dict and four statistics, each an .npy vector."""
+def run(*, weights: Path, statistics: list[Path], model: Path) -> None:
+    """Write a fusion model from a gate's state dict and its four statistics.
+
+    statistics: .npy vectors; none if the checkpoint holds them itself.
+    """
     logging.info("importing the gate %s", weights)
-    given = {
-        "visual_mean": visual_mean,
-        "visual_std": visual_std,
-        "audio_mean": audio_mean,
-        "audio_std": audio_std,
-    }
-    statistics = {name: read_vector(path) for name, path in given.items()}
-    fusion = gate_from_original(read_state_dict(weights), statistics, weights)
-    fusion.save(model, provenance_of({"head": "gate"}, [weights, *given.values()]))
+    fusion = gate_from_original(read_state_dict(weights), read_statistics(weights, statistics), weights)
+    fusion.save(model, provenance_of({"head": "gate"}, [weights, *statistics]))
     logging.info(
         "made %s: %d visual, %d audio and %d fused features",
         model,
@@ -33,9 +29,6 @@ if __name__ == "__main__":
     with log_to(job.log[0]):
         run(
             weights=Path(job.input.weights),
-            visual_mean=Path(job.input.visual_mean),
-            visual_std=Path(job.input.visual_std),
-            audio_mean=Path(job.input.audio_mean),
-            audio_std=Path(job.input.audio_std),
+            statistics=[Path(path) for path in job.input.statistics],
             model=Path(job.output.model),
         )

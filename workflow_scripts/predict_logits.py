@@ -1,4 +1,4 @@
-"""Apply a fusion model to tracks it was not trained on: test tracks, or the validation tracks of an imported model."""
+"""Apply a fusion model to tracks it was not trained on: test tracks, or validation tracks if models are imported."""
 
 import logging
 from pathlib import Path
@@ -8,7 +8,7 @@ from frame_expressions.artifacts.logits import write_logits
 from frame_expressions.artifacts.provenance import provenance_of
 from frame_expressions.corpora.folds import make_fold
 from frame_expressions.corpora.labels import frame_labels
-from frame_expressions.fusion.inference import DESCRIBED, describe_frames, presence, track_logits
+from frame_expressions.fusion.inference import DESCRIBED, describe_frames, mean_track_logits, presence
 from frame_expressions.fusion.missing import filling_of
 from frame_expressions.fusion.model import FusionModel
 from frame_expressions.networks.device import start_torch
@@ -20,7 +20,7 @@ def run(
     tracks: list[dict],
     visual: list[tuple[Path, Path]],
     audio: list[tuple[Path, Path]],
-    model: Path,
+    models: list[Path],
     missing: str,
     logits: Path,
     num_threads: int,
@@ -28,17 +28,18 @@ def run(
     """Write the logits of every frame of `tracks`; for validation tracks, also the labels and columns of the frames.
 
     tracks: rows with track, split, annotation and label, all of one split. visual, audio: the shards' (npy, index)
-    pairs. missing: the setting `fusion.missing.prediction`.
+    pairs. models: the logits of several are averaged; all were trained on the same kind of frames. missing: the setting
+    `fusion.missing.prediction`.
     """
     start_torch("cpu", num_threads)
-    fusion = FusionModel.load(model)
-    filling = filling_of(missing, fusion.settings["trained_on"])
+    fusions = [FusionModel.load(model) for model in models]
+    filling = filling_of(missing, fusions[0].settings["trained_on"])
     shards = {"visual": FeatureShards(visual, DESCRIBED), "audio": FeatureShards(audio)}
-    logging.info("%s on %d tracks, incomplete frames: %s", model, len(tracks), filling)
-    predicted = track_logits(fusion, shards, [row["track"] for row in tracks], filling)
+    logging.info("%s on %d tracks, incomplete frames: %s", ", ".join(map(str, models)), len(tracks), filling)
+    predicted = mean_track_logits(fusions, shards, [row["track"] for row in tracks], filling)
     provenance = provenance_of(
         {"tracks": list(predicted), "filling": filling},
-        [model, *(path for pair in [*visual, *audio] for path in pair)],
+        [*models, *(path for pair in [*visual, *audio] for path in pair)],
     )
     frames = presence(shards, predicted, filling)
     if tracks and tracks[0]["split"] == "validation":
@@ -56,7 +57,7 @@ if __name__ == "__main__":
             tracks=job.params.tracks,
             visual=list(zip(map(Path, job.input.visual), map(Path, job.input.visual_index), strict=True)),
             audio=list(zip(map(Path, job.input.audio), map(Path, job.input.audio_index), strict=True)),
-            model=Path(job.input.model),
+            models=[Path(path) for path in job.input.model],
             missing=job.params.missing,
             logits=Path(job.output.logits),
             num_threads=job.params.num_threads,

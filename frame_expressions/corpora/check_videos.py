@@ -16,6 +16,7 @@ from frame_expressions.artifacts.vocabulary import EXPRESSIONS, NUM_CLASSES, SPL
 from frame_expressions.challenge.alignment import LARGEST_SHARE, USUAL_ROWS, num_rows_expected
 from frame_expressions.challenge.annotations import read_annotation
 from frame_expressions.challenge.templates import read_template
+from frame_expressions.corpora.folds import is_cross_validated
 from frame_expressions.corpora.problems import ERROR, WARNING, Problem, collecting, problem_of
 from frame_expressions.corpora.tracks import Track
 from frame_expressions.media.child_process import look_at_each
@@ -146,7 +147,7 @@ def _odd_count(row: pd.Series, counted: str) -> list[Problem]:
 def look_at_labels(table: pd.DataFrame, folds: Sequence[str], num_parts: int) -> list[Problem]:
     """Problems of the labelled rows of the table, including those that make training or prediction impossible.
 
-    folds: the folds whose models predict the submission: `official`, `imported`, or the `num_parts` folds of a
+    folds: the folds whose models predict the submission: `official`, imported ones, or the `num_parts` folds of a
     cross-validation.
     """
     labelled = table[CLASSES].sum(axis=1)
@@ -172,7 +173,7 @@ def look_at_labels(table: pd.DataFrame, folds: Sequence[str], num_parts: int) ->
     num_of = labelled.groupby(table["split"]).sum()
     num_videos = table.loc[(table["split"] != "test") & (labelled > 0), "video"].nunique()
     predicted = (table["split"] == "test") & (table["readable"] | table["rows"].notna())
-    in_parts = not {"official", "imported"} & set(folds)
+    in_parts = all(map(is_cross_validated, folds))
     impossible = {
         "No test track has a frame to predict": not predicted.any(),
         "No training frame is labelled": "official" in folds and not num_of.get("train", 0),

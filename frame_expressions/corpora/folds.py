@@ -4,6 +4,7 @@
     cv0, cv1, ...   nested cross-validation: scored on one part, selected on the next, trained on the others
     paper0, ...     the published protocol: selected and scored on one part, trained on all others
     imported        imported weights; selected and scored on the validation tracks
+    imported0, ...  each of several imported gates, whose mean is scored as `imported`
 
 The parts of cv<k> consist of whole groups (a video with all its persons) and have similar numbers of frames of every
 class. Those of paper<k> have a table of their own, since `cross_validation.paper.folds` may be the published ones.
@@ -58,7 +59,16 @@ def submitted_folds(config: dict) -> list[str]:
     settings = config["cross_validation"]
     if config["submission"]["models"] == "folds":
         return fold_names(settings["protocol"], settings["num_folds"])
-    return ["imported" if config["imported"]["fusion"]["weights"] else "official"]
+    return list(imported_gates(config)) or ["official"]
+
+
+def imported_gates(config: dict) -> dict[str, str]:
+    """The folders of imported gates by fold: none, `imported`, or of several `imported0`, `imported1`, ..."""
+    given = config["imported"]["gates"]
+    folders = [given] if isinstance(given, str) else given or []
+    if len(folders) == 1:
+        return {"imported": folders[0]}
+    return {f"imported{number}": folder for number, folder in enumerate(folders)}
 
 
 def smoothing_names(protocol: str, num_folds: int) -> list[str]:

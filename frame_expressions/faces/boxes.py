@@ -40,10 +40,14 @@ class Faces:
         optional = (None if part is None else part[rows] for part in (self.landmarks_px, self.embedding))
         return Faces(self.xyxy_px[rows], self.score[rows], *optional, self.input_px)
 
-    def kept(self, min_score: float, min_side_px: float) -> "Faces":
-        """The faces with at least this score and this shorter side, highest score first, then leftmost."""
-        shorter_px = (self.xyxy_px[:, 2:] - self.xyxy_px[:, :2]).min(axis=1)
-        fit = np.flatnonzero((self.score >= min_score) & (shorter_px >= min_side_px))
+    def kept(self, min_score: float, min_side_px: float, min_side_of: str) -> "Faces":
+        """The faces with at least this score and side, highest score first, then leftmost.
+
+        min_side_of: which side of a box counts, `longer` or `shorter`.
+        """
+        sides_px = self.xyxy_px[:, 2:] - self.xyxy_px[:, :2]
+        side_px = sides_px.max(axis=1) if min_side_of == "longer" else sides_px.min(axis=1)
+        fit = np.flatnonzero((self.score >= min_score) & (side_px >= min_side_px))
         return self.take(fit[np.lexsort((self.xyxy_px[fit, 0], -self.score[fit]))])
 
 

@@ -31,9 +31,10 @@ class Detector(Protocol):
 
 @dataclass(frozen=True)
 class InsightFaceSettings:
-    """The block `detector.insightface`, without its model, and min_side_px; the configuration documents each."""
+    """The block `detector.insightface`, without its model, and the minimum side; the configuration documents each."""
 
     min_side_px: float
+    min_side_of: str
     input_px: Sequence[int]
     min_score: float
     device: str
@@ -41,9 +42,10 @@ class InsightFaceSettings:
 
 @dataclass(frozen=True)
 class CascadeSettings:
-    """The block `detector.cascade`, and min_side_px; the configuration documents each setting."""
+    """The block `detector.cascade`, and the minimum side; the configuration documents each setting."""
 
     min_side_px: float
+    min_side_of: str
     scale_factor: float
     step_ratio: float
     min_neighbors: int
@@ -71,7 +73,8 @@ class InsightFaceDetector:
     """
 
     def __init__(self, settings: InsightFaceSettings, model: Path, num_threads: int):
-        self.input_px, self.min_score, self.min_side_px = settings.input_px, settings.min_score, settings.min_side_px
+        self.input_px, self.min_score = settings.input_px, settings.min_score
+        self.min_side_px, self.min_side_of = settings.min_side_px, settings.min_side_of
         self.files = sorted(model.glob("*.onnx")) if model.is_dir() else [model]
         if not self.files or not self.files[0].is_file():
             raise InputError(
@@ -91,7 +94,8 @@ class InsightFaceDetector:
     def detect(self, rgb: np.ndarray) -> Faces:
         """The faces of a frame; see Detector."""
         shorter_px, longer_px = sorted(rgb.shape[:2])
-        if shorter_px < self.min_side_px or longer_px > 100 * shorter_px:
+        largest_px = longer_px if self.min_side_of == "longer" else shorter_px
+        if largest_px < self.min_side_px or longer_px > 100 * shorter_px:
             return NO_FACES  # no face fits, and InsightFace fails when a side shrinks to nothing
         for input_px in self.input_px:
             faces = self._detect_at(rgb, input_px)
@@ -119,7 +123,7 @@ class InsightFaceDetector:
         found[:, :4] /= scale
         landmarks = None if landmarks is None else landmarks.astype(np.float32) / np.float32(scale)
         faces = Faces(found[:, :4], found[:, 4], landmarks, input_px=input_px)
-        return faces.kept(self.min_score, self.min_side_px)
+        return faces.kept(self.min_score, self.min_side_px, self.min_side_of)
 
     def _identity(self, bgr: np.ndarray, landmarks_px: np.ndarray) -> np.ndarray:
         from insightface.app.common import Face
@@ -196,7 +200,7 @@ class CascadeDetector:
 
         self.files = [Path(lbp_frontal_face_cascade_filename())]
         self._cascade = Cascade(str(self.files[0]))
-        self.min_side_px = max(round(settings.min_side_px), 1)
+        self.min_side_px, self.min_side_of = max(round(settings.min_side_px), 1), settings.min_side_of
         self._settings = {
             "scale_factor": settings.scale_factor,
             "step_ratio": settings.step_ratio,
@@ -215,7 +219,7 @@ class CascadeDetector:
         )
         boxes = np.array([[hit["c"], hit["r"], hit["c"] + hit["width"], hit["r"] + hit["height"]] for hit in found])
         merged = merge_overlapping(boxes.reshape(-1, 4).astype(np.float32) - margin_px)
-        return Faces(merged, np.ones(len(merged), np.float32)).kept(0.0, self.min_side_px)
+        return Faces(merged, np.ones(len(merged), np.float32)).kept(0.0, self.min_side_px, self.min_side_of)
 
 
 def merge_overlapping(xyxy_px: np.ndarray) -> np.ndarray:

@@ -1,23 +1,20 @@
 """Converts the published gate and its statistics to a fusion model."""
 
+from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
 import torch
 
 from frame_expressions.artifacts.vocabulary import NUM_CLASSES
+from frame_expressions.fusion.gate_files import STATISTICS
 from frame_expressions.fusion.missing import COMPLETE
 from frame_expressions.fusion.model import FusionModel
-from frame_expressions.networks.published_weights import check_names, check_tensors
+from frame_expressions.networks.published_weights import check_names, check_tensors, read_checkpoint, read_vector
 from frame_expressions.runtime.errors import InputError
 
-STATISTICS = {
-    "visual_mean": "visual_normalisation.mean",
-    "visual_std": "visual_normalisation.std",
-    "audio_mean": "audio_normalisation.mean",
-    "audio_std": "audio_normalisation.std",
-}
-"""Statistics of the L2-normalised training features, and the names of the fusion model's buffers that hold them."""
+LEAST_STD = 1e-6
+"""Smaller standard deviations count as this one, as in the authors' inference."""
 
 _NAMES = tuple(
     f"{layer}.{kind}"
@@ -26,16 +23,39 @@ _NAMES = tuple(
 )
 
 
+def read_statistics(weights: Path, files: Sequence[Path]) -> dict[str, np.ndarray]:
+    """The four statistics of a gate by name, float32 [D] each: from .npy files, or if none are given from its weights.
+
+    files: named as in `gate_files`. Raises InputError if the checkpoint lacks one, or for one that is no vector.
+    """
+    if files:
+        return {path.stem: read_vector(path) for path in files}
+    content = read_checkpoint(weights, "fetch it again") if weights.suffix != ".safetensors" else {}
+    found = {name: content[name] for name in STATISTICS if isinstance(content, dict) and name in content}
+    if len(found) < len(STATISTICS):
+        raise InputError(
+            f"{weights} lacks {', '.join(sorted(STATISTICS.keys() - found.keys()))}",
+            f"put {', '.join(f'{name}.npy' for name in STATISTICS)} into its folder",
+        )
+    for name, values in found.items():
+        if not isinstance(values, np.ndarray | torch.Tensor) or values.ndim != 1:
+            raise InputError(
+                f"{weights}: {name} is not a one-dimensional array of numbers", "put the four .npy files beside it"
+            )
+    return {name: np.asarray(values, np.float32) for name, values in found.items()}
+
+
 def gate_from_original(
     state: dict[str, torch.Tensor], statistics: dict[str, np.ndarray], where: Path | str
 ) -> FusionModel:
     """A fusion model in eval mode from a gate's state dict and its statistics.
 
-    state: vis_proj, aud_proj, gate.0, gate.3, cls.0 and cls.2, each with weight and bias. statistics: visual_mean,
-    visual_std [V], audio_mean, audio_std [A], float32, of the L2-normalised training features; they are applied after
-    the L2 norm, as the authors do. where: the file that errors name. The model counts as trained on complete frames
-    only, as theirs is. Raises InputError if a tensor is missing, unknown,
-    of the wrong shape or not finite, or if a standard deviation is not positive. Source: the method's Stage II.
+    state: vis_proj, aud_proj, gate.0, gate.3, cls.0 and cls.2, each with weight and bias. statistics: train_vis_mean,
+    train_vis_std [V], train_aud_mean, train_aud_std [A], float32, of the L2-normalised training features; they are
+    applied after the L2 norm, as the authors do, with standard deviations of at least LEAST_STD. where: the file that
+    errors name. The model counts as trained on complete frames only, as the authors' is. Raises InputError if a tensor
+    is missing, unknown, of the wrong shape or not finite, or if a standard deviation is negative. Source: the method's
+    Stage II.
     """
     check_names(state, _NAMES, where)
     check_names(statistics, STATISTICS, where)
@@ -62,10 +82,11 @@ def gate_from_original(
     targets = {name: f"head.{name}" for name in _NAMES} | STATISTICS
     made = model.state_dict()
     check_tensors(given, {name: tuple(made[target].shape) for name, target in targets.items()}, where)
-    for name in ("visual_std", "audio_std"):
-        if not (statistics[name] > 0).all():
+    for name in ("train_vis_std", "train_aud_std"):
+        if (statistics[name] < 0).any():
             raise InputError(
-                f"{where}: {name} is not positive everywhere", "give the standard deviations of the training features"
+                f"{where}: {name} has negative values", "give the standard deviations of the training features"
             )
+        given[name] = given[name].clamp(min=LEAST_STD)
     model.load_state_dict({target: given[name] for name, target in targets.items()}, strict=True)
     return model.eval()

@@ -94,6 +94,18 @@ def track_logits(
     return logits
 
 
+def mean_track_logits(
+    models: Iterable[FusionModel], shards: dict[str, FeatureShards], tracks: Iterable[str], filling: str
+) -> dict[str, np.ndarray]:
+    """The mean of several models' `track_logits`, [T, C] float32 by track; a single model's are unchanged."""
+    tracks = list(tracks)
+    found = [track_logits(model, shards, tracks, filling) for model in models]
+    return {
+        track: np.mean([logits[track] for logits in found], axis=0, dtype=np.float64).astype(np.float32)
+        for track in tracks
+    }
+
+
 DESCRIBED = ("time_s", "detected", "padded_share")
 """Columns of the visual shards' index that describe a frame and are stored with its logits."""
 

@@ -52,8 +52,8 @@ class Predictor:
     model: a folder that export_model wrote.
     detector: an SCRFD .onnx file, or the folder of an InsightFace model pack; both need the package's extra
         `insightface`. None takes the cascade that scikit-image ships, which finds frontal faces only.
-    min_side_px: smallest side of a face box. None takes SCRFD_MIN_SIDE_PX with a detector of your own, else the
-        value of config.yaml (90).
+    min_side_px: minimum of a face box's longer side. None takes SCRFD_MIN_SIDE_PX with a detector of your own, else
+        the value of config.yaml (90).
     device: auto (a GPU if there is one), cpu or cuda; for the encoders.
     num_threads: threads of each step.
 
@@ -215,6 +215,7 @@ def _load_detector(config: dict, model: Path | str | None, min_side_px: float | 
     name, smallest_px = ("cascade", config["min_side_px"]) if model is None else ("insightface", SCRFD_MIN_SIDE_PX)
     settings = {key: value for key, value in config[name].items() if key != "model"}
     settings["min_side_px"] = smallest_px if min_side_px is None else min_side_px
+    settings["min_side_of"] = config["min_side_of"]
     if model is not None and not Path(model).exists():
         raise InputError(f"The detector {model} does not exist", "correct the argument detector, or leave it out")
     return make_detector(name, settings, None if model is None else Path(model), num_threads)

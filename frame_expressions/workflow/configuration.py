@@ -33,6 +33,14 @@ MOVED = {
 }
 """Settings of version 0.1 and their names since 0.2."""
 
+REPLACED = {
+    "imported.fusion": (
+        "imported.gates",
+        "put the weights and train_vis_mean.npy, train_vis_std.npy, train_aud_mean.npy and train_aud_std.npy into one "
+        "folder, and set imported.gates to it",
+    ),
+}
+"""Settings that another one has replaced, and what to do."""
 
 PATHS_AND_NAMES = ("predict_videos", "predict_model", "predict_name")
 """Settings of the command line that are always text."""
@@ -71,6 +79,9 @@ def check_keys(config: dict, schema: Path) -> None:
     for old, new in MOVED.items():
         if _has(config, old):
             raise InputError(f"configuration: {old} is now {new}", "rename it")
+    for old, (new, remedy) in REPLACED.items():
+        if _has(config, old):
+            raise InputError(f"configuration: {old} was replaced by {new}", remedy)
     rules = yaml.safe_load(Path(schema).read_text())
     error = best_match(Draft202012Validator(rules).iter_errors(config))
     if error is not None:

@@ -13,7 +13,7 @@ from frame_expressions.corpora.affwild2 import scan_affwild2
 from frame_expressions.corpora.check_files import check_corpus
 from frame_expressions.corpora.fold_table import read_fold_table
 from frame_expressions.corpora.folder import folder_tracks
-from frame_expressions.corpora.folds import given_folds
+from frame_expressions.corpora.folds import given_folds, is_cross_validated
 from frame_expressions.corpora.overrides import read_overrides
 from frame_expressions.corpora.problems import Problem, collecting, raise_first
 from frame_expressions.corpora.track_table import scan_table
@@ -257,7 +257,7 @@ class Corpus:
 
     def check_splits(self, folds: Iterable[str]) -> None:
         """Raise InputError if a split that a submission by these folds' models needs has no track."""
-        official, chosen = "official" in folds, bool({"official", "imported"} & set(folds))
+        official, chosen = "official" in folds, not all(map(is_cross_validated, folds))
         for split, is_needed in (("train", official), ("validation", chosen), ("test", True)):
             if is_needed and not self.split(split):
                 raise InputError(

@@ -6,7 +6,8 @@ Imported whenever the Snakefile is parsed, so it must not import pyarrow, pandas
 from collections.abc import Iterator
 from pathlib import Path
 
-from frame_expressions.corpora.folds import given_folds
+from frame_expressions.corpora.folds import given_folds, imported_gates
+from frame_expressions.fusion.gate_files import STATISTICS, gate_fault
 from frame_expressions.runtime.errors import InputError
 
 MODELS = Path("results/models")
@@ -61,7 +62,8 @@ def detector_settings(config: dict) -> dict:
     """The settings of the chosen detector alone, in one block; its model file is an input instead."""
     detector = config["detector"]
     own = {name: value for name, value in detector[detector["name"]].items() if name != "model"}
-    return {"name": detector["name"], "min_side_px": detector["min_side_px"], **own}
+    side = {name: detector[name] for name in ("min_side_px", "min_side_of")}
+    return {"name": detector["name"], **side, **own}
 
 
 def image_set_files(config: dict) -> list[str]:
@@ -105,7 +107,7 @@ def missing_given_files(config: dict) -> Iterator[InputError]:
         )
     if config["predict_videos"]:  # nothing is trained
         return
-    yield from _missing_imported(config["imported"])
+    yield from _missing_imported(config)
     for table in given_folds(config):
         if not Path(table).is_file():
             yield InputError(
@@ -145,14 +147,14 @@ def _has_lists(layout: str, root: Path) -> bool:
     return layout != "table" and all(path.exists() for path in _image_lists(layout, root))
 
 
-def _missing_imported(imported: dict) -> Iterator[InputError]:
-    """An error for each published file that is configured but does not exist, and for a gate without its statistics."""
-    given = {"backbone": imported["backbone"]} | {f"fusion.{name}": path for name, path in imported["fusion"].items()}
-    for name, path in given.items():
-        if path is not None and not Path(path).is_file():
-            yield InputError(f"imported.{name}: {path} does not exist", "correct the path, or set it to null")
-    lacking = [name for name, path in imported["fusion"].items() if path is None]
-    if 0 < len(lacking) < len(imported["fusion"]):
+def _missing_imported(config: dict) -> Iterator[InputError]:
+    """An error for a backbone that is configured but does not exist, and one for all gates that are incomplete."""
+    backbone = config["imported"]["backbone"]
+    if backbone is not None and not Path(backbone).is_file():
+        yield InputError(f"imported.backbone: {backbone} does not exist", "correct the path, or set it to null")
+    faults = [fault for folder in imported_gates(config).values() if (fault := gate_fault(folder))]
+    if faults:
         yield InputError(
-            f"imported.fusion.{lacking[0]} is missing", f"give all of {', '.join(imported['fusion'])}, or none"
+            f"imported.gates: {'; '.join(faults)}",
+            f"give folders that each hold one file of weights and {', '.join(f'{name}.npy' for name in STATISTICS)}",
         )

@@ -10,7 +10,7 @@ from functools import cached_property
 from itertools import pairwise
 from pathlib import Path
 
-from frame_expressions.corpora.folds import smoothing_names, submitted_folds
+from frame_expressions.corpora.folds import imported_gates, smoothing_names, submitted_folds
 from frame_expressions.prediction.exported_model import ExportedModel
 from frame_expressions.runtime.errors import InputError
 from frame_expressions.workflow.configuration import check_ablation, check_config, check_keys, restore_texts
@@ -86,9 +86,14 @@ class Run:
         return [f"results/smoothing/{name}/best.json" for name in names]
 
     @property
+    def scored_folds(self) -> list[str]:
+        """The folds with scores of the submitted models; the mean of several imported gates has one, `imported`."""
+        return self.trained_folds or ["imported"]
+
+    @property
     def trained_folds(self) -> list[str]:
         """The submitted folds whose models are trained here, not imported."""
-        return [fold for fold in self.submitted_folds if fold != "imported"]
+        return [fold for fold in self.submitted_folds if fold not in imported_gates(self.config)]
 
     @property
     def trains_stage1(self) -> bool:
@@ -98,7 +103,7 @@ class Run:
     @property
     def reported_protocol(self) -> str:
         """The protocol whose scores the report shows."""
-        folds = self.submitted_folds
+        folds = self.scored_folds
         return self.config["cross_validation"]["protocol"] if len(folds) > 1 else folds[0]
 
 

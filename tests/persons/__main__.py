@@ -16,7 +16,14 @@ from tests.persons.scene import FOLLOWING
 from workflow_scripts import detect_faces, select_subject
 
 SHARED = ROOT.parent / "shared"
-DETECTOR = {"name": "insightface", "min_side_px": 30, "input_px": [640, 320], "min_score": 0.5, "device": "cpu"}
+DETECTOR = {
+    "name": "insightface",
+    "min_side_px": 30,
+    "min_side_of": "longer",
+    "input_px": [640, 320],
+    "min_score": 0.5,
+    "device": "cpu",
+}
 MOST_PERSONS = 4
 HEIGHT_SHARES = (0.6, 0.8, 0.9, 1.2, 1.4)
 

@@ -28,7 +28,7 @@ def _follow(scene, folder, model):
         videos=[video],
         timelines=[timeline],
         faces=[faces],
-        detector={"name": "insightface", "min_side_px": 60, **SCRFD},
+        detector={"name": "insightface", "min_side_px": 60, "min_side_of": "longer", **SCRFD},
         model=model,
         num_threads=1,
     )

@@ -17,7 +17,7 @@ from tests.media import LIMITS, make_video
 from workflow_scripts import extract_frames
 from workflow_scripts.detect_faces import run
 
-CASCADE = {"min_side_px": 40, "scale_factor": 1.2, "step_ratio": 1.5, "min_neighbors": 4}
+CASCADE = {"min_side_px": 40, "min_side_of": "longer", "scale_factor": 1.2, "step_ratio": 1.5, "min_neighbors": 4}
 SCRFD = {"input_px": [320], "min_score": 0.5, "device": "cpu"}
 
 
@@ -29,7 +29,12 @@ def detect(tmp_path, video, detector="cascade", model=None, **settings):
     )
     settings = settings or {"scale_factor": 1.2, "step_ratio": 1.5, "min_neighbors": 4}
     paths = {"videos": [video], "timelines": [timeline], "faces": [faces]}
-    run(**paths, detector={"name": detector, "min_side_px": 40, **settings}, model=model, num_threads=1)
+    run(
+        **paths,
+        detector={"name": detector, "min_side_px": 40, "min_side_of": "longer", **settings},
+        model=model,
+        num_threads=1,
+    )
     return faces
 
 

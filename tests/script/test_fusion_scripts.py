@@ -60,7 +60,7 @@ def corpus(shard, annotation):
     }
 
 
-def _train(corpus, out, dtype="float32", missing=("either", "auto"), **changes):
+def _train(corpus, out, dtype="float32", seed=TRAINING["seed"], missing=("either", "auto"), **changes):
     settings = {
         "fold": "official",
         "folds": None,
@@ -71,7 +71,7 @@ def _train(corpus, out, dtype="float32", missing=("either", "auto"), **changes):
         "num_threads": 1,
     } | changes
     names = ("model.safetensors", "val_logits.parquet", "history.parquet", "metrics.json")
-    block = {"head": "gate", "head_settings": HEAD, "training": TRAINING | {"dtype": dtype}}
+    block = {"head": "gate", "head_settings": HEAD, "training": TRAINING | {"dtype": dtype, "seed": seed}}
     block["missing"] = dict(zip(("training", "prediction"), missing, strict=True))
     train_fusion.run(
         outputs=train_fusion.Outputs(*(out / name for name in names)),
@@ -99,7 +99,7 @@ def test_the_chain_from_features_to_the_smoothing(corpus, tmp_path):
         tracks=[row | {"split": "test"} for row in corpus["tracks"] if row["track"] in ("v1", "t2_left")],
         visual=corpus["visual"],
         audio=corpus["audio"],
-        model=tmp_path / "model.safetensors",
+        models=[tmp_path / "model.safetensors"],
         missing="auto",
         logits=tmp_path / "test_logits.parquet",
         num_threads=1,
@@ -132,7 +132,7 @@ def _predict(corpus, model, missing, logits):
         tracks=[row | {"split": "test"} for row in corpus["tracks"] if row["track"].startswith("v")],
         visual=corpus["visual"],
         audio=corpus["audio"],
-        model=model,
+        models=[model],
         missing=missing,
         logits=logits,
         num_threads=1,
@@ -188,7 +188,7 @@ def test_an_imported_models_validation_tracks_are_labelled(corpus, tmp_path):
         tracks=[row for row in corpus["tracks"] if row["split"] == "validation"],
         visual=corpus["visual"],
         audio=corpus["audio"],
-        model=tmp_path / "model.safetensors",
+        models=[tmp_path / "model.safetensors"],
         missing="auto",
         logits=tmp_path / "imported.parquet",
         num_threads=1,
@@ -198,6 +198,29 @@ def test_an_imported_models_validation_tracks_are_labelled(corpus, tmp_path):
     )
     assert imported.labels.tolist() == trained.labels.tolist()
     assert all(np.array_equal(imported.logits[track], array) for track, array in trained.logits.items())
+
+
+def test_the_logits_of_several_models_are_averaged(corpus, tmp_path):
+    for seed in (0, 1):
+        _train(corpus, tmp_path / str(seed), seed=seed)
+    models = [tmp_path / str(seed) / "model.safetensors" for seed in (0, 1)]
+    found = {}
+    for name, some in (("one", models[:1]), ("two", models[1:]), ("both", models)):
+        predict_logits.run(
+            tracks=[row for row in corpus["tracks"] if row["split"] == "validation"],
+            visual=corpus["visual"],
+            audio=corpus["audio"],
+            models=some,
+            missing="auto",
+            logits=tmp_path / f"{name}.parquet",
+            num_threads=1,
+        )
+        found[name] = read_labelled_logits(tmp_path / f"{name}.parquet", "selection")
+    assert found["both"].labels.tolist() == found["one"].labels.tolist()
+    for track, logits in found["both"].logits.items():
+        one, two = (found[name].logits[track].astype(np.float64) for name in ("one", "two"))
+        assert np.abs(one - two).max() > 0.01
+        assert np.array_equal(logits, ((one + two) / 2).astype(np.float32))
 
 
 @pytest.mark.parametrize("dtype", ["float32", "bfloat16"])

@@ -12,15 +12,34 @@ from workflow_scripts.import_fusion import run
 
 @pytest.fixture
 def given(tmp_path):
-    """The files of one published gate."""
+    """The files of one published gate: a run folder's checkpoint with all its entries, and the statistics beside it."""
     state, statistics = gate_state()
-    torch.save({"model": state, "val_cm": np.eye(8, dtype=np.int64)}, tmp_path / "best.pt")
+    network = torch.nn.Linear(2, 2)
+    optimizer = torch.optim.AdamW(network.parameters())
+    network(torch.ones(1, 2)).sum().backward()
+    optimizer.step()
+    schedule = torch.optim.lr_scheduler.CosineAnnealingLR(optimizer, 20)
+    checkpoint = {
+        "cfg": {"lr": 1e-4, "hidden": 512, "names": ("a", "b"), "root": None},
+        "model_name": "av_concat_gate",
+        "fold": 1,
+        "epoch": np.int64(7),
+        "best_mf1": np.float64(0.5),
+        "model": state,
+        "optimizer": optimizer.state_dict(),
+        "scheduler": schedule.state_dict(),
+        **statistics,
+        "val_cm": np.eye(8, dtype=np.int64),
+    }
+    torch.save(checkpoint, tmp_path / "best.pt")
     for name, values in statistics.items():
         np.save(tmp_path / f"{name}.npy", values)
-    return {"weights": tmp_path / "best.pt"} | {name: tmp_path / f"{name}.npy" for name in statistics}
+    return {"weights": tmp_path / "best.pt", "statistics": [tmp_path / f"{name}.npy" for name in statistics]}
 
 
-def test_a_published_gate_becomes_a_fusion_model(given, tmp_path):
+@pytest.mark.parametrize("beside", [True, False])
+def test_a_published_gate_becomes_a_fusion_model(given, tmp_path, beside):
+    given["statistics"] = given["statistics"] if beside else []
     for name in ("one", "two"):
         run(**given, model=tmp_path / name / "model.safetensors")
     path = tmp_path / "one" / "model.safetensors"
@@ -35,7 +54,9 @@ def test_a_published_gate_becomes_a_fusion_model(given, tmp_path):
 
 
 def test_swapped_statistics_are_refused(given, tmp_path):
-    given["visual_mean"], given["audio_mean"] = given["audio_mean"], given["visual_mean"]
-    with pytest.raises(InputError, match=r"best\.pt: visual_mean has the shape \(5,\), not \(6,\)"):
+    (tmp_path / "train_vis_mean.npy").rename(tmp_path / "kept.npy")
+    (tmp_path / "train_aud_mean.npy").rename(tmp_path / "train_vis_mean.npy")
+    (tmp_path / "kept.npy").rename(tmp_path / "train_aud_mean.npy")
+    with pytest.raises(InputError, match=r"best\.pt: train_vis_mean has the shape \(5,\), not \(6,\)"):
         run(**given, model=tmp_path / "model.safetensors")
     assert not (tmp_path / "model.safetensors").exists()

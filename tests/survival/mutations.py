@@ -238,7 +238,7 @@ def _stages(video: Path, folder: Path) -> None:
         videos=[video],
         timelines=[timeline],
         faces=[faces],
-        detector={"name": "cascade", "min_side_px": 50, **CASCADE},
+        detector={"name": "cascade", "min_side_px": 50, "min_side_of": "longer", **CASCADE},
         model=None,
         num_threads=1,
     )

@@ -13,6 +13,7 @@ from safetensors.torch import save_file
 from frame_expressions.artifacts.logits import mean_logits, read_imputed, read_labelled_logits
 from frame_expressions.artifacts.parquet import read_parquet
 from frame_expressions.artifacts.provenance import sha256_of
+from frame_expressions.artifacts.vocabulary import EXPRESSIONS
 from frame_expressions.smoothing.smoothing import Smoothing
 from tests.original_weights import dinov2_state, gate_state
 from tests.project import Project
@@ -142,16 +143,24 @@ def test_the_ablation_trains_what_a_row_changes_and_nothing_else(cross_validated
     assert {tuple(round(scale, 1) for scale in row) for row in scales} <= {(1.2,), ()}
 
 
+def _write_gate(folder, seed):
+    """A gate as published: with its statistics beside it, or, for an odd seed, in its checkpoint."""
+    folder.mkdir(parents=True)
+    gate, statistics = gate_state(num_visual=64, num_audio=64, seed=seed)
+    if seed % 2:
+        torch.save({"model": gate, **statistics}, folder / "best.pt")
+        return
+    save_file(gate, folder / "gate.safetensors")
+    for name, values in statistics.items():
+        np.save(folder / f"{name}.npy", values)
+
+
 def test_published_weights_replace_both_trainings(project):
     weights = project.root / "weights"
     weights.mkdir()
     torch.save({"model": dinov2_state(num_features=64, num_layers=2, grid=8, patch_px=14)}, weights / "dinov2.pth")
-    gate, statistics = gate_state(num_visual=64, num_audio=64)
-    save_file(gate, weights / "gate.safetensors")
-    for name, values in statistics.items():
-        np.save(weights / f"{name}.npy", values)
-    given = {"weights": "weights/gate.safetensors"} | {name: f"weights/{name}.npy" for name in statistics}
-    _overlay(project, {"imported": {"backbone": "weights/dinov2.pth", "fusion": given}})
+    _write_gate(weights / "gate", seed=0)
+    _overlay(project, {"imported": {"backbone": "weights/dinov2.pth", "gates": "weights/gate"}})
     shards = [path.name for path in (project.root / "results/features/visual").glob("*.npy")]
     assert project.jobs(*SMALL) == {
         "import_backbone": 1,
@@ -167,3 +176,42 @@ def test_published_weights_replace_both_trainings(project):
     assert features.shape[1] == 64
     check = json.loads((project.root / "results/submission/check.json").read_text())
     assert check["rows"] > 0
+
+
+def test_several_published_gates_are_averaged_everywhere(project):
+    """After the test above, so the features are those of the imported backbone."""
+    for seed in range(3):
+        _write_gate(project.root / f"weights/cv3/fold_{seed}", seed)
+    folders = [f"weights/cv3/fold_{seed}" for seed in range(3)]
+    _overlay(project, {"imported": {"backbone": "weights/dinov2.pth", "gates": folders}})
+    assert project.jobs(*SMALL) == {
+        "import_fusion": 3,
+        "predict_imported": 1,
+        "predict_logits": 3,
+        "search_smoothing": 1,
+        "write_submission": 1,
+    }
+    project.run("--cores", "2", "submission", "export_model", "results/evaluation/imported/scores.json", *SMALL)
+    results = project.root / "results"
+    names = [f"imported{number}" for number in range(3)]
+    smoothing = Smoothing.read(results / "smoothing/imported/best.json")
+    logits = mean_logits([results / f"fusion/{name}/test_logits.parquet" for name in names])
+    lines = (results / "submission/predictions.txt").read_text().splitlines()[1:]
+    time_s = pd.concat(pd.read_parquet(path) for path in (results / "features/visual").glob("test-*.parquet"))
+    time_s = {track: rows["time_s"].to_numpy() for track, rows in time_s.groupby("track")}
+    expected = {track: smoothing.classes(values, time_s[track]).tolist() for track, values in logits.items()}
+    for track, classes in expected.items():
+        written = [int(line.split(",")[1]) for line in lines if line.startswith(f"{track}/")]
+        assert written[: len(classes)] == classes
+    scores = json.loads((results / "evaluation/imported/scores.json").read_text())
+    assert [fold["kind"] for fold in scores["folds"]] == [smoothing.kind]
+    stored = json.loads((results / "model/config.json").read_text())
+    assert stored["fusion"] == [f"fusion/{name}.safetensors" for name in names]
+    assert stored["smoothing"]["kind"] == smoothing.kind and stored["trained"]["fusion"] == {}
+
+    tracks = pd.read_csv(results / "corpus/tracks.tsv", sep="\t")
+    track = tracks[(tracks["split"] == "test") & (tracks["person"] == "auto")].iloc[0]
+    project.run("--cores", "2", "predict", *SMALL, "--config", f"predict_videos={track['path']}")
+    (table,) = (results / "predict").glob("*/*.parquet")
+    found = read_parquet(table)["expression"].to_pylist()
+    assert [EXPRESSIONS.index(name) for name in found] == expected[track["track"]]

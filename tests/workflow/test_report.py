@@ -59,10 +59,16 @@ def test_it_reads_what_the_submission_is_based_on(reported):
 
     given = reported.root / "weights.pth"
     given.write_bytes(b"only its name is read here")
-    fusion = dict.fromkeys(("weights", "visual_mean", "visual_std", "audio_mean", "audio_std"), given.name)
-    imported = _inputs_of_report(reported, {"imported": {"backbone": given.name, "fusion": fusion}})
-    assert "results/evaluation/imported/scores.json" in imported
-    assert not any("history.parquet" in path or "stage1" in path or "rafdb" in path for path in imported)
+    for gate in ("one", "two"):
+        (reported.root / gate).mkdir()
+        (reported.root / gate / "best.pt").write_bytes(b"only its name is read here")
+    for gates in ("one", ["one", "two"]):
+        imported = _inputs_of_report(reported, {"imported": {"backbone": given.name, "gates": gates}})
+        assert "results/evaluation/imported/scores.json" in imported
+        assert "results/fusion/imported/val_logits.parquet" in imported
+        assert "results/smoothing/imported/search.parquet" in imported
+        assert not any("imported0" in path for path in imported)
+        assert not any("history.parquet" in path or "stage1" in path or "rafdb" in path for path in imported)
 
 
 def test_an_existing_cross_validation_is_read_nested_first(reported):

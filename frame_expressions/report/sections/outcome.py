@@ -12,7 +12,8 @@ _CHOSEN_ON = {
     "paper": "The epoch of each fold was chosen on the same videos that it is scored on, and one smoothing was fixed "
     "beforehand for all folds, as published, so the score is slightly optimistic.",
     "nested": "Epoch and smoothing of each fold were chosen on other videos than those it is scored on.",
-    "imported": "The fusion model was imported; its smoothing was chosen on the same validation videos.",
+    "imported": "The fusion model was imported (of several, the mean is scored); its smoothing was chosen on the same "
+    "validation videos.",
 }
 
 _COMPARED = {

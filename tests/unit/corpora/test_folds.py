@@ -72,10 +72,12 @@ def test_which_folds_predict_the_submission():
     config = {
         "cross_validation": {"protocol": "paper", "num_folds": 3},
         "submission": {"models": "single"},
-        "imported": {"fusion": {"weights": None}},
+        "imported": {"gates": None},
     }
     assert submitted_folds(config) == ["official"]
-    assert submitted_folds(config | {"imported": {"fusion": {"weights": "gate.pth"}}}) == ["imported"]
+    assert submitted_folds(config | {"imported": {"gates": "gate"}}) == ["imported"]
+    assert submitted_folds(config | {"imported": {"gates": ["gate"]}}) == ["imported"]
+    assert submitted_folds(config | {"imported": {"gates": ["a", "b"]}}) == ["imported0", "imported1"]
     assert submitted_folds(config | {"submission": {"models": "folds"}}) == ["paper0", "paper1", "paper2"]
 
 

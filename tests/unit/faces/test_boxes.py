@@ -21,11 +21,17 @@ def test_faces_are_filtered_and_ordered_by_score_with_all_they_carry():
         landmarks_px=np.arange(50, dtype=np.float32).reshape(5, 5, 2),
         embedding=np.arange(5, dtype=np.float32)[:, None],
     )
-    kept = found.kept(0.6, 30)
+    kept = found.kept(0.6, 30, "shorter")
     assert kept.score.tolist() == np.float32([0.8, 0.8, 0.6]).tolist()
     assert kept.xyxy_px[:, 0].tolist() == [5, 50, 0]
     assert kept.embedding.ravel().tolist() == [3, 2, 0] and kept.landmarks_px[:, 0, 0].tolist() == [30, 20, 0]
-    assert len(found.kept(1.0, 30)) == 0
+    assert len(found.kept(1.0, 30, "shorter")) == 0
+
+
+def test_which_side_of_a_box_counts():
+    found = faces([[0, 0, 29, 30], [50, 0, 80, 29], [0, 0, 30, 30], [0, 0, 29, 29]], [0.9, 0.8, 0.7, 0.6])
+    assert found.kept(0.5, 30, "longer").score.tolist() == np.float32([0.9, 0.8, 0.7]).tolist()
+    assert found.kept(0.5, 30, "shorter").score.tolist() == np.float32([0.7]).tolist()
 
 
 def test_iou_by_hand():

@@ -23,12 +23,12 @@ from frame_expressions.runtime.errors import InputError
 ASTRONAUT_FACE = np.array([[175, 70, 275, 175]])  # x1, y1, x2, y2, read off the image
 
 
-def cascade(min_side_px=40):
-    return CascadeDetector(CascadeSettings(min_side_px, scale_factor=1.1, step_ratio=2.0, min_neighbors=3))
+def cascade(min_side_px=40, min_side_of="longer"):
+    return CascadeDetector(CascadeSettings(min_side_px, min_side_of, scale_factor=1.1, step_ratio=2.0, min_neighbors=3))
 
 
 def scrfd(model, num_threads=1, **settings):
-    defaults = {"input_px": [640], "min_score": 0.5, "min_side_px": 30, "device": "cpu"}
+    defaults = {"input_px": [640], "min_score": 0.5, "min_side_px": 30, "min_side_of": "longer", "device": "cpu"}
     return InsightFaceDetector(InsightFaceSettings(**(defaults | settings)), model, num_threads)
 
 
@@ -156,6 +156,26 @@ def test_scrfd_finds_a_face_that_fills_the_frame(shared, share):
     for faces in found:
         box = faces.xyxy_px[0]
         assert (box[:2] < 240).all() and (box[2:] > 240).all() and box[3] - box[1] > 0.7 * min(share, 1) * 480
+
+
+def test_scrfd_keeps_a_narrow_face_by_its_longer_side(shared):
+    rgb = next(read_video(shared / "media/faces/single_face.mp4")).rgb
+    model = shared / "models/scrfd_500m.onnx"
+    x1, y1, x2, y2 = scrfd(model).detect(rgb).xyxy_px[0]
+    shorter_px, longer_px = sorted((x2 - x1, y2 - y1))
+    between = float(shorter_px + longer_px) / 2
+    assert len(scrfd(model, min_side_px=between).detect(rgb)) == 1
+    assert len(scrfd(model, min_side_px=between, min_side_of="shorter").detect(rgb)) == 0
+    assert len(scrfd(model, min_side_px=longer_px + 1).detect(rgb)) == 0
+    low = np.ascontiguousarray(rgb[83:193])  # the upper half of the face, in a frame that is 110 px high
+    assert len(scrfd(model, min_side_px=120).detect(low)) == 1
+    assert len(scrfd(model, min_side_px=120, min_side_of="shorter").detect(low)) == 0
+
+
+def test_the_cascades_boxes_are_square_so_either_side_counts():
+    portrait = skimage.data.astronaut()[:256, 100:356]
+    longer, shorter = (cascade(40, side).detect(portrait).xyxy_px for side in ("longer", "shorter"))
+    assert len(longer) == 1 and longer.tolist() == shorter.tolist()
 
 
 def test_scrfd_gives_the_same_whatever_the_threads(shared):

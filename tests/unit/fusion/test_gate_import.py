@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 import torch
 
-from frame_expressions.fusion.gate_import import gate_from_original
+from frame_expressions.fusion.gate_import import STATISTICS, gate_from_original, read_statistics
 from frame_expressions.fusion.model import FusionModel
 from frame_expressions.runtime.errors import InputError
 from tests.original_weights import gate_logits, gate_state
@@ -76,7 +76,7 @@ def test_a_gate_for_other_classes_is_refused():
     _refused(*gate_state(num_classes=7), r"cls\.2\.weight has the shape \(7, 7\), not \(8, 7\)")
 
 
-@pytest.mark.parametrize("name", ["visual_mean", "visual_std", "audio_mean", "audio_std"])
+@pytest.mark.parametrize("name", STATISTICS)
 def test_statistics_that_do_not_fit_are_named(name):
     state, statistics = gate_state()
     rest = {other: kept for other, kept in statistics.items() if other != name}
@@ -87,7 +87,37 @@ def test_statistics_that_do_not_fit_are_named(name):
         broken[-1] = value
         _refused(state, statistics | {name: broken}, rf"^gate\.pt: {name} has values that are not finite")
     if name.endswith("std"):
-        for value in (0.0, -0.1):
-            broken = statistics[name].copy()
-            broken[0] = value
-            _refused(state, statistics | {name: broken}, rf"^gate\.pt: {name} is not positive everywhere")
+        broken = statistics[name].copy()
+        broken[0] = -0.1
+        _refused(state, statistics | {name: broken}, rf"^gate\.pt: {name} has negative values")
+
+
+@pytest.mark.parametrize("name", ["train_vis_std", "train_aud_std"])
+def test_a_tiny_standard_deviation_counts_as_a_millionth(name):
+    """As in the authors' inference; a feature that never varies must not divide by 0."""
+    state, statistics = gate_state()
+    for value in (0.0, 1e-9, 1e-6):
+        statistics[name][0] = value
+        model = gate_from_original(state, statistics, "gate.pt")
+        clamped = statistics | {name: np.maximum(statistics[name], np.float32(1e-6))}
+        assert torch.allclose(_logits(model), gate_logits(state, clamped, *_features()), rtol=1e-4, atol=1e-4)
+        assert statistics[name][0] == np.float32(value)
+
+
+def test_statistics_are_read_from_files_or_from_the_checkpoint_itself(tmp_path):
+    state, statistics = gate_state()
+    for name, values in statistics.items():
+        np.save(tmp_path / f"{name}.npy", values + 1)
+    torch.save({"model": state, **statistics, "val_cm": np.eye(8, dtype=np.int64)}, tmp_path / "best.pt")
+    inside = read_statistics(tmp_path / "best.pt", [])
+    files = read_statistics(tmp_path / "best.pt", [tmp_path / f"{name}.npy" for name in statistics])
+    assert inside.keys() == files.keys() == statistics.keys()
+    for name, values in statistics.items():
+        assert inside[name].dtype == np.float32 and np.array_equal(inside[name], values)
+        assert np.array_equal(files[name], values + 1)
+    torch.save({"model": state, **statistics, "train_aud_std": "text"}, tmp_path / "best.pt")
+    with pytest.raises(InputError, match=r"best\.pt: train_aud_std is not a one-dimensional array of numbers"):
+        read_statistics(tmp_path / "best.pt", [])
+    torch.save({"model": state, "train_vis_mean": torch.zeros(6)}, tmp_path / "best.pt")
+    with pytest.raises(InputError, match=r"best\.pt lacks train_aud_mean, train_aud_std, train_vis_std; put"):
+        read_statistics(tmp_path / "best.pt", [])

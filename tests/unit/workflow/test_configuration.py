@@ -263,18 +263,52 @@ def _add(block, part):
             block[key] = value
 
 
-def test_weights_to_import_are_there_and_complete(config, tmp_path):
+def test_a_backbone_to_import_is_there(config, tmp_path):
     given = str(tmp_path / "given.pt")
     with pytest.raises(InputError, match=rf"imported.backbone: {given} does not exist"):
         check_config(_merged(config, {"imported": {"backbone": given}}), SCHEMA)
-    fusion = dict.fromkeys(config["imported"]["fusion"], given)
-    with pytest.raises(InputError, match=rf"imported.fusion.weights: {given} does not exist"):
-        check_config(_merged(config, {"imported": {"fusion": fusion}}), SCHEMA)
     Path(given).touch()
-    check_config(_merged(config, {"imported": {"backbone": given, "fusion": fusion}}), SCHEMA)
-    for name in fusion:
-        with pytest.raises(InputError, match=rf"imported.fusion.{name} is missing; give all of weights, visual_mean"):
-            check_config(_merged(config, {"imported": {"fusion": fusion | {name: None}}}), SCHEMA)
+    check_config(_merged(config, {"imported": {"backbone": given}}), SCHEMA)
+
+
+def test_gates_to_import_are_there_and_complete_and_all_faults_are_said_at_once(config, tmp_path):
+    folders = [tmp_path / f"fold_{number}" for number in range(1, 4)]
+    given = {"imported": {"gates": [str(folder) for folder in folders]}}
+    folders[1].mkdir()
+    (folders[1] / "best.pt").touch()
+    sentence = (
+        rf"imported\.gates: {folders[0]} does not exist; {folders[2]} does not exist; give folders that each hold"
+    )
+    with pytest.raises(InputError, match=sentence):
+        check_config(_merged(config, given), SCHEMA)
+    for folder in folders:
+        folder.mkdir(exist_ok=True)
+        (folder / "best.pt").touch()
+        for name in ("vis_mean", "vis_std", "aud_mean", "aud_std"):
+            (folder / f"train_{name}.npy").touch()
+    check_config(_merged(config, given), SCHEMA)
+    check_config(_merged(config, {"imported": {"gates": str(folders[0])}}), SCHEMA)
+    (folders[0] / "train_aud_std.npy").unlink()
+    (folders[2] / "best.pt").unlink()
+    sentence = rf"{folders[0]} lacks train_aud_std\.npy; {folders[2]} has no weights \(\.pt, .*\); give"
+    with pytest.raises(InputError, match=sentence):
+        check_config(_merged(config, given), SCHEMA)
+
+
+@pytest.mark.parametrize("gates", [[], ["a", "a"], 3, [3], ""])
+def test_gates_are_folders(config, gates):
+    with pytest.raises(InputError, match=r"^configuration: imported\.gates"):
+        check_keys(_merged(config, {"imported": {"gates": gates}}), SCHEMA)
+
+
+@pytest.mark.parametrize("old", [{"weights": "gate.pt"}, dict.fromkeys(("weights", "visual_mean"))])
+def test_the_former_keys_of_a_gate_say_what_to_do_now(config, old):
+    config["imported"]["fusion"] = old
+    sentence = (
+        r"imported\.fusion was replaced by imported\.gates; put the weights and train_vis_mean\.npy, .* one folder"
+    )
+    with pytest.raises(InputError, match=sentence):
+        check_keys(config, SCHEMA)
 
 
 def test_a_table_of_folds_that_does_not_exist_is_refused(config, tmp_path):

@@ -113,6 +113,8 @@ def test_a_template_that_is_about_to_be_replaced_is_not_checked(config, tmp_path
     [
         ("train", ["official"], True),
         ("train", ["imported"], False),
+        ("train", ["imported0", "imported1"], False),
+        ("validation", ["imported0", "imported1"], True),
         ("validation", ["imported"], True),
         ("validation", ["cv0", "cv1", "cv2"], False),
         ("test", ["cv0", "cv1", "cv2"], True),

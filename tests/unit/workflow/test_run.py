@@ -73,5 +73,12 @@ def test_what_is_submitted(config):
     assert run.submitted_folds == [f"paper{number}" for number in range(5)] and run.reported_protocol == "paper"
     assert run.reported_smoothing == ["results/smoothing/paper/best.json"] == [run.submitted_smoothing]
     config["submission"]["models"] = "single"
-    config["imported"] |= {"backbone": "b.pt", "fusion": {"weights": "gate.pt"}}
-    assert run.submitted_folds == ["imported"] and run.trained_folds == [] and not run.trains_stage1
+    config["imported"] |= {"backbone": "b.pt", "gates": "gate"}
+    assert run.submitted_folds == run.scored_folds == ["imported"] and run.trained_folds == []
+    assert not run.trains_stage1
+    config["imported"]["gates"] = ["fold_1", "fold_2"]
+    assert run.submitted_folds == ["imported0", "imported1"] and run.trained_folds == []
+    assert run.scored_folds == ["imported"] and run.reported_protocol == "imported"
+    assert run.submitted_smoothing == "results/smoothing/imported/best.json"
+    config["submission"]["models"] = "folds"
+    assert run.scored_folds == run.submitted_folds == run.trained_folds == [f"cv{number}" for number in range(5)]

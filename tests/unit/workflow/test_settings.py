@@ -60,4 +60,4 @@ def test_a_blocks_keys_are_the_fields_of_its_dataclass_and_those_of_the_schema(b
 def test_a_detectors_keys_are_the_fields_of_its_dataclass(name):
     detector = yaml.safe_load((ROOT / "config.yaml").read_text())["detector"]
     kind = {"insightface": "InsightFaceSettings", "cascade": "CascadeSettings"}[name]
-    assert _fields(f"faces.detectors:{kind}") == set(detector[name]) - {"model"} | {"min_side_px"}
+    assert _fields(f"faces.detectors:{kind}") == set(detector[name]) - {"model"} | {"min_side_px", "min_side_of"}
