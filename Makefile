@@ -24,7 +24,7 @@ score-demo: $(INSTALLED)
 	  --predictions results/submission/predictions.txt --truth results/demo/truth.parquet
 
 test: $(INSTALLED) lint
-	$(RUN) python -m pytest -n 2 --dist loadfile
+	$(RUN) python -m pytest -n 2 --dist loadfile --no-loadscope-reorder
 
 # Check the pinned packages for known vulnerabilities. Strict: a package that cannot be looked up is a failure.
 audit:

@@ -41,6 +41,7 @@ def rows(model: Path, video: Path | None = None) -> list[Row]:
             timeline=timeline,
             windows=FOLDER / "windows.parquet",
             half_width_s=0.5,
+            window_centre="middle",
         )
     num_frames = len(read_parquet(timeline))
     rng = np.random.default_rng(0)

@@ -25,6 +25,7 @@ from frame_expressions.artifacts.schemas import VISUAL_INDEX
 from frame_expressions.artifacts.vocabulary import EXPRESSIONS, NUM_CLASSES
 from frame_expressions.fusion import training_data
 from frame_expressions.fusion.heads import GatedFusion
+from frame_expressions.fusion.missing import AUTO, EITHER, MissingSettings
 from frame_expressions.fusion.model import FusionModel, HeadSettings
 from frame_expressions.fusion.training import FusionSettings, TrainingSettings, train, train_epoch
 from frame_expressions.fusion.training_data import Frames, ShuffledBatches
@@ -38,7 +39,7 @@ TRACKS, TRACK_ROWS = 545, 2752  # 1,499,840 rows
 VALIDATED_EVERY = 24
 """One in this many tracks is a validation track."""
 HEAD = {"num_fused": 512, "visual_dropout": 0.2, "audio_dropout": 0.25, "dropout": 0.2}
-TRAINING = {"epochs": 1, "lr": 1e-4, "min_lr": 1e-5, "weight_decay": 1e-4, "seed": 0}
+TRAINING = {"epochs": 1, "lr": 1e-4, "min_lr": 1e-5, "schedule": "per_batch", "weight_decay": 1e-4, "seed": 0}
 BATCH = 4096
 DTYPE = "bfloat16" if computes_in("bfloat16", "cpu") else "float32"
 STEPS = {"ours": 64, "peer": 16, "limit": 32}
@@ -93,13 +94,13 @@ def _speeds(stored: Frames) -> tuple[dict[str, float], int]:
     model, optimizer, schedule = _made(
         FusionModel(num_classes=NUM_CLASSES, **_sizes(), **HEAD), fused=True if DTYPE != "float32" else None
     )
-    dtype = DTYPES[DTYPE]
+    scaler, dtype = torch.amp.GradScaler("cpu", enabled=False), DTYPES[DTYPE]
     (one,) = islice(batches, 1)
     peer = _peer(in_memory, weights)
     ways = {
-        "ours": lambda: train_epoch(model, optimizer, schedule, islice(batches, STEPS["ours"]), weights, dtype),
+        "ours": lambda: train_epoch(model, optimizer, schedule, scaler, islice(batches, STEPS["ours"]), weights, dtype),
         "peer": lambda: [next(peer) for _ in range(STEPS["peer"])],
-        "limit": lambda: train_epoch(model, optimizer, schedule, repeat(one, STEPS["limit"]), weights, dtype),
+        "limit": lambda: train_epoch(model, optimizer, schedule, scaler, repeat(one, STEPS["limit"]), weights, dtype),
     }
     return seconds_in_turns({name: (work, STEPS[name]) for name, work in ways.items()}), differing
 
@@ -120,7 +121,7 @@ class _UsualModel(nn.Module):
         audio = (F.normalize(audio.float(), dim=-1) - self.mean[1]) / self.std[1]
         visual = torch.where(visual_present[:, None], visual, 0.0)
         audio = torch.where(audio_present[:, None], audio, 0.0)
-        return self.head(self.visual_dropout(visual), self.audio_dropout(audio), visual_present, audio_present)
+        return self.head(self.visual_dropout(visual), self.audio_dropout(audio), visual_present, audio_present)[0]
 
 
 def _peer(frames: Frames, weights: torch.Tensor) -> Iterator[float]:
@@ -252,7 +253,10 @@ def _train(corpus: dict, made: Path) -> None:
             metrics=made / "metrics.json",
         ),
         settings=FusionSettings(
-            "gate", HeadSettings(**HEAD), TrainingSettings(**TRAINING, batch_size=BATCH, dtype=DTYPE)
+            "gate",
+            HeadSettings(**HEAD),
+            TrainingSettings(**TRAINING, batch_size=BATCH, dtype=DTYPE),
+            MissingSettings(EITHER, AUTO),
         ),
         device="cpu",
         num_threads=CORES,

@@ -17,7 +17,7 @@ from benchmarks.measuring import Row, added_mib, compared, limited, on_cores, se
 from frame_expressions.artifacts.logits import LabelledLogits, read_labelled_logits, write_logits
 from frame_expressions.artifacts.provenance import provenance_of
 from frame_expressions.smoothing.search import SmoothingSearchSettings, search
-from frame_expressions.smoothing.smoothing import Smoothing
+from frame_expressions.smoothing.smoothing import INCLUDE, Smoothing
 from workflow_scripts import search_smoothing
 
 FOLDER = Path("results/bench/smoothing")
@@ -46,7 +46,7 @@ def rows() -> list[Row]:
         _write(_synthetic(LENGTHS, NUM_LABELLED), file)
     frames = read_labelled_logits(file, "selection")
     together = np.concatenate(list(frames.logits.values()))
-    part = SmoothingSearchSettings(KINDS, PEER_WINDOWS, None).candidates
+    part = SmoothingSearchSettings(KINDS, PEER_WINDOWS, None, INCLUDE).candidates
     seconds = seconds_in_turns(
         {
             "ours": (partial(_ours, frames), len(WINDOWS)),
@@ -70,7 +70,7 @@ def growth_work(scale: int) -> Callable[[], object]:
 
 
 def _ours(frames: LabelledLogits) -> list[tuple[Smoothing, float]]:
-    return search(frames, SmoothingSearchSettings(KINDS, WINDOWS, None).candidates)
+    return search(frames, SmoothingSearchSettings(KINDS, WINDOWS, None, INCLUDE).candidates)
 
 
 def _slow_scores(frames: LabelledLogits, candidates: Iterable[Smoothing]) -> list[tuple[Smoothing, float]]:
@@ -109,9 +109,7 @@ def _rule(logits: Path) -> None:
         table=FOLDER / "search.parquet",
         best=FOLDER / "best.json",
         curve=FOLDER / "curve.png",
-        kinds=KINDS,
-        windows=WINDOWS,
-        windows_at_fps=None,
+        settings=SmoothingSearchSettings(KINDS, WINDOWS, None, INCLUDE),
     )
 
 
@@ -132,9 +130,11 @@ def _synthetic(lengths: list[int], num_labelled: int) -> LabelledLogits:
     return LabelledLogits(
         dict(zip(names, np.split(logits, ends[:-1]), strict=True)),
         {name: np.arange(length) / 30 for name, length in zip(names, lengths, strict=True)},
+        {name: np.zeros(length, bool) for name, length in zip(names, lengths, strict=True)},
         labels,
         np.ones(num_frames, bool),
         np.zeros(num_frames, np.float32),
+        np.ones(num_frames, bool),
     )
 
 
@@ -142,6 +142,7 @@ def _write(frames: LabelledLogits, path: Path) -> None:
     columns = {
         "face_present": np.ones(len(frames.labels), bool),
         "audio_present": np.ones(len(frames.labels), bool),
+        "imputed": np.concatenate(list(frames.imputed.values())),
         "time_s": np.concatenate(list(frames.time_s.values())),
         "label": frames.labels,
         "detected": frames.detected,

@@ -8,7 +8,7 @@ The paper's comparisons, `snakemake ablation`: each configuration changes one th
 from it; frame_expressions/workflow/ablation_plan.py lists them.
 """
 
-from frame_expressions.corpora.folds import is_cross_validated
+from frame_expressions.corpora.folds import parts_tables
 from frame_expressions.workflow.ablation_plan import METHOD, Ablation
 from frame_expressions.workflow.code_digest import digest_of
 from frame_expressions.workflow.input_files import network_files
@@ -81,9 +81,7 @@ use rule train_fusion as train_fusion_variant with:
         audio=corpus.shard_files("audio", "npy", ["train", "validation"]),
         audio_index=corpus.shard_files("audio", "parquet", ["train", "validation"]),
         annotations=run.given.inputs(corpus.annotations),
-        folds=lambda wildcards: (
-            "results/corpus/folds.tsv" if is_cross_validated(wildcards.fold) else []
-        ),
+        folds=lambda wildcards: parts_tables(wildcards.fold),
     output:
         model="results/ablation/fusion/{configuration}-{run}/{fold}/model.safetensors",
         val_logits="results/ablation/fusion/{configuration}-{run}/{fold}/val_logits.parquet",

@@ -53,6 +53,7 @@ rule window_audio:
     params:
         videos=lambda wildcards: corpus.batch(wildcards.batch).names,
         half_width_s=config["audio"]["half_width_s"],
+        window_centre=config["audio"]["window_centre"],
         code=digest_of("window_audio"),
     script:
         "../workflow_scripts/window_audio.py"

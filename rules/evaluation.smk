@@ -1,19 +1,24 @@
 """Reads  the annotations, results/timeline/{batch}/{video}.parquet where a clip has one label
-       results/fusion/{fold}/val_logits.parquet, results/smoothing/{fold}/best.json
-Writes results/corpus/folds.tsv
+       the user's table of folds, if there is one
+       results/fusion/{fold}/val_logits.parquet, results/smoothing/{fold}/best.json, results/smoothing/paper/best.json
+Writes results/corpus/folds.tsv, paper_folds.tsv
        results/evaluation/{protocol}/scores.json, tracks.parquet, confusion.png
        results/evaluation/table.txt
 
-`snakemake cross_validation` makes them all and prints the table. Protocols: `official` and `imported` (the corpus's
-own split), `nested` and `paper` (two ways to cross-validate).
+`snakemake cross_validation` makes them all and prints the table. Protocols: `nested` (a fold's epoch and smoothing are
+chosen on other videos than those it is scored on), `paper` (as published), `tuned` (the models of `paper`, smoothing
+tuned on the reported fold), `official` and `imported` (the corpus's own split).
 """
 
-from frame_expressions.corpora.folds import fold_names
+from frame_expressions.corpora.folds import GROUPED, PROTOCOLS
+from frame_expressions.corpora.folds import fold_names, given_folds, smoothing_names
 from frame_expressions.workflow.code_digest import digest_of
 from frame_expressions.workflow.corpus import label_rows
 from frame_expressions.workflow.resources import rising, steady
 
 NUM_FOLDS = config["cross_validation"]["num_folds"]
+GIVEN_FOLDS = given_folds(config)
+COMPARED = [*PROTOCOLS, "official"]
 
 
 rule cross_validation:
@@ -28,6 +33,7 @@ rule assign_folds:
             "timeline",
             [track for track in corpus.labelled_tracks if not track.annotation],
         ),
+        given=[],
     output:
         folds="results/corpus/folds.tsv",
     log:
@@ -43,11 +49,31 @@ rule assign_folds:
         disk_mb=steady(100, timelines=1),
     params:
         tracks=label_rows(corpus.labelled_tracks),
-        num_folds=config["cross_validation"]["num_folds"],
+        division=GROUPED,
+        num_folds=NUM_FOLDS,
         content=lambda wildcards: run.given.content(corpus.annotations),
         code=digest_of("assign_folds"),
     script:
         "../workflow_scripts/assign_folds.py"
+
+
+use rule assign_folds as assign_paper_folds with:
+    input:
+        annotations=run.given.inputs(corpus.annotations),
+        timelines=corpus.folders(
+            "timeline",
+            [track for track in corpus.labelled_tracks if not track.annotation],
+        ),
+        given=run.given.inputs(GIVEN_FOLDS),
+    output:
+        folds="results/corpus/paper_folds.tsv",
+    log:
+        "results/logs/assign_folds/paper.log",
+    benchmark:
+        "results/benchmarks/assign_folds/paper.tsv"
+    params:
+        division=config["cross_validation"]["paper"]["folds"],
+        content=lambda wildcards: run.given.content(corpus.annotations + GIVEN_FOLDS),
 
 
 rule evaluate:
@@ -57,8 +83,8 @@ rule evaluate:
             fold=fold_names(wildcards.protocol, NUM_FOLDS),
         ),
         best=lambda wildcards: expand(
-            "results/smoothing/{fold}/best.json",
-            fold=fold_names(wildcards.protocol, NUM_FOLDS),
+            "results/smoothing/{name}/best.json",
+            name=smoothing_names(wildcards.protocol, NUM_FOLDS),
         ),
     output:
         scores="results/evaluation/{protocol}/scores.json",
@@ -81,6 +107,7 @@ rule evaluate:
         runtime=rising(20),
         disk_mb=steady(100, logits=1),
     params:
+        compares_kinds=lambda wildcards: wildcards.protocol == "paper",
         group_of=corpus.group_of,
         evaluation=config["evaluation"],
         code=digest_of("evaluate"),
@@ -90,9 +117,7 @@ rule evaluate:
 
 rule compare_protocols:
     input:
-        official="results/evaluation/official/scores.json",
-        paper="results/evaluation/paper/scores.json",
-        nested="results/evaluation/nested/scores.json",
+        scores=expand("results/evaluation/{protocol}/scores.json", protocol=COMPARED),
     output:
         table="results/evaluation/table.txt",
     log:

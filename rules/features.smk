@@ -69,6 +69,7 @@ rule dump_audio_features:
         tracks=lambda wildcards: corpus.shard(wildcards.shard).names,
         videos=lambda wildcards: corpus.shard(wildcards.shard).videos,
         features=config["features"]["audio"],
+        silence=config["audio"]["silence"],
         content=lambda wildcards: run.given.content(encoder_files(config, "audio")),
         device=config["compute"]["device"],
         num_threads=config["compute"]["num_threads"],

@@ -1,11 +1,12 @@
-"""Reads  results/features/{modality}/{shard}.npy, {shard}.parquet, the annotations, results/corpus/folds.tsv
+"""Reads  results/features/{modality}/{shard}.npy, {shard}.parquet, the annotations
+       results/corpus/folds.tsv or paper_folds.tsv
 Writes results/fusion/{fold}/model.safetensors, val_logits.parquet, history.parquet, metrics.json
        results/fusion/{fold}/test_logits.parquet
 
 Fold `official` is the corpus's own split, `cv<k>` and `paper<k>` are those of a cross-validation.
 """
 
-from frame_expressions.corpora.folds import is_cross_validated
+from frame_expressions.corpora.folds import parts_tables
 from frame_expressions.workflow.code_digest import digest_of
 from frame_expressions.workflow.corpus import label_rows
 from frame_expressions.workflow.resources import rising, steady
@@ -18,9 +19,7 @@ rule train_fusion:
         audio=corpus.shard_files("audio", "npy", ["train", "validation"]),
         audio_index=corpus.shard_files("audio", "parquet", ["train", "validation"]),
         annotations=run.given.inputs(corpus.annotations),
-        folds=lambda wildcards: (
-            "results/corpus/folds.tsv" if is_cross_validated(wildcards.fold) else []
-        ),
+        folds=lambda wildcards: parts_tables(wildcards.fold),
     output:
         model="results/fusion/{fold}/model.safetensors",
         val_logits="results/fusion/{fold}/val_logits.parquet",
@@ -71,6 +70,7 @@ rule predict_logits:
         disk_mb=steady(200, visual=1, audio=1),
     params:
         tracks=label_rows(corpus.split("test")),
+        missing=config["fusion"]["missing"]["prediction"],
         num_threads=config["compute"]["num_threads"],
         code=digest_of("predict_logits"),
     script:

@@ -6,17 +6,20 @@
 Writes results/report.html, training_curves.png
 
 `snakemake report` puts all of it onto one page. Sections on training are omitted if weights were imported, and the page
-says so. It starts no ablation, but brings an existing one up to date first (`snakemake -n report` lists what runs).
+says so. It starts no cross-validation and no ablation, but brings an existing one up to date first (`snakemake -n
+report` lists what runs).
 """
 
 from pathlib import Path
 
+from frame_expressions.corpora.folds import PROTOCOLS
 from frame_expressions.workflow.ablation_plan import METHOD
 from frame_expressions.workflow.code_digest import digest_of
 from frame_expressions.workflow.input_files import image_set_files
 from frame_expressions.workflow.resources import rising, steady
 
 ABLATION_TABLE = "results/ablation/table.parquet"
+IS_CROSS_VALIDATED = Path("results/evaluation/table.txt").exists()
 
 
 rule report:
@@ -38,11 +41,15 @@ rule write_report:
         ),
         check="results/submission/check.json",
         scores=f"results/evaluation/{run.reported_protocol}/scores.json",
+        protocols=expand(
+            "results/evaluation/{protocol}/scores.json",
+            protocol=[*PROTOCOLS, "official"] if IS_CROSS_VALIDATED else [],
+        ),
         track_scores=f"results/evaluation/{run.reported_protocol}/tracks.parquet",
         logits=expand(
             "results/fusion/{fold}/val_logits.parquet", fold=run.submitted_folds
         ),
-        best=expand("results/smoothing/{fold}/best.json", fold=run.submitted_folds),
+        best=run.reported_smoothing,
         search=run.submitted_smoothing.replace("best.json", "search.parquet"),
         submitted=run.submitted_smoothing,
         images=run.given.inputs(image_set_files(config)) if run.trains_stage1 else [],

@@ -1,9 +1,11 @@
 """Reads  results/fusion/{fold}/val_logits.parquet
 Writes results/smoothing/{fold}/search.parquet, best.json, curve.png
        results/smoothing/mean/search.parquet, best.json, curve.png
+       results/smoothing/paper/search.parquet, best.json, curve.png
 
-Kind and window of a fold are chosen on its selection tracks, those of the mean of fold models on all folds' held-out
-tracks.
+Kind and window of a fold are chosen on its selection tracks, those of the mean of the nested fold models on all folds'
+held-out tracks. The protocol `paper` has one smoothing for all folds, fixed in the configuration; the other kinds over
+its window are scored beside it.
 """
 
 from frame_expressions.corpora.folds import fold_names
@@ -36,6 +38,7 @@ rule search_smoothing:
         disk_mb=steady(100, logits=1),
     params:
         role="selection",
+        is_fixed=False,
         smoothing=config["smoothing"],
         code=digest_of("search_smoothing"),
     script:
@@ -46,10 +49,7 @@ use rule search_smoothing as search_smoothing_of_mean with:
     input:
         logits=expand(
             "results/fusion/{fold}/val_logits.parquet",
-            fold=fold_names(
-                config["cross_validation"]["protocol"],
-                config["cross_validation"]["num_folds"],
-            ),
+            fold=fold_names("nested", config["cross_validation"]["num_folds"]),
         ),
     output:
         table="results/smoothing/mean/search.parquet",
@@ -66,3 +66,28 @@ use rule search_smoothing as search_smoothing_of_mean with:
         "results/benchmarks/search_smoothing/mean.tsv"
     params:
         role="heldout",
+
+
+use rule search_smoothing as score_fixed_smoothing with:
+    input:
+        logits=expand(
+            "results/fusion/{fold}/val_logits.parquet",
+            fold=fold_names("paper", config["cross_validation"]["num_folds"]),
+        ),
+    output:
+        table="results/smoothing/paper/search.parquet",
+        best="results/smoothing/paper/best.json",
+        curve=report(
+            "results/smoothing/paper/curve.png",
+            category="Smoothing",
+            labels={"fold": "protocol paper, fixed"},
+            caption="captions/smoothing.rst",
+        ),
+    log:
+        "results/logs/search_smoothing/paper.log",
+    benchmark:
+        "results/benchmarks/search_smoothing/paper.tsv"
+    params:
+        role="heldout",
+        is_fixed=True,
+        smoothing=config["cross_validation"]["paper"]["smoothing"],

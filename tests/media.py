@@ -47,7 +47,7 @@ def read_aligned(path, stream="auto"):
     clock = read_clock(path, limits)
     frames = list(read_video(path, limits, clock))
     time_s, start_s = frame_times([frame.stamp_s for frame in frames], frames[0].step_s)
-    samples, state = aligned_audio(path, time_s, clock, start_s, stream, limits, frames[-1].length_s)
+    samples, state, _ = aligned_audio(path, time_s, clock, start_s, stream, limits, frames[-1].length_s)
     return time_s, np.asarray(samples), state
 
 

@@ -46,7 +46,7 @@ def make_run(folder: Path, odd: str = "bad") -> dict:
     stage1 = {"image_sets": image_sets, "holdout": {"share": 0.5, "seed": 0}, "padaug": padaug}
     sizes = {"stored_px": 32, "image_px": 28}
     visual = {"resize_px": 32, "image_px": 28}
-    evaluation = {"num_resamples": 50, "seed": 1}
+    evaluation = {"num_resamples": 50, "seed": 1, "label_shift_frames": 0}
     return {
         "tracks": folder / "tracks.tsv",
         **{stage: [folder / stage / "batch"] for stage in ("timelines", "subjects", "audio")},
@@ -113,6 +113,7 @@ def _write_scores(folder: Path, names: dict[str, str], group_of: dict[str, str])
     frames = {
         "face_present": np.tile(STATUS != "absent", count),
         "audio_present": np.ones(LENGTH * count, bool),
+        "imputed": np.zeros(LENGTH * count, bool),
         "label": np.tile(TRUTH, count),
         "time_s": np.tile(np.arange(LENGTH) / FPS, count),
         "detected": np.tile(STATUS == "detected", count),
@@ -128,7 +129,7 @@ def _write_scores(folder: Path, names: dict[str, str], group_of: dict[str, str])
         table=folder / "search.parquet",
         best=best,
         curve=folder / "curve.png",
-        settings=SmoothingSearchSettings(kinds=["mean", "vote"], windows=[3, 9], windows_at_fps=FPS),
+        settings=SmoothingSearchSettings(kinds=["mean", "vote"], windows=[3, 9], windows_at_fps=FPS, imputed="include"),
     )
     evaluate.run(
         logits=[logits],
@@ -137,10 +138,12 @@ def _write_scores(folder: Path, names: dict[str, str], group_of: dict[str, str])
         scores=folder / "scores.json",
         tracks=folder / "scores.parquet",
         confusion=folder / "confusion.png",
-        settings=EvaluationSettings(num_resamples=50, seed=1),
+        settings=EvaluationSettings(num_resamples=50, seed=1, label_shift_frames=0),
+        compares_kinds=False,
     )
     return {
         "scores": folder / "scores.json",
+        "protocols": [],
         "track_scores": folder / "scores.parquet",
         "logits": [logits],
         "best": [best],
@@ -166,8 +169,9 @@ def _write_training(folder: Path) -> dict:
 def _write_ablation(folder: Path) -> Path:
     rows = [
         {"configuration": name, "varies": "nothing" if name == "method" else "fusion head", "seed": seed}
-        | dict.fromkeys(("macro_f1", "macro_f1_unsmoothed"), score)
+        | dict.fromkeys(("macro_f1", "macro_f1_unsmoothed", "macro_f1_complete"), score)
         | {"macro_f1_padded": None, "macro_f1_padded_unsmoothed": None, "num_labelled": 240, "num_padded": 0}
+        | {"num_complete": 216}
         for name, scores in ABLATION.items()
         for seed, score in enumerate(scores)
     ]

@@ -15,7 +15,8 @@ from frame_expressions.artifacts.parquet import read_parquet
 from frame_expressions.artifacts.provenance import provenance_of
 from frame_expressions.artifacts.schemas import AUDIO_INDEX
 from frame_expressions.encoders.audio import AudioFeatureSettings, embed_audio, load_audio_encoder
-from frame_expressions.media.audio import read_audio
+from frame_expressions.media.audio import open_audio, read_audio, read_recorded, state_of
+from frame_expressions.media.audio_windows import frames_with_audio
 from frame_expressions.networks.device import start_torch
 from frame_expressions.runtime.job import log_to, progress
 
@@ -29,10 +30,14 @@ def run(
     features: Path,
     index: Path,
     settings: AudioFeatureSettings,
+    silence: str,
     device: str,
     num_threads: int,
 ) -> None:
-    """Write one row per frame of each track's video, zeros for a frame whose window has no audible sample."""
+    """Write one row per frame of each track's video, zeros for a frame that has no audio feature.
+
+    silence: which frames have one, see `AudioSettings`.
+    """
     device = start_torch(device, num_threads, settings.dtype)
     audio_encoder = load_audio_encoder(encoder, settings, device)
     logging.info(
@@ -45,29 +50,44 @@ def run(
     )
     tables = [read_parquet(path, columns=["frame", "start_sample", "end_sample", "audible"]) for path in windows]
     described = pa.concat_tables(tables)
+    present = [_present(path, table, silence) for path, table in zip(audio, tables, strict=True)]
     values = embed_audio(
-        audio_encoder, _recordings(audio, tables), settings, num_rows=len(described), num_threads=num_threads
+        audio_encoder,
+        _recordings(audio, tables, present),
+        settings,
+        silence=silence,
+        num_rows=len(described),
+        num_threads=num_threads,
     )
     columns = {
         "track": pa.array(np.repeat(tracks, [len(table) for table in tables]), pa.string()),
         "frame": described["frame"],
-        "present": described["audible"],
+        "present": np.concatenate(present),
     }
-    provenance = provenance_of(asdict(settings) | {"tracks": tracks}, [encoder / "model.safetensors", *windows, *audio])
+    made_with = asdict(settings) | {"silence": silence, "tracks": tracks}
+    provenance = provenance_of(made_with, [encoder / "model.safetensors", *windows, *audio])
     write_shard(features, index, values, AUDIO_INDEX, columns, provenance)
     logging.info("made %s: %d frames", features, len(described))
 
 
-def _recordings(audio: list[Path], tables: list[pa.Table]) -> Iterator[tuple[np.ndarray, np.ndarray, np.ndarray]]:
-    """Samples [N], audible windows [T, 2] and their rows [T] in the shard, of each file with an audible window."""
+def _present(audio: Path, table: pa.Table, silence: str) -> np.ndarray:
+    """Which frames have an audio feature, bool [T]."""
+    with open_audio(audio) as flac:
+        return frames_with_audio(table["audible"].to_numpy(), state_of(flac), silence)
+
+
+def _recordings(
+    audio: list[Path], tables: list[pa.Table], present: list[np.ndarray]
+) -> Iterator[tuple[np.ndarray, np.ndarray, np.ndarray, tuple[int, int]]]:
+    """Samples [N], windows [T, 2], their rows [T] in the shard and what was recorded, of each file with audio."""
     rows_of_tracks = pairwise(accumulate(map(len, tables), initial=0))
-    units = zip(audio, tables, rows_of_tracks, strict=True)
-    for path, table, (start, _) in progress(units, len(tables), "embedding audio", "tracks"):
-        audible = np.flatnonzero(table["audible"].to_numpy())
-        if len(audible):
+    units = zip(audio, tables, present, rows_of_tracks, strict=True)
+    for path, table, has_audio, (start, _) in progress(units, len(tables), "embedding audio", "tracks"):
+        wanted = np.flatnonzero(has_audio)
+        if len(wanted):
             bounds = np.stack([table["start_sample"].to_numpy(), table["end_sample"].to_numpy()], axis=1)
             samples, _ = read_audio(path)
-            yield samples, bounds[audible], start + audible
+            yield samples, bounds[wanted], start + wanted, read_recorded(path)
 
 
 if __name__ == "__main__":
@@ -81,6 +101,7 @@ if __name__ == "__main__":
             features=Path(job.output.features),
             index=Path(job.output.index),
             settings=AudioFeatureSettings(**job.params.features),
+            silence=job.params.silence,
             device=job.params.device,
             num_threads=job.params.num_threads,
         )

@@ -18,6 +18,7 @@ from frame_expressions.artifacts.vocabulary import EXPRESSIONS
 from frame_expressions.report.figures import write_png
 from frame_expressions.runtime.job import log_to
 from frame_expressions.smoothing.evaluation import EvaluationSettings, score_folds
+from frame_expressions.smoothing.search import every_kind
 from frame_expressions.smoothing.smoothing import Smoothing
 
 
@@ -27,17 +28,20 @@ def run(
     best: list[Path],
     group_of: dict[str, str],
     settings: EvaluationSettings,
+    compares_kinds: bool,
     scores: Path,
     tracks: Path,
     confusion: Path,
 ) -> None:
     """Write the scores of the folds' held-out tracks, a table of the tracks, and the confusion matrix as a figure.
 
-    logits, best: the logits and the smoothing of each fold. group_of: the video of each track, the unit of the
-    bootstrap.
+    logits, best: the logits and the smoothing of each fold, or one smoothing for all. group_of: the video of each
+    track, the unit of the bootstrap. compares_kinds: whether every kind is scored with the first fold's window.
     """
     folds = [read_labelled_logits(path, "heldout") for path in logits]
-    found, table = score_folds(folds, [Smoothing.read(path) for path in best], group_of, settings)
+    choices = Smoothing.read_all(best, len(folds))
+    compared = every_kind(choices[0].window_frames, choices[0].imputed) if compares_kinds else []
+    found, table = score_folds(folds, choices, group_of, settings, compared)
     provenance = provenance_of(asdict(settings), [*logits, *best])
     write_json(found | {"provenance": provenance}, scores)
     write_parquet(pa.Table.from_pandas(table, TRACK_SCORES, preserve_index=False), tracks, provenance)
@@ -64,6 +68,7 @@ if __name__ == "__main__":
             best=[Path(path) for path in job.input.best],
             group_of=job.params.group_of,
             settings=EvaluationSettings(**job.params.evaluation),
+            compares_kinds=job.params.compares_kinds,
             scores=Path(job.output.scores),
             tracks=Path(job.output.tracks),
             confusion=Path(job.output.confusion),

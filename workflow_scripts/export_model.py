@@ -56,7 +56,7 @@ def run(
         "label2id": {name: number for number, name in enumerate(EXPRESSIONS)},
         "settings": settings,
         "fusion": [f"fusion/{fold}.safetensors" for fold in fusion],
-        "smoothing": {name: smoothing[name] for name in ("kind", "window_frames", "windows_at_fps")},
+        "smoothing": {name: smoothing[name] for name in ("kind", "window_frames", "windows_at_fps", "imputed")},
         "trained": {
             "stage1": _report(stage1),
             "fusion": {fold: _report(path) for fold, path in scores.items()},

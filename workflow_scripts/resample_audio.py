@@ -26,17 +26,17 @@ def run(*, video: Path, timeline: Path, audio: Path, stream: int | str, on_bad_v
         {"sample_rate": SAMPLE_RATE, "stream": stream}, [timeline, video] if len(time_s) else [timeline]
     )
     check_unchanged(video, timeline, provenance)
-    samples, state = no_audio(time_s, last_s)
+    samples, state, recorded = no_audio(time_s, last_s)
     if len(time_s):
         try:
-            samples, state = aligned_audio(video, time_s, *read_start(timeline), stream, limits, last_s)
+            samples, state, recorded = aligned_audio(video, time_s, *read_start(timeline), stream, limits, last_s)
         except MediaError as error:
             may_stop = not isinstance(error, UndecodableAudio)
             if on_bad_video == "stop" and may_stop:
                 raise with_skip_hint(error) from error
             logging.warning("%s", error)
             provenance["settings"] |= refusal_settings("left_out", error, video, SKIPPING if may_stop else {})
-    write_audio(samples, state, audio, provenance)
+    write_audio(samples, state, audio, provenance, recorded)
     logging.info("made %s: %.3f s, state %s", audio, len(samples) / SAMPLE_RATE, state)
 
 

@@ -1,4 +1,4 @@
-"""Try every smoothing kind and window on validation logits and keep the best."""
+"""Try every smoothing kind and window on validation logits and keep the best, or the one that is fixed beforehand."""
 
 import logging
 from dataclasses import asdict
@@ -16,7 +16,7 @@ from frame_expressions.artifacts.schemas import SMOOTHING_SEARCH
 from frame_expressions.artifacts.text import write_json
 from frame_expressions.report.figures import write_png
 from frame_expressions.runtime.job import log_to, progress
-from frame_expressions.smoothing.search import SmoothingSearchSettings, best_smoothing, search
+from frame_expressions.smoothing.search import FixedSmoothingSettings, SmoothingSearchSettings, search
 from frame_expressions.smoothing.smoothing import Smoothing
 
 
@@ -27,11 +27,12 @@ def run(
     table: Path,
     best: Path,
     curve: Path,
-    settings: SmoothingSearchSettings,
+    settings: SmoothingSearchSettings | FixedSmoothingSettings,
 ) -> None:
-    """Write macro-F1 by kind and window, the best pair (the smallest window among equals), and a figure.
+    """Write macro-F1 by kind and window, the pair that is applied, and a figure.
 
-    Scored on the tracks with the role `role`, `selection` or `heldout`, of all files together.
+    The best pair is applied (the smallest window among equals), or the one that the settings fix. Scored on the tracks
+    with the role `role`, `selection` or `heldout`, of all files together.
     """
     frames = join_labelled(read_labelled_logits(path, role) for path in logits)
     logging.info("%s: %s, %d tracks", logits[0].parent, settings, len(frames.logits))
@@ -45,8 +46,8 @@ def run(
         },
         SMOOTHING_SEARCH,
     )
-    chosen, macro_f1 = best_smoothing(rows)
-    provenance = provenance_of(asdict(settings) | {"role": role}, logits)
+    chosen, macro_f1 = settings.choose(rows)
+    provenance = provenance_of(asdict(settings) | {"windows_at_fps": settings.windows_at_fps, "role": role}, logits)
     write_parquet(scores, table, provenance)
     write_json(
         {
@@ -78,6 +79,7 @@ def _draw(rows: list[tuple[Smoothing, float]], windows_at_fps: float | None, cur
 
 if __name__ == "__main__":
     job = snakemake  # noqa: F821
+    kind = FixedSmoothingSettings if job.params.is_fixed else SmoothingSearchSettings
     with log_to(job.log[0]):
         run(
             logits=[Path(path) for path in job.input.logits],
@@ -85,5 +87,5 @@ if __name__ == "__main__":
             table=Path(job.output.table),
             best=Path(job.output.best),
             curve=Path(job.output.curve),
-            settings=SmoothingSearchSettings(**job.params.smoothing),
+            settings=kind(**job.params.smoothing),
         )

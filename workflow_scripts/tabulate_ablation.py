@@ -23,9 +23,11 @@ from frame_expressions.smoothing.search import SmoothingSearchSettings
 
 NOTES = """
 macro_f1: smoothed, kind and window chosen on the fold's selection tracks (mean and standard deviation over {seeds}
-seeds; difference to the method seed by seed); unsmoothed: before smoothing; padded: on the {padded} frames whose
-crops extend past the frame's edge. Folds: {folds}.
+seeds; difference to the method seed by seed); unsmoothed: before smoothing; complete: on the {complete:,} labelled
+frames with face and audio, which the paper scores; padded: on the {padded} frames whose crops extend past the frame's
+edge. Folds: {folds}.
 """
+SHIFT_NOTES = "evaluation.label_shift_frames is {shift}: labels are moved as in the authors' scripts.\n"
 
 
 def run(
@@ -66,9 +68,12 @@ def run(
     summary = summarise(found, method)
     notes = NOTES.format(
         seeds=found["seed"].nunique(),
+        complete=found["num_complete"].iloc[0],
         padded=found["num_padded"].iloc[0],
         folds=", ".join(Path(path).parent.name for path in rows[0]["logits"]),
     )
+    if evaluation.label_shift_frames:
+        notes += SHIFT_NOTES.format(shift=evaluation.label_shift_frames)
     readable = summary.to_string(float_format="%.4f", na_rep="-") + "\n" + notes
     write_text(readable, text)
     _draw(found, method, figure)

@@ -50,10 +50,11 @@ def run(
                 "delete both and run the workflow again",
             )
     nothing = np.zeros((0, NUM_CLASSES)), (np.zeros(0, bool), np.zeros(0, bool))  # of a skipped video
-    presence_of = read_presence(logits[0], tracks)  # the same for every model
+    # The same for every model.
+    presence_of, filling = read_presence(logits[0], tracks), read_provenance(logits[0])["settings"]["filling"]
     predictions = [
         PersonPrediction.of_subject(
-            person, logits_of.get(track, nothing[0]), presence_of.get(track, nothing[1]), read_parquet(subject)
+            person, logits_of.get(track, nothing[0]), presence_of.get(track, nothing[1]), filling, read_parquet(subject)
         )
         for person, (track, subject) in enumerate(zip(tracks, subjects, strict=True), start=1)
     ]

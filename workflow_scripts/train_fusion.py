@@ -20,6 +20,7 @@ from frame_expressions.challenge.scores import validation_scores
 from frame_expressions.corpora.folds import make_fold, read_parts
 from frame_expressions.corpora.labels import frame_labels
 from frame_expressions.fusion.inference import DESCRIBED, describe_frames, track_logits
+from frame_expressions.fusion.missing import filling_of
 from frame_expressions.fusion.model import FusionModel
 from frame_expressions.fusion.training import FusionSettings, train
 from frame_expressions.fusion.training_data import Frames
@@ -71,16 +72,18 @@ def run(
         num_classes=NUM_CLASSES,
         head=settings.head,
         **asdict(settings.head_settings),
+        trained_on=settings.missing.training,
     )
     on_epoch_end = TensorBoardLog(curves).add if curves else None
     rows = train(fusion, *frames.values(), settings.training, device=device, on_epoch_end=on_epoch_end)
 
     unseen = [row["track"] for row in tracks if row["track"] in {*roles.selection, *roles.heldout}]
-    logits = track_logits(fusion, shards, unseen)
+    filling = filling_of(settings.missing.prediction, settings.missing.training)
+    logits = track_logits(fusion, shards, unseen, filling)
     inputs = [path for pair in [*visual, *audio] for path in pair]
     provenance = provenance_of({"fold": fold, **asdict(settings), "tracks": asdict(roles)}, inputs)
     fusion.save(outputs.model, provenance)
-    described = describe_frames(shards, logits, labels, roles)
+    described = describe_frames(shards, logits, labels, roles, filling)
     write_logits(logits, outputs.val_logits, provenance, described)
     history = pa.Table.from_pandas(pd.DataFrame(rows), FUSION_HISTORY, preserve_index=False)
     write_parquet(history, outputs.history, provenance)
@@ -115,7 +118,7 @@ if __name__ == "__main__":
     with log_to(job.log[0], on_little_memory="lower fusion.training.batch_size"):
         run(
             fold=job.wildcards.fold,
-            folds=Path(job.input.folds) if job.input.folds else None,
+            folds=Path(job.input.folds[0]) if job.input.folds else None,
             tracks=job.params.tracks,
             visual=list(zip(map(Path, job.input.visual), map(Path, job.input.visual_index), strict=True)),
             audio=list(zip(map(Path, job.input.audio), map(Path, job.input.audio_index), strict=True)),

@@ -37,9 +37,10 @@ class Inputs:
     """The artifacts that the page shows.
 
     timelines, subjects, audio: folders of batches. sheets: contact sheets, named after their tracks. scores,
-    track_scores: of the reported protocol; logits, best: its folds' logits and smoothing. search, submitted: the
-    search of the submission's smoothing and its choice. stage1_history, stage1_metrics, faulty_images (the table of
-    images that Stage I left out): None, and fusion_histories: empty, if imported weights replace the training.
+    track_scores: of the reported protocol; logits, best: its folds' logits and smoothing. protocols: the scores of
+    every protocol, nested first, each in the folder of its name; empty without a cross-validation. search, submitted:
+    the search of the submission's smoothing and its choice. stage1_history, stage1_metrics, faulty_images (the table
+    of images that Stage I left out): None, and fusion_histories: empty, if imported weights replace the training.
     ablation: None if there is none.
     """
 
@@ -51,6 +52,7 @@ class Inputs:
     sheets: list[Path]
     check: Path
     scores: Path
+    protocols: list[Path]
     track_scores: Path
     logits: list[Path]
     best: list[Path]
@@ -113,6 +115,7 @@ def _corpus_and_outcome(inputs: Inputs, corpus: list[Track], protocol: str) -> l
         check=read_json(inputs.check),
         num_folds=len(inputs.logits),
         stage1_metrics=inputs.stage1_metrics,
+        compared={path.parent.name: read_json(path) for path in inputs.protocols},
     )
     timelines, audio = (
         dict(zip(videos, files_of(folders, videos), strict=True)) for folders in (inputs.timelines, inputs.audio)
@@ -141,7 +144,7 @@ def _evaluation(
     inputs: Inputs, corpus: list[Track], group_of: dict[str, str], settings: EvaluationSettings
 ) -> list[Section]:
     tracks = read_parquet(inputs.track_scores).to_pandas()
-    heldout = read_heldout(inputs.logits, inputs.best)
+    heldout = read_heldout(inputs.logits, inputs.best, settings.label_shift_frames)
     return [
         scores_section(read_json(inputs.scores), tracks, heldout, group_of, settings.num_resamples, settings.seed),
         timelines_section(tracks, heldout, _subjects(inputs, corpus)),
@@ -162,7 +165,7 @@ if __name__ == "__main__":
         given = job.input.get(name)
         return [Path(path) for path in ([given] if isinstance(given, str) else given)]
 
-    lists = ("timelines", "subjects", "audio", "sheets", "logits", "best", "fusion_histories")
+    lists = ("timelines", "subjects", "audio", "sheets", "protocols", "logits", "best", "fusion_histories")
     with log_to(job.log[0]):
         run(
             inputs=Inputs(

@@ -6,7 +6,7 @@ from pathlib import Path
 import numpy as np
 
 from frame_expressions.artifacts.batch_folders import files_of
-from frame_expressions.artifacts.logits import mean_logits
+from frame_expressions.artifacts.logits import mean_logits, read_imputed
 from frame_expressions.artifacts.parquet import read_provenance
 from frame_expressions.artifacts.provenance import sha256_of
 from frame_expressions.artifacts.text import write_json
@@ -40,7 +40,7 @@ def run(
     """
     smoothing = Smoothing.read(best)
     logging.info("predicting %d tracks from %d folds, %s", len(tracks), len(logits), smoothing)
-    logits_of = mean_logits(logits)
+    logits_of, imputed = mean_logits(logits), read_imputed(logits[0])  # the same frames in every fold
     timeline_of = dict(zip(tracks, timelines, strict=True))
     time_s = {track: read_times(timeline) for track, timeline in timeline_of.items()}
     num_frames = {track: len(times) for track, times in time_s.items()}
@@ -59,7 +59,9 @@ def run(
     frames_of = _frames_by_track(rows)
     _check_tracks(template, frames_of, num_frames, skipped)
     classes_of = {
-        track: smoothing.classes(logits_of[track], time_s[track]) for track in frames_of if track not in skipped
+        track: smoothing.classes(logits_of[track], time_s[track], imputed[track])
+        for track in frames_of
+        if track not in skipped
     }
     classes, differences = _classes_of_rows(len(rows), frames_of, classes_of, time_s)
 

@@ -18,17 +18,21 @@ from frame_expressions.runtime.errors import InputError
 
 @dataclass(frozen=True)
 class LabelledLogits:
-    """Logits [T, C] float32 and times [T] float64 by track, and three arrays over the frames of all tracks in order.
+    """Three arrays by track, and three over the frames of all tracks in order.
 
+    logits: [T, C] float32. time_s: [T] float64. imputed: bool [T], whether features or logits come from another frame.
     labels: int8 [N], -1 unlabelled. detected: bool [N], false where the face box is interpolated or absent.
-    padded_share: float32 [N], the share of the frame's crops outside the frame.
+    padded_share: float32 [N], the share of the frame's crops outside the frame. complete: bool [N], whether the model
+    received both face and audio.
     """
 
     logits: dict[str, np.ndarray]
     time_s: dict[str, np.ndarray]
+    imputed: dict[str, np.ndarray]
     labels: np.ndarray
     detected: np.ndarray
     padded_share: np.ndarray
+    complete: np.ndarray
 
 
 _ROWS_PER_GROUP = 8192
@@ -74,17 +78,23 @@ def read_presence(path: Path, tracks: list[str]) -> dict[str, tuple[np.ndarray, 
     return {track: (face[rows], audio[rows]) for track, rows in track_rows(table["track"])}
 
 
+def read_imputed(path: Path) -> dict[str, np.ndarray]:
+    """By track, the frames whose features or logits come from another frame, bool [T]."""
+    return _split(read_parquet(path, columns=["track", "imputed"]), "imputed")
+
+
 def read_labelled_logits(path: Path, role: str) -> LabelledLogits:
     """The tracks of one of ROLES, in file order."""
     table = read_parquet(path)
     table = table.filter(table[role])
-    time_s = table["time_s"].to_numpy()
     return LabelledLogits(
         _by_track(table),
-        {track: time_s[rows] for track, rows in track_rows(table["track"])},
+        _split(table, "time_s"),
+        _split(table, "imputed"),
         labels=table["label"].to_numpy(),
         detected=table["detected"].to_numpy(),
         padded_share=table["padded_share"].to_numpy(),
+        complete=table["face_present"].to_numpy() & table["audio_present"].to_numpy(),
     )
 
 
@@ -94,14 +104,21 @@ def join_labelled(parts: Iterable[LabelledLogits]) -> LabelledLogits:
     return LabelledLogits(
         {track: array for part in parts for track, array in part.logits.items()},
         {track: array for part in parts for track, array in part.time_s.items()},
+        {track: array for part in parts for track, array in part.imputed.items()},
         labels=np.concatenate([part.labels for part in parts]),
         detected=np.concatenate([part.detected for part in parts]),
         padded_share=np.concatenate([part.padded_share for part in parts]),
+        complete=np.concatenate([part.complete for part in parts]),
     )
 
 
 def _by_track(table: pa.Table) -> dict[str, np.ndarray]:
     values = table["logits"].combine_chunks().flatten().to_numpy().reshape(-1, NUM_CLASSES)
+    return {track: values[rows] for track, rows in track_rows(table["track"])}
+
+
+def _split(table: pa.Table, column: str) -> dict[str, np.ndarray]:
+    values = table[column].to_numpy()
     return {track: values[rows] for track, rows in track_rows(table["track"])}
 
 

@@ -87,6 +87,7 @@ LOGITS = pa.schema(
         ("logits", pa.list_(pa.float32(), NUM_CLASSES)),
         ("face_present", pa.bool_()),
         ("audio_present", pa.bool_()),
+        ("imputed", pa.bool_()),
     ]
 )
 
@@ -121,9 +122,11 @@ ABLATION = pa.schema(
         ("macro_f1_low", pa.float64()),
         ("macro_f1_high", pa.float64()),
         ("macro_f1_unsmoothed", pa.float64()),
+        ("macro_f1_complete", pa.float64()),
         ("macro_f1_padded", pa.float64()),
         ("macro_f1_padded_unsmoothed", pa.float64()),
         ("num_labelled", pa.int64()),
+        ("num_complete", pa.int64()),
         ("num_padded", pa.int64()),
     ]
 )

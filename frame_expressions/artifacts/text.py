@@ -58,19 +58,23 @@ def read_tsv(tsv: Path, columns: Sequence[str], remedy: str = "delete it and run
     return [row for _, row in rows]
 
 
-def read_given_tsv(tsv: Path, name: str) -> tuple[list[str], list[tuple[int, dict[str | None, str | None]]]]:
+def read_given_tsv(
+    tsv: Path, name: str, delimiter: str = "\t"
+) -> tuple[list[str], list[tuple[int, dict[str | None, str | None]]]]:
     """The header of a table that the user wrote, and each row by column with its last line's number, from 1.
 
     name: what messages call the table. A field that a row lacks is None; a row with more fields than the header has
-    the key None. Raises InputError if the file cannot be read or is not a tab-separated UTF-8 table.
+    the key None. Raises InputError if the file cannot be read or is not a UTF-8 table separated by `delimiter`.
     """
     try:
-        return _parse(Path(tsv).read_bytes().decode("utf-8-sig"))
+        return _parse(Path(tsv).read_bytes().decode("utf-8-sig"), delimiter)
     except (OSError, UnicodeDecodeError, csv.Error) as error:
-        raise InputError(f"The {name} {tsv} cannot be read ({error})", "give a tab-separated UTF-8 file") from error
+        separated = "tab" if delimiter == "\t" else "comma"
+        remedy = f"give a {separated}-separated UTF-8 file"
+        raise InputError(f"The {name} {tsv} cannot be read ({error})", remedy) from error
 
 
-def _parse(text: str) -> tuple[list[str], list[tuple[int, dict[str | None, str | None]]]]:
-    reader = csv.DictReader(io.StringIO(text, newline=""), delimiter="\t", strict=True)
+def _parse(text: str, delimiter: str = "\t") -> tuple[list[str], list[tuple[int, dict[str | None, str | None]]]]:
+    reader = csv.DictReader(io.StringIO(text, newline=""), delimiter=delimiter, strict=True)
     columns = list(reader.fieldnames or [])
     return columns, [(reader.line_num, row) for row in reader]

@@ -23,8 +23,13 @@ FACE_STATUSES = (DETECTED, INTERPOLATED, ABSENT)
 """How a frame's face box was obtained: from the detector, between two detections, or not at all."""
 
 FACE_AND_AUDIO, FACE, AUDIO, NOTHING = "face_and_audio", "face", "audio", "nothing"
-SOURCES = (FACE_AND_AUDIO, FACE, AUDIO, NOTHING)
-"""What a frame was predicted from; a frame with nothing has no prediction."""
+NEAREST_FRAME, NEAREST_FEATURE = "nearest_frame", "nearest_feature"
+SOURCES = (FACE_AND_AUDIO, FACE, AUDIO, NEAREST_FRAME, NEAREST_FEATURE, NOTHING)
+"""What a frame was predicted from; a frame with nothing has no prediction.
+
+A frame that lacks a face or audio may take both features of the nearest frame with face and audio (NEAREST_FRAME), or
+only the one that it lacks, of the nearest frame that has it (NEAREST_FEATURE).
+"""
 
 AUDIBLE, SILENT, NO_AUDIO = "audible", "silent", "no_audio"
 AUDIO_STATES = (AUDIBLE, SILENT, NO_AUDIO)

@@ -5,7 +5,8 @@
     paper0, ...     the published protocol: selected and scored on one part, trained on all others
     imported        imported weights; selected and scored on the validation tracks
 
-Parts consist of whole groups (a video with all its persons) and have similar numbers of frames of every class.
+The parts of cv<k> consist of whole groups (a video with all its persons) and have similar numbers of frames of every
+class. Those of paper<k> have a table of their own, since `cross_validation.paper.folds` may be the published ones.
 Shapes: K tracks, C classes. Imported whenever the Snakefile is parsed, so only the standard library and NumPy are
 imported at the top.
 """
@@ -22,8 +23,15 @@ from frame_expressions.artifacts.vocabulary import EXPRESSIONS
 from frame_expressions.runtime.errors import InputError
 
 _PART = re.compile(r"(cv|paper)([0-9]+)")
-PROTOCOLS = {"nested": "cv", "paper": "paper"}
-"""Protocols of cross-validation, each with the prefix of its folds' names."""
+PROTOCOLS = {"nested": "cv", "paper": "paper", "tuned": "paper"}
+"""Protocols of cross-validation, the honest one first, each with the prefix of its folds' names.
+
+`paper` and `tuned` share their models: `paper` smooths all folds by one fixed smoothing, as published; `tuned` by the
+one that is best on the fold that it is scored on.
+"""
+
+GROUPED, PUBLISHED = "grouped", "published"
+"""Divisions into the parts of paper<k> that need no table: `divide`, and `published_folds.divide_as_published`."""
 
 PART_COLUMNS = ("track", "group", "part", *EXPRESSIONS)
 """Columns of the table of parts; the columns of the classes count labelled frames."""
@@ -53,9 +61,21 @@ def submitted_folds(config: dict) -> list[str]:
     return ["imported" if config["imported"]["fusion"]["weights"] else "official"]
 
 
-def is_cross_validated(fold: str) -> bool:
-    """Whether a fold consists of parts rather than of the corpus's own split."""
-    return _PART.fullmatch(fold) is not None
+def smoothing_names(protocol: str, num_folds: int) -> list[str]:
+    """The folders of results/smoothing/ with the smoothing of a protocol's folds: one for each, or one for all."""
+    return ["paper"] if protocol == "paper" else fold_names(protocol, num_folds)
+
+
+def parts_tables(fold: str) -> list[str]:
+    """The table of parts that a fold is made from; none if it is the corpus's own split."""
+    match = _PART.fullmatch(fold)
+    return [f"results/corpus/{'paper_' if match[1] == 'paper' else ''}folds.tsv"] if match else []
+
+
+def given_folds(config: dict) -> list[str]:
+    """The table of folds that the user gives for paper<k>, if there is one."""
+    folds = config["cross_validation"]["paper"]["folds"]
+    return [] if folds in (GROUPED, PUBLISHED) else [folds]
 
 
 def make_fold(fold: str, split_of: dict[str, str], part_of: dict[str, int] | None = None) -> Fold:

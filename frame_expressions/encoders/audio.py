@@ -5,6 +5,7 @@ Shapes: N samples, L hidden frames, T video frames, R windows of a piece, D feat
 
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
+from itertools import groupby
 from pathlib import Path
 
 import numpy as np
@@ -13,6 +14,7 @@ from torch import nn
 
 from frame_expressions.encoders.loading import load_encoder, load_feature_extractor
 from frame_expressions.media.audio import SAMPLE_RATE
+from frame_expressions.media.audio_windows import windows_near_samples, windows_near_steps
 from frame_expressions.networks.device import DTYPES, map_in_threads
 from frame_expressions.runtime.errors import InputError
 
@@ -23,13 +25,15 @@ class AudioFeatureSettings:
 
     layers: `last<n>` or `first<n>`, see `layer_indices`. normalise: prepare the waveform with the checkpoint's feature
     extractor; otherwise it is used as it is. mode: `chunked` (chunks of `chunk_s` seconds) or `windowed` (each
-    window). dtype: precision of the network, a key of `device.DTYPES`.
+    window). min_tail_s: a last chunk shorter than this joins the one before it. dtype: precision of the network, a key
+    of `device.DTYPES`.
     """
 
     layers: str
     normalise: bool
     mode: str
     chunk_s: float
+    min_tail_s: float
     dtype: str
 
 
@@ -84,6 +88,10 @@ class AudioEncoder:
         """Sample position at the middle of each hidden frame's receptive field: [L]."""
         return np.arange(num_hidden) * self.stride + self.receptive_field / 2
 
+    def num_hidden(self, num_samples: int) -> int:
+        """Number of hidden frames of so many samples, L."""
+        return max(0, (num_samples - self.receptive_field) // self.stride + 1)
+
 
 @dataclass(frozen=True)
 class Piece:
@@ -94,28 +102,40 @@ class Piece:
     rows: np.ndarray
 
 
-def chunks(samples: np.ndarray, windows: np.ndarray, rows: np.ndarray, chunk_samples: int) -> Iterator[Piece]:
+def chunk_bounds(num_samples: int, chunk_samples: int, min_tail_samples: int) -> np.ndarray:
+    """Start and end of each chunk of a recording, int64 [K, 2]; a shorter last one joins the one before it.
+
+    Source: the authors' extraction (chunks of 20 s, joined below 1 s).
+    """
+    starts = np.arange(0, num_samples, chunk_samples)
+    if len(starts) > 1 and num_samples - starts[-1] < min_tail_samples:
+        starts = starts[:-1]
+    return np.stack([starts, np.append(starts[1:], num_samples)[: len(starts)]], axis=1)
+
+
+def chunks(samples: np.ndarray, windows: np.ndarray, rows: np.ndarray, bounds: np.ndarray) -> Iterator[Piece]:
     """Cut a recording [N] into chunks, each with the windows [T, 2] (in samples) that overlap it and their rows [T].
 
-    Chunks that no window overlaps are left out. Source: the authors' extraction (20 s chunks).
+    bounds: see `chunk_bounds`. Chunks that no window overlaps are left out.
     """
-    for start in range(0, len(samples), chunk_samples):
-        reach = (windows[:, 0] < start + chunk_samples) & (windows[:, 1] > start)
+    for start, end in bounds.tolist():
+        reach = (windows[:, 0] < end) & (windows[:, 1] > start)
         if reach.any():
-            yield Piece(samples[start : start + chunk_samples], windows[reach] - start, rows[reach])
+            yield Piece(samples[start:end], windows[reach] - start, rows[reach])
 
 
 def single_windows(samples: np.ndarray, windows: np.ndarray, rows: np.ndarray) -> Iterator[Piece]:
     """Cut every window [T, 2] out of a recording [N]; samples outside the recording are silence (zeros).
 
-    Source: the paper's abstract.
+    Consecutive windows that are equal are one piece. Source: the paper's abstract.
     """
-    for (start, end), row in zip(windows, rows, strict=True):
+    for (start, end), places in groupby(range(len(windows)), lambda place: tuple(windows[place])):
+        own = rows[list(places)]
         window = np.zeros(end - start, dtype=np.float32)
         inside = samples[max(start, 0) : max(end, 0)]
         offset = max(-start, 0)
         window[offset : offset + len(inside)] = inside
-        yield Piece(window, np.array([[0, len(window)]]), np.array([row]))
+        yield Piece(window, np.repeat([[0, len(window)]], len(own), axis=0), own)
 
 
 def window_means(encoder: AudioEncoder, pieces: Iterable[Piece], num_rows: int, num_threads: int) -> np.ndarray:
@@ -152,25 +172,54 @@ def load_audio_encoder(folder: Path, settings: AudioFeatureSettings, device: str
 
 def embed_audio(
     encoder: AudioEncoder,
-    recordings: Iterable[tuple[np.ndarray, np.ndarray, np.ndarray]],
+    recordings: Iterable[tuple[np.ndarray, np.ndarray, np.ndarray, tuple[int, int]]],
     settings: AudioFeatureSettings,
     *,
+    silence: str,
     num_rows: int,
     num_threads: int,
 ) -> np.ndarray:
     """Average the hidden states over each row's window: float32 [num_rows, D]; rows without a window are zeros.
 
-    recordings: 16 kHz samples [N] float32, windows [T, 2] in samples and their rows [T], read as they are needed.
+    recordings: 16 kHz samples [N] float32, windows [T, 2] in samples, their rows [T], and the first and the end of the
+    samples that were recorded, see `audio.aligned_audio`; read as they are needed.
+    silence: see `audio.AudioSettings`. With `encoded`, only what was recorded is encoded; a window without a hidden
+    step (or, if `mode` is `windowed`, without a sample) takes the nearest step (or window).
     """
+    chunk_samples, min_tail_samples = (round(s * SAMPLE_RATE) for s in (settings.chunk_s, settings.min_tail_s))
 
     def pieces() -> Iterator[Piece]:
-        for samples, windows, rows in recordings:
+        for samples, windows, rows, recorded in recordings:
+            if silence == "encoded":
+                samples, windows = _recorded_part(samples, windows, recorded, encoder.receptive_field)
             if settings.mode == "chunked":
-                yield from chunks(samples, windows, rows, round(settings.chunk_s * SAMPLE_RATE))
+                bounds = chunk_bounds(len(samples), chunk_samples, min_tail_samples)
+                if silence == "encoded":
+                    windows = windows_near_steps(windows, _steps(encoder, bounds))
+                yield from chunks(samples, windows, rows, bounds)
             else:
+                if silence == "encoded":
+                    windows = windows_near_samples(windows, len(samples))
                 yield from single_windows(samples, windows, rows)
 
     return window_means(encoder, pieces(), num_rows, num_threads)
+
+
+def _recorded_part(
+    samples: np.ndarray, windows: np.ndarray, recorded: tuple[int, int], shortest: int
+) -> tuple[np.ndarray, np.ndarray]:
+    """The samples that were recorded, and the windows on them; if too few for a step, with the silence around."""
+    first, end = recorded
+    if end - first < shortest:
+        first, end = 0, len(samples)
+        samples = np.pad(samples, (0, max(0, shortest - end)))
+        end = len(samples)
+    return samples[first:end], windows - first
+
+
+def _steps(encoder: AudioEncoder, bounds: np.ndarray) -> np.ndarray:
+    """Sample position of every hidden step of the chunks, [L], increasing."""
+    return np.concatenate([start + encoder.centres(encoder.num_hidden(end - start)) for start, end in bounds.tolist()])
 
 
 def _receptive_field(kernels: list[int], strides: list[int]) -> int:

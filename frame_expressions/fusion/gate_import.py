@@ -6,6 +6,7 @@ import numpy as np
 import torch
 
 from frame_expressions.artifacts.vocabulary import NUM_CLASSES
+from frame_expressions.fusion.missing import COMPLETE
 from frame_expressions.fusion.model import FusionModel
 from frame_expressions.networks.published_weights import check_names, check_tensors
 from frame_expressions.runtime.errors import InputError
@@ -32,7 +33,8 @@ def gate_from_original(
 
     state: vis_proj, aud_proj, gate.0, gate.3, cls.0 and cls.2, each with weight and bias. statistics: visual_mean,
     visual_std [V], audio_mean, audio_std [A], float32, of the L2-normalised training features; they are applied after
-    the L2 norm, as the authors do. where: the file that errors name. Raises InputError if a tensor is missing, unknown,
+    the L2 norm, as the authors do. where: the file that errors name. The model counts as trained on complete frames
+    only, as theirs is. Raises InputError if a tensor is missing, unknown,
     of the wrong shape or not finite, or if a standard deviation is not positive. Source: the method's Stage II.
     """
     check_names(state, _NAMES, where)
@@ -54,6 +56,7 @@ def gate_from_original(
         visual_dropout=0.0,  # unknown, and only used in training
         audio_dropout=0.0,
         dropout=0.0,
+        trained_on=COMPLETE,
     )
     given = state | {name: torch.from_numpy(values) for name, values in statistics.items()}
     targets = {name: f"head.{name}" for name in _NAMES} | STATISTICS

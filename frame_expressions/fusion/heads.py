@@ -1,31 +1,45 @@
 """Fusion heads: map the visual and audio features of a frame, and flags that tell which are present, to logits.
 
-Shapes: B frames, V visual features, A audio features, H fused features, C classes, E experts. A missing modality is
-passed as zeros with its `present` flag False. All heads have the same constructor arguments. Their forward pass takes
-visual [B, V], audio [B, A], visual_present [B] bool and audio_present [B] bool, and returns logits [B, C].
-Source: the method's Stage II (the gate) and the heads that it was compared with.
+Shapes: B frames, V visual features, A audio features, H fused features, C classes, E experts, N attention heads. A
+missing modality is passed as zeros with its `present` flag False. All heads have the same constructor arguments. Their
+forward pass takes visual [B, V], audio [B, A], visual_present [B] bool and audio_present [B] bool. It returns logits
+[B, C] and an auxiliary loss [], which is added to the loss of the logits; it is 0 for a head without one.
+Source: the method's Stage II (the gate) and the heads that it was compared with, layer by layer as published. They
+differ from the published ones only on frames without a face or without audio, which the authors leave out.
 """
 
+import math
+
 import torch
-import torch.nn.functional as F
 from torch import nn
 
 from frame_expressions.fusion.dropout import Dropout
+from frame_expressions.stage1.moe import Expert, MoESettings
+
+
+class FusionHead(nn.Module):
+    """What all heads have in common."""
+
+    def parameter_groups(self, lr: float) -> list[dict]:
+        """All parameters, for an optimizer; the first group has the learning rate `lr`."""
+        return [{"params": list(self.parameters()), "lr": lr}]
 
 
 def _classifier(num_fused: int, num_classes: int, dropout: float) -> nn.Sequential:
     return nn.Sequential(nn.LayerNorm(num_fused), Dropout(dropout), nn.Linear(num_fused, num_classes))
 
 
-def _joined(
-    visual: torch.Tensor, audio: torch.Tensor, visual_present: torch.Tensor, audio_present: torch.Tensor
-) -> torch.Tensor:
-    """Both features and both flags, concatenated: [B, V + A + 2]."""
-    flags = torch.stack([visual_present, audio_present], dim=-1).to(visual.dtype)
-    return torch.cat([visual, audio, flags], dim=-1)
+def _without_auxiliary(logits: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
+    return logits, logits.new_zeros(())
 
 
-class GatedFusion(nn.Module):
+def _select_present(gate: torch.Tensor, visual_present: torch.Tensor, audio_present: torch.Tensor) -> torch.Tensor:
+    """The gate [B, H]; 1 where only the visual modality is present, 0 where only the audio is."""
+    gate = torch.where((visual_present & ~audio_present)[:, None], 1.0, gate)
+    return torch.where((audio_present & ~visual_present)[:, None], 0.0, gate)
+
+
+class GatedFusion(FusionHead):
     """z = g * Wv v + (1 - g) * Wa a with one gate per fused feature, then LayerNorm, dropout and one linear layer.
 
     If only one modality is present, the gate selects it completely.
@@ -43,144 +57,229 @@ class GatedFusion(nn.Module):
         )
         self.cls = _classifier(num_fused, num_classes, dropout)
 
-    def forward(self, visual, audio, visual_present, audio_present) -> torch.Tensor:
+    def forward(self, visual, audio, visual_present, audio_present) -> tuple[torch.Tensor, torch.Tensor]:
         gate = torch.sigmoid(self.gate(torch.cat([visual, audio], dim=-1)))  # [B, H]
-        gate = torch.where((visual_present & ~audio_present)[:, None], 1.0, gate)
-        gate = torch.where((audio_present & ~visual_present)[:, None], 0.0, gate)
-        return self.cls(gate * self.vis_proj(visual) + (1.0 - gate) * self.aud_proj(audio))
+        gate = _select_present(gate, visual_present, audio_present)
+        return _without_auxiliary(self.cls(gate * self.vis_proj(visual) + (1.0 - gate) * self.aud_proj(audio)))
 
 
-class LinearFusion(nn.Module):
-    """One linear layer on both features and flags; ignores `num_fused` and `dropout`."""
-
-    def __init__(self, num_visual: int, num_audio: int, num_classes: int, *, num_fused: int, dropout: float):
-        super().__init__()
-        self.cls = nn.Linear(num_visual + num_audio + 2, num_classes)
-
-    def forward(self, visual, audio, visual_present, audio_present) -> torch.Tensor:
-        return self.cls(_joined(visual, audio, visual_present, audio_present))
-
-
-class MLPFusion(nn.Module):
-    """One hidden layer on both features and flags."""
+class LinearFusion(FusionHead):
+    """One linear layer on both features; ignores `num_fused` and `dropout`."""
 
     def __init__(self, num_visual: int, num_audio: int, num_classes: int, *, num_fused: int, dropout: float):
         super().__init__()
-        self.hidden = nn.Linear(num_visual + num_audio + 2, num_fused)
-        self.cls = _classifier(num_fused, num_classes, dropout)
+        self.fc = nn.Linear(num_visual + num_audio, num_classes)
 
-    def forward(self, visual, audio, visual_present, audio_present) -> torch.Tensor:
-        return self.cls(F.relu(self.hidden(_joined(visual, audio, visual_present, audio_present))))
+    def forward(self, visual, audio, visual_present, audio_present) -> tuple[torch.Tensor, torch.Tensor]:
+        return _without_auxiliary(self.fc(torch.cat([visual, audio], dim=-1)))
 
 
-class BilinearFusion(nn.Module):
-    """The element-wise product of both projections: a bilinear form of low rank.
+class MLPFusion(FusionHead):
+    """One hidden layer on both features."""
 
-    If only one modality is present, its projection is used alone. Source: arXiv 1610.04325.
+    def __init__(self, num_visual: int, num_audio: int, num_classes: int, *, num_fused: int, dropout: float):
+        super().__init__()
+        self.net = nn.Sequential(
+            nn.Linear(num_visual + num_audio, num_fused),
+            nn.ReLU(),
+            Dropout(dropout),
+            nn.Linear(num_fused, num_classes),
+        )
+
+    def forward(self, visual, audio, visual_present, audio_present) -> tuple[torch.Tensor, torch.Tensor]:
+        return _without_auxiliary(self.net(torch.cat([visual, audio], dim=-1)))
+
+
+class BilinearFusion(FusionHead):
+    """The element-wise product of both projections, a bilinear form of low rank, then one hidden layer.
+
+    The projection of a missing modality counts as 1. Source: also arXiv 1610.04325.
     """
 
     def __init__(self, num_visual: int, num_audio: int, num_classes: int, *, num_fused: int, dropout: float):
         super().__init__()
         self.vis_proj = nn.Linear(num_visual, num_fused)
         self.aud_proj = nn.Linear(num_audio, num_fused)
-        self.cls = _classifier(num_fused, num_classes, dropout)
+        self.post = nn.Sequential(
+            nn.LayerNorm(num_fused),
+            nn.ReLU(),
+            Dropout(dropout),
+            nn.Linear(num_fused, num_fused),
+            nn.ReLU(),
+            Dropout(dropout),
+            nn.Linear(num_fused, num_classes),
+        )
 
-    def forward(self, visual, audio, visual_present, audio_present) -> torch.Tensor:
-        visual_factor = torch.where(visual_present[:, None], torch.tanh(self.vis_proj(visual)), 1.0)
-        audio_factor = torch.where(audio_present[:, None], torch.tanh(self.aud_proj(audio)), 1.0)
-        return self.cls(visual_factor * audio_factor)
+    def forward(self, visual, audio, visual_present, audio_present) -> tuple[torch.Tensor, torch.Tensor]:
+        visual_factor = torch.where(visual_present[:, None], self.vis_proj(visual), 1.0)
+        audio_factor = torch.where(audio_present[:, None], self.aud_proj(audio), 1.0)
+        return _without_auxiliary(self.post(visual_factor * audio_factor))
 
 
-class WeightedFusion(nn.Module):
-    """z = w Wv v + (1 - w) Wa a with one weight per frame, a softmax over the modalities that are present."""
+class WeightedFusion(FusionHead):
+    """z = p Wv v + q Wa a with two weights per frame, a softmax over the modalities that are present."""
 
     def __init__(self, num_visual: int, num_audio: int, num_classes: int, *, num_fused: int, dropout: float):
         super().__init__()
         self.vis_proj = nn.Linear(num_visual, num_fused)
         self.aud_proj = nn.Linear(num_audio, num_fused)
-        self.weights = nn.Linear(num_visual + num_audio, 2)
+        self.weight_net = nn.Sequential(
+            nn.Linear(num_visual + num_audio, num_fused), nn.ReLU(), Dropout(dropout), nn.Linear(num_fused, 2)
+        )
         self.cls = _classifier(num_fused, num_classes, dropout)
 
-    def forward(self, visual, audio, visual_present, audio_present) -> torch.Tensor:
-        scores = self.weights(torch.cat([visual, audio], dim=-1))  # [B, 2]
+    def forward(self, visual, audio, visual_present, audio_present) -> tuple[torch.Tensor, torch.Tensor]:
+        scores = self.weight_net(torch.cat([visual, audio], dim=-1))  # [B, 2]
         present = torch.stack([visual_present, audio_present], dim=-1)
         # If neither modality is present, neither is masked: a softmax over only -inf is NaN.
         masked = ~present & present.any(dim=-1, keepdim=True)
         visual_weight, audio_weight = scores.masked_fill(masked, -torch.inf).softmax(dim=-1).split(1, dim=-1)
-        return self.cls(visual_weight * self.vis_proj(visual) + audio_weight * self.aud_proj(audio))
+        fused = visual_weight * self.vis_proj(visual) + audio_weight * self.aud_proj(audio)
+        return _without_auxiliary(self.cls(fused))
 
 
-class CrossAttentionFusion(nn.Module):
-    """Cross-attention in both directions (8 heads); the classifier takes both results, concatenated.
+class StreamUpdate(nn.Module):
+    """One stream [B, H] updated by another: gated attention, then a feed-forward layer, each residual with LayerNorm.
 
-    A missing modality neither attends nor is attended to. `num_fused` must be a multiple of 8.
+    There is no attention over time. Each attention head has one score per frame, a sigmoid instead of a softmax, which
+    mixes the other stream's value with the own query.
+    """
+
+    def __init__(self, num_fused: int, num_heads: int, dropout: float):
+        super().__init__()
+        self.num_heads = num_heads
+        self.query = nn.Linear(num_fused, num_fused)
+        self.key = nn.Linear(num_fused, num_fused)
+        self.value = nn.Linear(num_fused, num_fused)
+        self.output = nn.Linear(num_fused, num_fused)
+        self.attention_norm = nn.LayerNorm(num_fused)
+        self.feed_forward = nn.Sequential(
+            nn.Linear(num_fused, 2 * num_fused), nn.GELU(), Dropout(dropout), nn.Linear(2 * num_fused, num_fused)
+        )
+        self.norm = nn.LayerNorm(num_fused)
+        self.dropout = Dropout(dropout)
+
+    def forward(self, stream: torch.Tensor, other: torch.Tensor) -> torch.Tensor:
+        query, key, value = (
+            projected.unflatten(-1, (self.num_heads, -1))  # [B, N, H / N]
+            for projected in (self.query(stream), self.key(other), self.value(other))
+        )
+        score = torch.sigmoid((query * key).sum(dim=-1, keepdim=True) / math.sqrt(query.shape[-1]))  # [B, N, 1]
+        mixed = (score * value + (1.0 - score) * query).flatten(-2)  # [B, H]
+        stream = self.attention_norm(stream + self.dropout(self.output(mixed)))
+        return self.norm(stream + self.dropout(self.feed_forward(stream)))
+
+
+class CrossAttentionFusion(FusionHead):
+    """The visual stream is updated by the audio, then the audio by the result; a gate weights both.
+
+    If only one modality is present, its stream stays as it was, and the gate selects it completely. `num_fused` must be
+    a multiple of 8.
     """
 
     NUM_HEADS = 8
 
     def __init__(self, num_visual: int, num_audio: int, num_classes: int, *, num_fused: int, dropout: float):
         super().__init__()
-        self.vis_proj = nn.Linear(num_visual, num_fused)
-        self.aud_proj = nn.Linear(num_audio, num_fused)
-        self.visual_asks = nn.MultiheadAttention(num_fused, self.NUM_HEADS, dropout=dropout, batch_first=True)
-        self.audio_asks = nn.MultiheadAttention(num_fused, self.NUM_HEADS, dropout=dropout, batch_first=True)
-        self.cls = _classifier(2 * num_fused, num_classes, dropout)
-
-    def forward(self, visual, audio, visual_present, audio_present) -> torch.Tensor:
-        has_visual, has_audio = visual_present[:, None], audio_present[:, None]
-        visual = torch.where(has_visual, self.vis_proj(visual), 0.0)[:, None]  # [B, 1, H], one token
-        audio = torch.where(has_audio, self.aud_proj(audio), 0.0)[:, None]
-        from_audio = self.visual_asks(visual, audio, audio, need_weights=False)[0][:, 0]
-        from_visual = self.audio_asks(audio, visual, visual, need_weights=False)[0][:, 0]
-        both = has_visual & has_audio
-        visual = visual[:, 0] + torch.where(both, from_audio, 0.0)
-        audio = audio[:, 0] + torch.where(both, from_visual, 0.0)
-        return self.cls(torch.cat([visual, audio], dim=-1))
-
-
-class MoEFusion(nn.Module):
-    """Four small networks on both features and flags; a softmax router weights their logits."""
-
-    NUM_EXPERTS = 4
-
-    def __init__(self, num_visual: int, num_audio: int, num_classes: int, *, num_fused: int, dropout: float):
-        super().__init__()
-        num_joined = num_visual + num_audio + 2
-        self.router = nn.Linear(num_joined, self.NUM_EXPERTS)
-        self.experts = nn.ModuleList(
-            nn.Sequential(nn.Linear(num_joined, num_fused), nn.ReLU(), *_classifier(num_fused, num_classes, dropout))
-            for _ in range(self.NUM_EXPERTS)
+        self.vis_proj = nn.Sequential(nn.Linear(num_visual, num_fused), nn.LayerNorm(num_fused))
+        self.aud_proj = nn.Sequential(nn.Linear(num_audio, num_fused), nn.LayerNorm(num_fused))
+        self.visual_by_audio = StreamUpdate(num_fused, self.NUM_HEADS, dropout)
+        self.audio_by_visual = StreamUpdate(num_fused, self.NUM_HEADS, dropout)
+        self.gate = nn.Sequential(
+            nn.Linear(2 * num_fused, num_fused), nn.GELU(), Dropout(dropout), nn.Linear(num_fused, num_fused)
+        )
+        self.cls = nn.Sequential(
+            nn.LayerNorm(num_fused),
+            nn.Linear(num_fused, num_fused),
+            nn.GELU(),
+            Dropout(dropout),
+            *_classifier(num_fused, num_classes, dropout),
         )
 
-    def forward(self, visual, audio, visual_present, audio_present) -> torch.Tensor:
-        joined = _joined(visual, audio, visual_present, audio_present)
+    def forward(self, visual, audio, visual_present, audio_present) -> tuple[torch.Tensor, torch.Tensor]:
+        both = (visual_present & audio_present)[:, None]
+        visual, audio = self.vis_proj(visual), self.aud_proj(audio)  # [B, H] each
+        visual = torch.where(both, self.visual_by_audio(visual, audio), visual)
+        audio = torch.where(both, self.audio_by_visual(audio, visual), audio)
+        gate = torch.sigmoid(self.gate(torch.cat([visual, audio], dim=-1)))  # [B, H]
+        gate = _select_present(gate, visual_present, audio_present)
+        return _without_auxiliary(self.cls(gate * visual + (1.0 - gate) * audio))
+
+
+class MoEFusion(FusionHead):
+    """Four experts on both features, all of which run; a softmax router weights them. Ignores `num_fused`.
+
+    The auxiliary loss of training is BALANCE_WEIGHT times the sum over the experts of the squared difference between
+    the expert's mean weight in the batch and 1 / E. The router's learning rate is ROUTER_LR times that of the rest.
+    """
+
+    NUM_EXPERTS = 4
+    ROUTER_FEATURES = 512
+    BALANCE_WEIGHT = 0.01
+    ROUTER_LR = 0.5
+
+    def __init__(self, num_visual: int, num_audio: int, num_classes: int, *, num_fused: int, dropout: float):
+        super().__init__()
+        num_joined = num_visual + num_audio
+        settings = MoESettings(
+            num_experts=self.NUM_EXPERTS,
+            depth=3,
+            router_features=self.ROUTER_FEATURES,
+            expansion=1.5,
+            dropout=dropout,
+            max_drop_path=0.1,
+            top_k=None,
+            balance_weight=self.BALANCE_WEIGHT,
+        )
+        self.in_norm = nn.LayerNorm(num_joined)
+        self.router = nn.Sequential(
+            nn.Linear(num_joined, self.ROUTER_FEATURES),
+            nn.LayerNorm(self.ROUTER_FEATURES),
+            nn.GELU(),
+            nn.Linear(self.ROUTER_FEATURES, self.NUM_EXPERTS),
+        )
+        self.experts = nn.ModuleList(Expert(num_joined, settings) for _ in range(self.NUM_EXPERTS))
+        self.cls = _classifier(num_joined, num_classes, dropout)
+
+    def forward(self, visual, audio, visual_present, audio_present) -> tuple[torch.Tensor, torch.Tensor]:
+        joined = self.in_norm(torch.cat([visual, audio], dim=-1))  # [B, V + A]
         weights = self.router(joined).softmax(dim=-1)  # [B, E]
-        logits = torch.stack([expert(joined) for expert in self.experts], dim=1)  # [B, E, C]
-        return (weights[:, :, None] * logits).sum(dim=1)
+        outputs = torch.stack([expert(joined) for expert in self.experts], dim=1)  # [B, E, V + A]
+        logits = self.cls((weights[:, :, None] * outputs).sum(dim=1))
+        if not self.training:
+            return _without_auxiliary(logits)
+        unbalance = (weights.float().mean(dim=0) - 1.0 / self.NUM_EXPERTS).square().sum()
+        return logits, self.BALANCE_WEIGHT * unbalance
+
+    def parameter_groups(self, lr: float) -> list[dict]:
+        """All parameters, for an optimizer: the router apart from the rest."""
+        rest = [parameter for name, parameter in self.named_parameters() if not name.startswith("router.")]
+        return [
+            {"params": rest, "lr": lr},
+            {"params": list(self.router.parameters()), "lr": self.ROUTER_LR * lr},
+        ]
 
 
-class VisualOnly(nn.Module):
-    """The face alone, through the gate's projection and classifier."""
+class VisualOnly(FusionHead):
+    """One linear layer on the face alone; ignores `num_fused` and `dropout`."""
 
     def __init__(self, num_visual: int, num_audio: int, num_classes: int, *, num_fused: int, dropout: float):
         super().__init__()
-        self.vis_proj = nn.Linear(num_visual, num_fused)
-        self.cls = _classifier(num_fused, num_classes, dropout)
+        self.fc = nn.Linear(num_visual, num_classes)
 
-    def forward(self, visual, audio, visual_present, audio_present) -> torch.Tensor:
-        return self.cls(self.vis_proj(visual))
+    def forward(self, visual, audio, visual_present, audio_present) -> tuple[torch.Tensor, torch.Tensor]:
+        return _without_auxiliary(self.fc(visual))
 
 
-class AudioOnly(nn.Module):
-    """The audio alone, through the gate's projection and classifier."""
+class AudioOnly(FusionHead):
+    """One linear layer on the audio alone; ignores `num_fused` and `dropout`."""
 
     def __init__(self, num_visual: int, num_audio: int, num_classes: int, *, num_fused: int, dropout: float):
         super().__init__()
-        self.aud_proj = nn.Linear(num_audio, num_fused)
-        self.cls = _classifier(num_fused, num_classes, dropout)
+        self.fc = nn.Linear(num_audio, num_classes)
 
-    def forward(self, visual, audio, visual_present, audio_present) -> torch.Tensor:
-        return self.cls(self.aud_proj(audio))
+    def forward(self, visual, audio, visual_present, audio_present) -> tuple[torch.Tensor, torch.Tensor]:
+        return _without_auxiliary(self.fc(audio))
 
 
 HEADS = {

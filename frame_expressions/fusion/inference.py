@@ -9,7 +9,9 @@ import numpy as np
 import torch
 
 from frame_expressions.artifacts.feature_shards import FeatureRows, FeatureShards
+from frame_expressions.artifacts.vocabulary import NEAREST_FEATURE
 from frame_expressions.corpora.folds import Fold
+from frame_expressions.fusion.missing import imputed_frames, nearest_rows
 from frame_expressions.fusion.model import FusionModel
 
 
@@ -43,23 +45,52 @@ def frame_logits(
     audio: np.ndarray | FeatureRows,
     visual_present: np.ndarray,
     audio_present: np.ndarray,
+    filling: str,
 ) -> np.ndarray:
-    """Logits [T, C] float32 of one track; a frame with neither face nor audio takes those of the nearest other frame.
+    """Logits [T, C] float32 of one track, whose incomplete frames are filled.
 
     visual [T, V], audio [T, A]: float16, as feature shards hold them; any finite value where missing.
     visual_present, audio_present: bool [T].
+    filling: see `missing.filling_of`.
+        alone: a modality that a frame lacks is missing; a frame with neither takes the logits of the nearest other one.
+        nearest_frame: an incomplete frame takes those of the nearest complete one (the earlier of two), which equals
+            taking both of its features. A track without a complete frame is filled as with alone.
+        nearest_feature: each modality that a frame lacks is that of the nearest frame that has it (the later of two). A
+            modality that no frame of the track has is missing.
     """
+    if filling == NEAREST_FEATURE:
+        moved = [
+            _Moved(features, nearest_rows(present, prefer_later=True))
+            for features, present in ((visual, visual_present), (audio, audio_present))
+        ]
+        is_anywhere = [np.full(len(present), present.any()) for present in (visual_present, audio_present)]
+        return predict_logits(model, *moved, *is_anywhere)
     logits = predict_logits(model, visual, audio, visual_present, audio_present)
-    return fill_from_nearest(logits, visual_present | audio_present)
+    return fill_from_nearest(logits, ~imputed_frames(visual_present, audio_present, filling))
 
 
-def track_logits(model: FusionModel, shards: dict[str, FeatureShards], tracks: Iterable[str]) -> dict[str, np.ndarray]:
+class _Moved:
+    """Features [T, D] whose row t is that of another frame, rows[t]; read when they are asked for."""
+
+    def __init__(self, features: np.ndarray | FeatureRows, rows: np.ndarray):
+        self._features, self._rows = features, rows
+
+    def __len__(self) -> int:
+        return len(self._rows)
+
+    def __getitem__(self, numbers: np.ndarray) -> np.ndarray:
+        return self._features[self._rows[numbers]]
+
+
+def track_logits(
+    model: FusionModel, shards: dict[str, FeatureShards], tracks: Iterable[str], filling: str
+) -> dict[str, np.ndarray]:
     """`frame_logits` of every track. shards: of the modalities `visual` and `audio`."""
     logits = {}
     for track in tracks:
         visual, visual_present = shards["visual"][track]
         audio, audio_present = shards["audio"][track]
-        logits[track] = frame_logits(model, visual, audio, visual_present, audio_present)
+        logits[track] = frame_logits(model, visual, audio, visual_present, audio_present, filling)
     return logits
 
 
@@ -67,15 +98,18 @@ DESCRIBED = ("time_s", "detected", "padded_share")
 """Columns of the visual shards' index that describe a frame and are stored with its logits."""
 
 
-def presence(shards: dict[str, FeatureShards], tracks: Iterable[str]) -> dict[str, np.ndarray]:
-    """The columns of `LOGITS` that say which frames show the face and have audio, bool [N], over the tracks."""
-    tracks = list(tracks)
-    present = {modality: of_modality.stacked(tracks)[1] for modality, of_modality in shards.items()}
-    return {"face_present": present["visual"], "audio_present": present["audio"]}
+def presence(shards: dict[str, FeatureShards], tracks: Iterable[str], filling: str) -> dict[str, np.ndarray]:
+    """The columns of `LOGITS` that say which frames show the face, have audio and are imputed, bool [N]."""
+    columns = {name: [np.zeros(0, bool)] for name in ("face_present", "audio_present", "imputed")}
+    for track in tracks:
+        face, audio = (shards[modality][track][1] for modality in ("visual", "audio"))
+        for column, values in zip(columns.values(), (face, audio, imputed_frames(face, audio, filling)), strict=True):
+            column.append(values)
+    return {name: np.concatenate(parts) for name, parts in columns.items()}
 
 
 def describe_frames(
-    shards: dict[str, FeatureShards], tracks: Iterable[str], labels: dict[str, np.ndarray], fold: Fold
+    shards: dict[str, FeatureShards], tracks: Iterable[str], labels: dict[str, np.ndarray], fold: Fold, filling: str
 ) -> dict[str, np.ndarray]:
     """The columns that `write_logits` stores with the logits of labelled tracks, concatenated over the tracks.
 
@@ -84,7 +118,7 @@ def describe_frames(
     tracks = list(tracks)
     lengths = [len(labels[track]) for track in tracks]
     return {
-        **presence(shards, tracks),
+        **presence(shards, tracks, filling),
         "label": np.concatenate([np.zeros(0, np.int8), *(labels[track] for track in tracks)]),
         **{name: shards["visual"].column(name, tracks) for name in DESCRIBED},
         "selection": np.repeat([track in fold.selection for track in tracks], lengths),
@@ -97,11 +131,4 @@ def fill_from_nearest(logits: np.ndarray, known: np.ndarray) -> np.ndarray:
 
     known: bool [T]. If no frame is known, the logits are returned unchanged.
     """
-    rows = np.flatnonzero(known)
-    if len(rows) == 0:
-        return logits
-    position = np.arange(len(logits))
-    after = np.minimum(np.searchsorted(rows, position), len(rows) - 1)
-    before = np.maximum(after - 1, 0)
-    is_before = np.abs(position - rows[before]) <= np.abs(rows[after] - position)
-    return logits[np.where(is_before & ~known, rows[before], rows[after])]
+    return logits[nearest_rows(known)]

@@ -17,6 +17,7 @@ from frame_expressions.artifacts.atomic import atomic_write
 from frame_expressions.artifacts.feature_shards import FeatureRows
 from frame_expressions.fusion.dropout import Dropout
 from frame_expressions.fusion.heads import HEADS
+from frame_expressions.fusion.missing import EITHER
 from frame_expressions.runtime.errors import InputError, unreadable
 
 METADATA = "fusion_model"
@@ -81,8 +82,8 @@ def _unit(features: torch.Tensor) -> torch.Tensor:
 class FusionModel(nn.Module):
     """Normalisation and input dropout of both modalities, then a fusion head.
 
-    `settings`: the constructor's arguments, from which a saved model is rebuilt. The last four are the fields of
-    HeadSettings.
+    `settings`: the constructor's arguments, from which a saved model is rebuilt. The four before `trained_on` are the
+    fields of HeadSettings. trained_on: the frames that training takes, see `missing.MissingSettings`.
     """
 
     def __init__(
@@ -96,6 +97,7 @@ class FusionModel(nn.Module):
         visual_dropout: float,
         audio_dropout: float,
         dropout: float,
+        trained_on: str = EITHER,
     ):
         super().__init__()
         self.settings = {
@@ -107,6 +109,7 @@ class FusionModel(nn.Module):
             "visual_dropout": visual_dropout,
             "audio_dropout": audio_dropout,
             "dropout": dropout,
+            "trained_on": trained_on,
         }
         self.visual_normalisation = Normalisation(num_visual)
         self.audio_normalisation = Normalisation(num_audio)
@@ -122,6 +125,16 @@ class FusionModel(nn.Module):
         audio_present: torch.Tensor,
     ) -> torch.Tensor:
         """Raw features [B, D] and presence [B] bool -> logits [B, C]."""
+        return self.logits_and_auxiliary(visual, audio, visual_present, audio_present)[0]
+
+    def logits_and_auxiliary(
+        self,
+        visual: torch.Tensor,
+        audio: torch.Tensor,
+        visual_present: torch.Tensor,
+        audio_present: torch.Tensor,
+    ) -> tuple[torch.Tensor, torch.Tensor]:
+        """The logits [B, C], and the head's auxiliary loss [], which training adds to theirs."""
         return self.head(
             self.visual_dropout(self.visual_normalisation(visual, visual_present)),
             self.audio_dropout(self.audio_normalisation(audio, audio_present)),

@@ -40,11 +40,16 @@ class AudioSettings:
 
     stream: which audio stream of a video is used. `auto`: the one that the file marks as the default, unless it is
     silent; else the first that is not. Otherwise its number among the audio streams, from 0, its language or its title.
-    half_width_s: seconds of audio before and after a frame's time.
+    half_width_s: seconds of audio before and after the centre of a frame's window.
+    window_centre: `middle` (of the time that the frame is on screen) or `start` (its time stamp).
+    silence: `missing` (a frame whose window holds no sound has no audio feature) or `encoded` (every frame of a video
+    with audio has one: silence is encoded, and before and after the recording the nearest hidden step serves).
     """
 
     stream: int | str
     half_width_s: float
+    window_centre: str
+    silence: str
 
 
 def aligned_audio(
@@ -55,8 +60,10 @@ def aligned_audio(
     stream: int | str,
     limits: Limits,
     last_s: float | None = None,
-) -> tuple[np.ndarray, str]:
+) -> tuple[np.ndarray, str, tuple[int, int]]:
     """A video's audio, int16 [N], from its first frame to the end of its last, and its state, one of AUDIO_STATES.
+
+    And the first and the end of the samples that were recorded; the others are silence before and after.
 
     time_s: the timeline [T], T >= 1. clock, start_s: of the timeline, see `timeline.read_start`. stream: see
     AudioSettings. last_s: length of the last frame, see `timeline.read_last_s`. Earlier audio is cut. Silence fills the
@@ -67,11 +74,11 @@ def aligned_audio(
     num_samples = aligned_length(time_s, last_s)
     with open_media(video) as container:
         streams = audio_streams(container)
-    silent: list[np.ndarray] = []
+    silent: list[tuple[np.ndarray, tuple[int, int]]] = []
     failures: list[UndecodableAudio] = []
     for candidate in by_preference(streams, stream, video):
         try:
-            samples = _decode(video, candidate, clock, start_s + candidate.delay_s, num_samples, limits)
+            samples, recorded = _decode(video, candidate, clock, start_s + candidate.delay_s, num_samples, limits)
         except UndecodableAudio as error:
             failures.append(error)
             continue
@@ -79,11 +86,14 @@ def aligned_audio(
             for failure in failures:
                 logging.warning("%s", failure)
             _log_choice(candidate, streams)
-            return samples, AUDIBLE
-        silent.append(samples)
+            return samples, AUDIBLE, recorded
+        silent.append((samples, recorded))
     if not silent and failures:
         raise failures[0]
-    return (silent[0], SILENT) if silent else no_audio(time_s, last_s)
+    if not silent:
+        return no_audio(time_s, last_s)
+    samples, recorded = silent[0]
+    return samples, SILENT, recorded
 
 
 def _log_choice(chosen: AudioStream, streams: list[AudioStream]) -> None:
@@ -96,8 +106,8 @@ def _log_choice(chosen: AudioStream, streams: list[AudioStream]) -> None:
 
 def _decode(
     video: Path, stream: AudioStream, clock: Clock, start_s: float, num_samples: int, limits: Limits
-) -> np.ndarray:
-    """The aligned samples of one stream, int16 [N]."""
+) -> tuple[np.ndarray, tuple[int, int]]:
+    """The aligned samples of one stream, int16 [N], and the first and the end of those that were recorded."""
     if stream.fault:
         raise UndecodableAudio(f"{_left_out(video)}: {stream.fault}", REMEDY)
     blocks = partial(decode_blocks, video, stream.index, clock, start_s + num_samples / SAMPLE_RATE + BEYOND_S)
@@ -118,9 +128,9 @@ def _decode(
         return align(recording, start_s, num_samples)
 
 
-def no_audio(time_s: np.ndarray, last_s: float | None = None) -> tuple[np.ndarray, str]:
+def no_audio(time_s: np.ndarray, last_s: float | None = None) -> tuple[np.ndarray, str, tuple[int, int]]:
     """What `aligned_audio` returns for a video without audio; FLAC cannot be empty, so no timeline gives one sample."""
-    return np.zeros(aligned_length(time_s, last_s), np.int16), NO_AUDIO
+    return np.zeros(aligned_length(time_s, last_s), np.int16), NO_AUDIO, (0, 0)
 
 
 def aligned_length(time_s: np.ndarray, last_s: float | None = None) -> int:
@@ -132,11 +142,17 @@ def _left_out(video: Path) -> str:
     return f"The audio of {video} is left out"
 
 
-def write_audio(samples: np.ndarray, state: str, path: Path, provenance: dict) -> None:
-    """Write int16 samples [N], N >= 1, as FLAC, with state and provenance in its comment."""
+def write_audio(
+    samples: np.ndarray, state: str, path: Path, provenance: dict, recorded: tuple[int, int] | None = None
+) -> None:
+    """Write int16 samples [N], N >= 1, as FLAC, with state and provenance in its comment.
+
+    recorded: first and end of the samples that were recorded, see `aligned_audio`; all of them by default.
+    """
+    comment = {"state": state, "recorded": recorded or (0, len(samples)), "provenance": provenance}
     with atomic_write(path) as temporary:
         with soundfile.SoundFile(temporary, "w", SAMPLE_RATE, 1, "PCM_16", format="FLAC") as flac:
-            flac.comment = json.dumps({"state": state, "provenance": provenance}, sort_keys=True)
+            flac.comment = json.dumps(comment, sort_keys=True)
             for start in range(0, len(samples), BLOCK_SAMPLES):
                 flac.write(samples[start : start + BLOCK_SAMPLES])
 
@@ -171,6 +187,21 @@ def state_of(flac: soundfile.SoundFile) -> str:
         raise InputError(
             f"{flac.name} does not state whether it is audible", "delete it and run the workflow again"
         ) from error
+
+
+def read_recorded(path: Path) -> tuple[int, int]:
+    """The first and the end of the recorded samples, read without decoding one, see `aligned_audio`.
+
+    Raises InputError if the file does not state them.
+    """
+    with open_audio(path) as flac:
+        try:
+            first, end = json.loads(flac.comment)["recorded"]
+        except (ValueError, KeyError, TypeError) as error:
+            raise InputError(
+                f"{path} does not state which of its samples were recorded", "delete it and run the workflow again"
+            ) from error
+    return first, end
 
 
 def read_audio_provenance(path: Path) -> dict:

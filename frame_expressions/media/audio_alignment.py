@@ -60,16 +60,18 @@ class Recording:
         return np.concatenate(self._starts)
 
 
-def align(recording: Recording, start_s: float, num_samples: int) -> np.ndarray:
+def align(recording: Recording, start_s: float, num_samples: int) -> tuple[np.ndarray, tuple[int, int]]:
     """The samples that belong to `num_samples` samples from `start_s` on, int16 [N]; silence where there are none.
 
+    And the first and the end of those that were recorded, (0, 0) if none was; gaps between them count as recorded.
     Jitter of the stamps moves nothing. Where the stamps jump, audio is left out or silence inserted; where they drift
     away from the samples, the audio is stretched or compressed to follow them.
     """
     aligned = np.memmap(tempfile.TemporaryFile(), np.int16, "w+", shape=(num_samples,))
     samples, starts = recording.samples, recording.starts
+    recorded = 0, 0
     if len(starts) == 0:
-        return aligned
+        return aligned, recorded
     late_s = _known(recording.stamps_s - starts / SAMPLE_RATE) - start_s
     steady_s = _running_median(late_s, starts)
     cuts = 1 + np.flatnonzero(np.abs(np.diff(steady_s)) > LARGEST_SLIP_S)
@@ -88,12 +90,14 @@ def align(recording: Recording, start_s: float, num_samples: int) -> np.ndarray:
         place = max(place, filled)
         part = part[: max(0, num_samples - place)]
         aligned[place : place + len(part)] = part
+        if len(part):
+            recorded = (recorded[0] if recorded[1] else place), place + len(part)
         filled = max(filled, place + len(part))
     if filled < num_samples:
         logging.info("the last %.3f s have no audio: padded with silence", (num_samples - filled) / SAMPLE_RATE)
     elif over_s > 0:
         logging.info("the audio continues for at least %.3f s after the last frame: cut", over_s)
-    return aligned
+    return aligned, recorded
 
 
 def _known(late_s: np.ndarray) -> np.ndarray:

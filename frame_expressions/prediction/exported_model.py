@@ -18,6 +18,14 @@ from frame_expressions.runtime.errors import InputError
 
 MODEL_TYPE = "two_stage_dual_modality_expression"
 _ENCODERS = ("visual", "audio")
+_AUDIO = ("half_width_s", "window_centre", "silence")
+_AUDIO_FEATURES = ("layers", "normalise", "mode", "chunk_s", "min_tail_s")
+
+# What the features of models depend on that were exported before these settings existed.
+_EARLIER_AUDIO = {"window_centre": "start", "silence": "missing"}
+_EARLIER_AUDIO_FEATURES = {"min_tail_s": 0}
+_EARLIER_FUSION = {"missing": {"prediction": "alone"}}
+
 _FUSION = re.compile(r"fusion/[a-z0-9]+\.safetensors")
 
 
@@ -25,8 +33,8 @@ _FUSION = re.compile(r"fusion/[a-z0-9]+\.safetensors")
 class ExportedModel:
     """The contents of an exported model's folder.
 
-    settings: the part of the workflow's configuration that the features depend on. smoothing: kind, window_frames,
-    windows_at_fps. fusion: paths of the fusion models.
+    settings: the part of the workflow's configuration that features and their fusion depend on. smoothing: the fields
+    of `Smoothing`. fusion: paths of the fusion models.
     """
 
     folder: Path
@@ -72,9 +80,11 @@ class ExportedModel:
         """
         try:
             config["crops"]["scales"] = self.settings["crops"]["scales"]
-            config["audio"].update(self.settings["audio"])
-            config["features"]["audio"].update(self.settings["features"]["audio"])
+            config["audio"].update(_EARLIER_AUDIO | self.settings["audio"])
+            config["features"]["audio"].update(_EARLIER_AUDIO_FEATURES | self.settings["features"]["audio"])
             config["encoders"]["visual"].update(self.settings["encoders"]["visual"])
+            fusion = self.settings.get("fusion", _EARLIER_FUSION)
+            config["fusion"]["missing"]["prediction"] = fusion["missing"]["prediction"]
         except (KeyError, TypeError, ValueError) as error:
             raise InputError(
                 f"{self.folder}/config.json lacks a setting that features depend on ({error!r})",
@@ -86,10 +96,12 @@ class ExportedModel:
 
 def settings_of(config: dict) -> dict:
     """The part of a configuration that an exported model stores, since its features depend on it."""
-    visual, audio = config["encoders"]["visual"], config["features"]["audio"]
+    visual, audio = config["encoders"]["visual"], config["audio"]
+    audio_features = config["features"]["audio"]
     return {
         "crops": {"scales": config["crops"]["scales"]},
-        "audio": {"half_width_s": config["audio"]["half_width_s"]},
+        "audio": {name: audio[name] for name in _AUDIO},
         "encoders": {"visual": {name: visual[name] for name in ("resize_px", "image_px")}},
-        "features": {"audio": {name: audio[name] for name in ("layers", "normalise", "mode", "chunk_s")}},
+        "features": {"audio": {name: audio_features[name] for name in _AUDIO_FEATURES}},
+        "fusion": {"missing": {"prediction": config["fusion"]["missing"]["prediction"]}},
     }

@@ -12,7 +12,17 @@ import pyarrow as pa
 from scipy.special import softmax
 
 from frame_expressions.artifacts.schemas import PREDICTIONS
-from frame_expressions.artifacts.vocabulary import ABSENT, AUDIO, EXPRESSIONS, FACE, FACE_AND_AUDIO, NOTHING
+from frame_expressions.artifacts.vocabulary import (
+    ABSENT,
+    AUDIO,
+    EXPRESSIONS,
+    FACE,
+    FACE_AND_AUDIO,
+    NEAREST_FEATURE,
+    NEAREST_FRAME,
+    NOTHING,
+)
+from frame_expressions.fusion.missing import imputed_frames
 from frame_expressions.smoothing.smoothing import Smoothing
 
 PROBABILITIES = tuple(f"p_{name}" for name in EXPRESSIONS)
@@ -24,8 +34,8 @@ class PersonPrediction:
     """The logits of one person in a video, and where the face is.
 
     person: 1-based rank by presence (box size summed over frames). logits: float [T, C]. xyxy_px: float32 [T, 4], NaN
-    where the face is absent. status: [T], one of FACE_STATUSES each. face_present, audio_present: bool [T], what the
-    model received.
+    where the face is absent. status: [T], one of FACE_STATUSES each. face_present, audio_present: bool [T], what each
+    frame has. filling: what the model received in place of the rest, see `fusion.missing.filling_of`.
     """
 
     person: int
@@ -34,21 +44,29 @@ class PersonPrediction:
     status: Sequence[str]
     face_present: np.ndarray
     audio_present: np.ndarray
+    filling: str
 
     @classmethod
     def of_subject(
-        cls, person: int, logits: np.ndarray, presence: tuple[np.ndarray, np.ndarray], subject: pa.Table
+        cls, person: int, logits: np.ndarray, presence: tuple[np.ndarray, np.ndarray], filling: str, subject: pa.Table
     ) -> "PersonPrediction":
         """Take boxes and status from a subject file's table. presence: of face and audio, see `read_presence`."""
         boxes = [[np.nan] * 4 if box is None else box for box in subject["xyxy_px"].to_pylist()]
         xyxy_px = np.array(boxes, np.float32).reshape(-1, 4)
-        return cls(person, logits, xyxy_px, subject["status"].to_pylist(), *presence)
+        return cls(person, logits, xyxy_px, subject["status"].to_pylist(), *presence, filling)
+
+    @property
+    def imputed(self) -> np.ndarray:
+        """Whether the features or logits of each frame come from another one, bool [T]."""
+        return imputed_frames(self.face_present, self.audio_present, self.filling)
 
     @property
     def predicted_from(self) -> np.ndarray:
         """One of SOURCES for each frame, [T]."""
         of_face = np.where(self.audio_present, FACE_AND_AUDIO, FACE)
-        return np.where(self.face_present, of_face, np.where(self.audio_present, AUDIO, NOTHING)).astype(object)
+        own = np.where(self.face_present, of_face, AUDIO)
+        has_something = self.face_present | self.audio_present
+        return np.where(has_something, np.where(self.imputed, self.filling, own), NOTHING).astype(object)
 
 
 def predictions_table(
@@ -68,7 +86,7 @@ def predictions_table(
 def _rows(prediction: PersonPrediction, time_s: np.ndarray, smoothing: Smoothing) -> pd.DataFrame:
     predicted_from = prediction.predicted_from
     unknown = predicted_from == NOTHING
-    expressions = np.array(EXPRESSIONS, dtype=object)[smoothing.classes(prediction.logits, time_s)]
+    expressions = np.array(EXPRESSIONS, dtype=object)[smoothing.classes(prediction.logits, time_s, prediction.imputed)]
     expressions[unknown] = None
     probabilities = softmax(prediction.logits.astype(np.float64), axis=1).astype(np.float32)
     probabilities[unknown] = np.nan
@@ -113,6 +131,8 @@ def summary_rows(video: str, path: str, frames: pd.DataFrame, settings: dict) ->
     for person, of_person in frames.groupby("person"):
         share = of_person["expression"].value_counts(normalize=True)  # leaves out frames without a prediction
         source = of_person["predicted_from"]
+        # A frame that was filled has either a face or audio.
+        is_filled, has_face = source.isin([NEAREST_FRAME, NEAREST_FEATURE]), of_person["face"] != ABSENT
         rows.append(
             {
                 "video": video,
@@ -122,8 +142,8 @@ def summary_rows(video: str, path: str, frames: pd.DataFrame, settings: dict) ->
                 "frames": len(of_person),
                 "last_frame_s": f"{round(of_person['time_s'].max(), 3):.12g}",  # milliseconds, however late
                 "discontinuities": settings["discontinuities"],
-                "with_face": source.isin([FACE, FACE_AND_AUDIO]).mean(),
-                "with_audio": source.isin([AUDIO, FACE_AND_AUDIO]).mean(),
+                "with_face": (source.isin([FACE, FACE_AND_AUDIO]) | (is_filled & has_face)).mean(),
+                "with_audio": (source.isin([AUDIO, FACE_AND_AUDIO]) | (is_filled & ~has_face)).mean(),
                 "unpredicted": int((source == NOTHING).sum()),
                 "most_frequent": share.idxmax() if len(share) else None,
             }

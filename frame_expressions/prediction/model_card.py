@@ -3,6 +3,7 @@
 from huggingface_hub import EvalResult, ModelCardData
 
 from frame_expressions.artifacts.vocabulary import EXPRESSIONS
+from frame_expressions.smoothing.smoothing import INCLUDE
 
 PAPER = "https://arxiv.org/abs/2603.12221"
 
@@ -39,7 +40,7 @@ print(frames[["time_s", "expression"]])
 
 The face is cropped from each frame at the scales {scales} and resized to {resize_px} px; the encoder sees the central
 {image_px} px. `visual` embeds the crops, and the class tokens of a frame are averaged. `audio` embeds the audio
-(16 kHz, mono) from {half_width_s:g} s before to {half_width_s:g} s after the frame (layers {layers}). `fusion`
+(16 kHz, mono) from {half_width_s:g} s before to {half_width_s:g} s after {centre} (layers {layers}). `fusion`
 normalises both features with its own statistics and fuses them. {smoothing} Source: [{paper}]({paper}).
 
 ## How it was trained and scored
@@ -86,6 +87,7 @@ def model_card(content: dict) -> str:
     )
     kind, window, fps = (smoothing[name] for name in ("kind", "window_frames", "windows_at_fps"))
     unit = "frames" if fps is None else f"frames at {fps:g} fps, the same duration in every video"
+    left_out = "" if smoothing["imputed"] == INCLUDE else ", leaving out frames that take a feature from another one"
     return _TEXT.format(
         data=data.to_yaml().strip(),
         summary=f"One of {len(EXPRESSIONS)} expressions ({', '.join(EXPRESSIONS)}) for every frame of a video, from "
@@ -93,10 +95,11 @@ def model_card(content: dict) -> str:
         scales=", ".join(f"{scale:g}" for scale in settings["crops"]["scales"]),
         **settings["encoders"]["visual"],
         half_width_s=settings["audio"]["half_width_s"],
+        centre={"middle": "the middle of the frame", "start": "the frame's start"}[settings["audio"]["window_centre"]],
         layers=settings["features"]["audio"]["layers"],
         smoothing="Predictions are not smoothed."
         if kind == "none"
-        else f"Predictions are smoothed: {kind} over {window} {unit}.",
+        else f"Predictions are smoothed: {kind} over {window} {unit}{left_out}.",
         trained=_trained(content["trained"]),
         versions="\n".join(f"- {name} {version}" for name, version in content["versions"].items()),
         paper=PAPER,

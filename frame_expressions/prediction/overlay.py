@@ -11,7 +11,14 @@ import numpy as np
 import pyarrow as pa
 from PIL import Image, ImageDraw, ImageFont
 
-from frame_expressions.artifacts.vocabulary import ABSENT, EXPRESSIONS, INTERPOLATED, NOTHING
+from frame_expressions.artifacts.vocabulary import (
+    ABSENT,
+    EXPRESSIONS,
+    INTERPOLATED,
+    NEAREST_FEATURE,
+    NEAREST_FRAME,
+    NOTHING,
+)
 
 NOTICE_PX = (640, 360)
 _BACKGROUND, _TEXT, _TRACK = (24, 26, 30), (235, 235, 235), (60, 64, 72)
@@ -112,10 +119,18 @@ def _caption(shown: Shown) -> list[str]:
     """What the panel shows: after smoothing, the label may differ from the longest bar."""
     if shown.predicted_from == NOTHING:
         return ["no face, no audio: no prediction"]
-    bars = "bars: this frame alone"
-    if shown.xyxy_px is None:
-        return [f"no face, {shown.expression} from the audio", bars]
-    return [f"smoothed: {shown.expression}", bars]
+    bars = _BARS.get(shown.predicted_from, "bars: this frame alone")
+    if shown.xyxy_px is not None:
+        return [f"smoothed: {shown.expression}", bars]
+    source = _WITHOUT_FACE.get(shown.predicted_from, "the audio")
+    return [f"no face, {shown.expression} from {source}", bars]
+
+
+_BARS = {
+    NEAREST_FRAME: "bars: the nearest frame with face and audio",
+    NEAREST_FEATURE: "bars: this frame, completed from the nearest",
+}
+_WITHOUT_FACE = {NEAREST_FRAME: "the nearest complete frame", NEAREST_FEATURE: "the audio and the nearest face"}
 
 
 def _ink_on(colour: tuple[int, int, int]) -> tuple[int, int, int]:

@@ -14,7 +14,6 @@ import pandas as pd
 import torch
 
 from frame_expressions.artifacts.feature_shards import as_float16
-from frame_expressions.artifacts.vocabulary import AUDIBLE
 from frame_expressions.encoders.audio import AudioFeatureSettings, embed_audio, load_audio_encoder
 from frame_expressions.encoders.visual import VisualFeatureSettings, embed_crops, load_visual_encoder
 from frame_expressions.faces.boxes import FaceTable
@@ -25,9 +24,10 @@ from frame_expressions.faces.person_spec import parse_person_spec
 from frame_expressions.faces.subject import find_subject
 from frame_expressions.faces.tracking import SubjectSettings
 from frame_expressions.fusion.inference import frame_logits
+from frame_expressions.fusion.missing import filling_of
 from frame_expressions.fusion.model import FusionModel
 from frame_expressions.media.audio import SAMPLE_RATE, AudioSettings, UndecodableAudio, aligned_audio, no_audio
-from frame_expressions.media.audio_windows import audio_windows
+from frame_expressions.media.audio_windows import audio_windows, frames_with_audio, window_centres
 from frame_expressions.media.child_process import decode_in_child
 from frame_expressions.media.clock import Clock
 from frame_expressions.media.clock_reader import read_clock
@@ -93,6 +93,8 @@ class Predictor:
             start_torch(device, num_threads, self._audio_features.dtype),
         )
         self._fusion = [FusionModel.load(path) for path in exported.fusion]
+        missing = config["fusion"]["missing"]["prediction"]
+        self._fillings = [filling_of(missing, model.settings["trained_on"]) for model in self._fusion]
         self._smoothing = Smoothing(**exported.smoothing)
 
     def predict(self, video: Path | str, person: str = "auto") -> pd.DataFrame:
@@ -112,7 +114,8 @@ class Predictor:
         visual, face_present = self._embed_crops(video, subject.xyxy_px)
         audio, audio_present = self._embed_audio(video, time_s, *on_clock)
         logits = self._logits(visual, face_present, audio, audio_present)
-        prediction = PersonPrediction(1, logits, subject.xyxy_px, subject.status, face_present, audio_present)
+        presence = face_present, audio_present, self._fillings[0]  # the same for every fusion model
+        prediction = PersonPrediction(1, logits, subject.xyxy_px, subject.status, *presence)
         return predictions_table([prediction], time_s, self._smoothing)
 
     def _frame_times(self, video: Path) -> tuple[np.ndarray, Clock, float, float | None]:
@@ -158,33 +161,36 @@ class Predictor:
     def _embed_audio(
         self, video: Path, time_s: np.ndarray, clock: Clock, start_s: float, last_s: float | None
     ) -> tuple[np.ndarray, np.ndarray]:
-        """Audio features, float16 [T, D], 0 where a window is silent, and presence, bool [T]."""
+        """Audio features, float16 [T, D], 0 where there is none, and presence, bool [T]."""
+        settings = self._audio_settings
         try:
-            stream = self._audio_settings.stream
-            samples, state = aligned_audio(video, time_s, clock, start_s, stream, self._limits, last_s)
+            stream = settings.stream
+            samples, state, recorded = aligned_audio(video, time_s, clock, start_s, stream, self._limits, last_s)
         except UndecodableAudio as error:
             logging.warning("%s", error)
-            samples, state = no_audio(time_s, last_s)
+            samples, state, recorded = no_audio(time_s, last_s)
         samples = samples.astype(np.float32) / 32768  # as `read_audio` gives them
-        bounds, _, audible = audio_windows(time_s, samples, SAMPLE_RATE, self._audio_settings.half_width_s)
-        audible &= state == AUDIBLE
-        rows = np.flatnonzero(audible)
+        centre_s = window_centres(time_s, last_s, settings.window_centre)
+        bounds, _, audible = audio_windows(centre_s, samples, SAMPLE_RATE, settings.half_width_s)
+        present = frames_with_audio(audible, state, settings.silence)
+        rows = np.flatnonzero(present)
         values = embed_audio(
             self._audio,
-            [(samples, bounds[rows], rows)],
+            [(samples, bounds[rows], rows, recorded)],
             self._audio_features,
+            silence=settings.silence,
             num_rows=len(time_s),
             num_threads=self._num_threads,
         )
-        return as_float16(values, f"The audio features of {video}"), audible
+        return as_float16(values, f"The audio features of {video}"), present
 
     def _logits(
         self, visual: np.ndarray, visual_present: np.ndarray, audio: np.ndarray, audio_present: np.ndarray
     ) -> np.ndarray:
         """Mean logits of the fusion models, float64 [T, C]."""
         total = 0.0
-        for model in self._fusion:
-            logits = frame_logits(model, visual, audio, visual_present, audio_present)
+        for model, filling in zip(self._fusion, self._fillings, strict=True):
+            logits = frame_logits(model, visual, audio, visual_present, audio_present, filling)
             total = total + logits.astype(np.float64) / len(self._fusion)
         if not np.isfinite(total).all():
             raise InputError("The logits of the fusion models are not finite", "export the model again")

@@ -17,6 +17,7 @@ def summarise(found: pd.DataFrame, method: str) -> pd.DataFrame:
             "std": rows["macro_f1"].std(),
             "difference": (by_seed - by_seed.loc[method]).mean(axis=1),
             "unsmoothed": rows["macro_f1_unsmoothed"].mean(),
+            "complete": rows["macro_f1_complete"].mean(),
             "padded": rows["macro_f1_padded"].mean(),
             "padded_unsmoothed": rows["macro_f1_padded_unsmoothed"].mean(),
         }

@@ -10,7 +10,7 @@ import numpy as np
 from frame_expressions.artifacts.logits import LabelledLogits, join_labelled
 from frame_expressions.artifacts.vocabulary import UNLABELLED
 from frame_expressions.challenge.scores import group_confusions, macro_f1, macro_f1_interval
-from frame_expressions.smoothing.evaluation import EvaluationSettings, names_of_frames
+from frame_expressions.smoothing.evaluation import EvaluationSettings, macro_f1_complete, names_of_frames, shift_labels
 from frame_expressions.smoothing.search import best_smoothing, search
 from frame_expressions.smoothing.smoothing import Smoothing, smooth_tracks
 
@@ -45,7 +45,7 @@ def score_configuration(
     kind: the smoothing kind to choose from, None for all. is_padded: bool [N], the frames of the padded scores, which
     are None if none of them is labelled. group_of: the video of each track, the unit of the bootstrap.
     """
-    frames = join_labelled(fold.heldout for fold in folds)
+    frames = shift_labels(join_labelled(fold.heldout for fold in folds), settings.label_shift_frames)
     predicted = np.concatenate([fold.predict(kind) for fold in folds])
     unsmoothed = np.concatenate([fold.predict("none") for fold in folds])
     padded = np.where(is_padded, frames.labels, UNLABELLED)
@@ -57,8 +57,10 @@ def score_configuration(
         "macro_f1_low": low,
         "macro_f1_high": high,
         "macro_f1_unsmoothed": macro_f1(frames.labels, unsmoothed),
+        "macro_f1_complete": macro_f1_complete(frames, predicted),
         "macro_f1_padded": macro_f1(padded, predicted) if has_padded else None,
         "macro_f1_padded_unsmoothed": macro_f1(padded, unsmoothed) if has_padded else None,
         "num_labelled": int((frames.labels != UNLABELLED).sum()),
+        "num_complete": int(((frames.labels != UNLABELLED) & frames.complete).sum()),
         "num_padded": int((padded != UNLABELLED).sum()),
     }

@@ -15,8 +15,12 @@ _PATCHES = ("embeddings.patch_embeddings.", "embeddings.patch_embedding.")
 # Prefixes of the names of frozen parameters.
 FROZEN_EMBEDDINGS = {"none": (), "patches": _PATCHES, "all": ("embeddings.",)}
 
-# Prefixes of the names of parameters before the first block; the spelling of CLIP's norm is transformers' own.
-_BEFORE_BLOCKS = ("embeddings.", "pre_layrnorm.")
+# Prefixes of the names of parameters that learn more slowly than the first block: the patch projection, and CLIP's norm
+# before the blocks, whose spelling is transformers' own.
+_BEFORE_BLOCKS = (*_PATCHES, "pre_layrnorm.")
+
+# Names without weight decay: biases, and layers called norm or ln.
+_NO_DECAY = re.compile(r"(?:^|\.)bias$|norm|(?:^|[._])ln(?:[._]|$)")
 
 
 def _num_blocks(backbone: nn.Module) -> int:
@@ -56,16 +60,18 @@ def parameter_groups(
 ) -> list[dict]:
     """AdamW parameter groups, one per learning rate and weight decay; frozen parameters are left out.
 
-    Block i of L learns at backbone_lr * layer_decay ** (L - 1 - i), the embeddings at
-    backbone_lr * layer_decay ** L, the final norm at backbone_lr. Vectors (biases, norms, layer scales) and all
-    embeddings but the patch projection (class, mask and register tokens, positions) have no weight decay. Raises
-    InputError for a network whose blocks are not recognised.
+    Block i of L learns at backbone_lr * layer_decay ** (L - 1 - i), the patch projection at
+    backbone_lr * layer_decay ** L, everything else (class, mask and register tokens, positions, the final norm) at
+    backbone_lr. One-dimensional parameters (such as layer scales) and those called bias, norm or ln have no weight
+    decay. The optimizer leaves the mask token as it is, because it never gets a gradient. Raises InputError for a
+    network whose blocks are not recognised. Source: the authors' code.
     """
     num_blocks = _num_blocks(backbone)
     groups: dict[tuple[float, float], list] = {}
 
-    def add(parameter: nn.Parameter, lr: float, decays: bool) -> None:
+    def add(name: str, parameter: nn.Parameter, lr: float) -> None:
         if parameter.requires_grad:
+            decays = parameter.ndim > 1 and not _NO_DECAY.search(name)
             groups.setdefault((lr, weight_decay if decays else 0.0), []).append(parameter)
 
     for name, parameter in backbone.named_parameters():
@@ -74,8 +80,7 @@ def parameter_groups(
             steps = num_blocks - 1 - int(block[1])
         else:
             steps = num_blocks if name.startswith(_BEFORE_BLOCKS) else 0
-        is_token = name.startswith("embeddings.") and not name.startswith(_PATCHES)
-        add(parameter, backbone_lr * layer_decay**steps, decays=parameter.ndim > 1 and not is_token)
-    for parameter in head.parameters():
-        add(parameter, head_lr, decays=parameter.ndim > 1)
+        add(name, parameter, backbone_lr * layer_decay**steps)
+    for name, parameter in head.named_parameters():
+        add(name, parameter, head_lr)
     return [{"params": parameters, "lr": lr, "weight_decay": decay} for (lr, decay), parameters in groups.items()]

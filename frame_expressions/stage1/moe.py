@@ -31,7 +31,7 @@ class MoESettings:
 
 
 class SwiGLU(nn.Module):
-    """Gated feed-forward: [B, D] -> [B, D] through `expansion` * D hidden units and dropout."""
+    """Gated feed-forward: [B, D] -> [B, D] through `expansion` * D hidden units, on which dropout acts."""
 
     def __init__(self, num_features: int, *, expansion: float, dropout: float):
         super().__init__()
@@ -42,7 +42,7 @@ class SwiGLU(nn.Module):
 
     def forward(self, x: torch.Tensor) -> torch.Tensor:
         gate, value = self.gate_and_value(x).chunk(2, dim=-1)  # [B, hidden] each
-        return self.dropout(self.output(self.dropout(F.silu(gate) * value)))
+        return self.output(self.dropout(F.silu(gate) * value))
 
 
 class DropPath(nn.Module):

@@ -35,6 +35,7 @@ class Ablation:
         self.runs = range(settings["num_seeds"])
         self.first_seed: int = config["fusion"]["training"]["seed"]
         self._stage1, self._fusion, self._scales = config["stage1"], config["fusion"], config["crops"]["scales"]
+        self._heads: dict[str, dict] = settings["heads"]
         # Named with all their digits, so no two scales share a name.
         self._scale_of = {str(scale): scale for scale in self._scales}
         self._imported = config["imported"]["backbone"] is not None
@@ -64,8 +65,8 @@ class Ablation:
 
     def fusion_settings(self, name: str, run: int | str) -> dict:
         """The block `fusion` of a configuration, in one of its runs."""
-        training = with_seed_offset(self._fusion["training"], run)
-        return self._fusion | {"head": self.configurations[name].head, "training": training}
+        settings = settings_of_head(self._fusion, self._heads, self.configurations[name].head)
+        return settings | {"training": with_seed_offset(settings["training"], run)}
 
     def scales(self, name: str) -> list[float]:
         """The crop scales that a name stands for."""
@@ -110,6 +111,16 @@ class Ablation:
             for row in self.configurations.values()
             for run in self.runs
         ]
+
+
+def settings_of_head(fusion: dict, overlays: dict[str, dict], head: str) -> dict:
+    """The block `fusion` with which the ablation trains a head: unchanged for its own, with an overlay for another.
+
+    overlays: the block `ablation.heads`.
+    """
+    if head == fusion["head"]:
+        return fusion
+    return fusion | {"head": head} | {part: fusion[part] | changes for part, changes in overlays[head].items()}
 
 
 def with_seed_offset(training: dict, run: int | str) -> dict:

@@ -15,6 +15,7 @@ from jsonschema.exceptions import ValidationError, best_match
 
 from frame_expressions.artifacts.file_names import path_fault
 from frame_expressions.runtime.errors import InputError
+from frame_expressions.workflow.ablation_plan import settings_of_head
 from frame_expressions.workflow.input_files import missing_given_files
 
 CROSS_ATTENTION_HEADS = 8
@@ -81,7 +82,10 @@ def check_keys(config: dict, schema: Path) -> None:
 
 def check_ablation(config: dict) -> None:
     """Raise InputError for settings that do not fit one of the ablation's fusion heads."""
-    _check_num_fused(config, "the ablation's head cross_attention")
+    settings = settings_of_head(config["fusion"], config["ablation"]["heads"], "cross_attention")
+    own = config["ablation"]["heads"]["cross_attention"].get("head_settings", {})
+    block = "ablation.heads.cross_attention" if "num_fused" in own else "fusion"
+    _check_num_fused(settings, block, "the ablation's head cross_attention")
 
 
 def _has(config: dict, place: str) -> bool:
@@ -204,15 +208,16 @@ def _check_sizes(config: dict) -> None:
             "set it to at least encoders.visual.image_px",
         )
     if config["fusion"]["head"] == "cross_attention":
-        _check_num_fused(config, "fusion.head cross_attention")
+        _check_num_fused(config["fusion"], "fusion", "fusion.head cross_attention")
 
 
-def _check_num_fused(config: dict, head: str) -> None:
-    num_fused = config["fusion"]["head_settings"]["num_fused"]
+def _check_num_fused(settings: dict, block: str, head: str) -> None:
+    """settings: the block `fusion` of `head`, whose width is set in `block`."""
+    num_fused = settings["head_settings"]["num_fused"]
     if num_fused % CROSS_ATTENTION_HEADS:
         raise InputError(
             (
-                f"configuration: fusion.head_settings.num_fused: {num_fused} is not a multiple of "
+                f"configuration: {block}.head_settings.num_fused: {num_fused} is not a multiple of "
                 f"{CROSS_ATTENTION_HEADS}, which {head} needs"
             ),
             "choose a multiple",

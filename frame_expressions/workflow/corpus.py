@@ -11,7 +11,9 @@ from pathlib import Path
 from frame_expressions.challenge.templates import template_tracks
 from frame_expressions.corpora.affwild2 import scan_affwild2
 from frame_expressions.corpora.check_files import check_corpus
+from frame_expressions.corpora.fold_table import read_fold_table
 from frame_expressions.corpora.folder import folder_tracks
+from frame_expressions.corpora.folds import given_folds
 from frame_expressions.corpora.overrides import read_overrides
 from frame_expressions.corpora.problems import Problem, collecting, raise_first
 from frame_expressions.corpora.track_table import scan_table
@@ -295,6 +297,11 @@ def scan_corpus(config: dict) -> tuple[Corpus, list[Problem]]:
     if overrides and corpus.tracks:
         with collecting(problems, file=overrides):
             corpus.read_overrides(Path(overrides))
+    names = [track.track for track in corpus.labelled_tracks]
+    for table in given_folds(config):
+        if names and Path(table).is_file():  # otherwise `missing_given_files` finds it
+            with collecting(problems, file=table):
+                read_fold_table(Path(table), names, config["cross_validation"]["num_folds"])
     return corpus, problems
 
 

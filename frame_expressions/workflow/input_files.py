@@ -6,6 +6,7 @@ Imported whenever the Snakefile is parsed, so it must not import pyarrow, pandas
 from collections.abc import Iterator
 from pathlib import Path
 
+from frame_expressions.corpora.folds import given_folds
 from frame_expressions.runtime.errors import InputError
 
 MODELS = Path("results/models")
@@ -105,6 +106,12 @@ def missing_given_files(config: dict) -> Iterator[InputError]:
     if config["predict_videos"]:  # nothing is trained
         return
     yield from _missing_imported(config["imported"])
+    for table in given_folds(config):
+        if not Path(table).is_file():
+            yield InputError(
+                f"cross_validation.paper.folds: {table} does not exist",
+                "write grouped, published, or the path of a table of folds",
+            )
     if config["corpus"]["layout"] != "demo" and config["imported"]["backbone"] is None:  # else Stage I is skipped
         for images in config["stage1"]["image_sets"]:
             root, layout, name = Path(images["root"]), images["layout"], images["name"]

@@ -10,7 +10,7 @@ from functools import cached_property
 from itertools import pairwise
 from pathlib import Path
 
-from frame_expressions.corpora.folds import submitted_folds
+from frame_expressions.corpora.folds import smoothing_names, submitted_folds
 from frame_expressions.prediction.exported_model import ExportedModel
 from frame_expressions.runtime.errors import InputError
 from frame_expressions.workflow.configuration import check_ablation, check_config, check_keys, restore_texts
@@ -75,9 +75,15 @@ class Run:
 
     @property
     def submitted_smoothing(self) -> str:
-        """The smoothing that the submission is made with."""
-        folds = self.submitted_folds
-        return f"results/smoothing/{'mean' if len(folds) > 1 else folds[0]}/best.json"
+        """The smoothing that the submission is made with: as published, the protocol paper fixes it beforehand."""
+        names = self.reported_smoothing
+        return names[0] if len(names) == 1 else "results/smoothing/mean/best.json"
+
+    @property
+    def reported_smoothing(self) -> list[str]:
+        """The smoothing that the reported folds are scored with: one for each, or one for all."""
+        names = smoothing_names(self.reported_protocol, self.config["cross_validation"]["num_folds"])
+        return [f"results/smoothing/{name}/best.json" for name in names]
 
     @property
     def trained_folds(self) -> list[str]:

@@ -107,6 +107,7 @@ def run(clip: Clip, video: Path, folder: Path) -> tuple[Found, Files]:
         timeline=files.timeline,
         windows=files.audio_windows,
         half_width_s=HALF_WIDTH_S,
+        window_centre="start",
     )
     _check_audio(clip, files, found)
     _check_rows(files.name, found, numbers, num_frames)

@@ -86,7 +86,10 @@ def _check_audio(tracks: Sequence[tuple[Files, Found]], folder: Path) -> None:
         windows=[files.audio_windows for files, _ in tracks],
         features=npy,
         index=index,
-        settings=AudioFeatureSettings(layers="last2", normalise=True, mode="chunked", chunk_s=20, dtype="float32"),
+        settings=AudioFeatureSettings(
+            layers="last2", normalise=True, mode="chunked", chunk_s=20, min_tail_s=1.0, dtype="float32"
+        ),
+        silence="missing",
         device="cpu",
         num_threads=1,
     )

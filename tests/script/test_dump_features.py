@@ -2,7 +2,7 @@ import numpy as np
 import pyarrow as pa
 import pytest
 
-from frame_expressions.artifacts.parquet import read_parquet
+from frame_expressions.artifacts.parquet import read_parquet, read_provenance
 from frame_expressions.artifacts.provenance import provenance_of
 from frame_expressions.artifacts.text import write_json
 from frame_expressions.encoders.audio import AudioFeatureSettings
@@ -131,7 +131,7 @@ def test_a_shard_whose_tracks_show_nobody_has_rows_all_the_same(tmp_path, encode
     assert not np.load(tmp_path / "train-000.npy").any()
 
 
-def _dump_audio(tmp_path, table, **changes):
+def _dump_audio(tmp_path, table, silence="missing", recorded=None, **changes):
     """Shard of a track with a silent window among three, and of one without audio; returns index and features."""
     save_encoder(random_encoder(WAV2VEC2, seed=0), tmp_path / "audio")
     write_json(
@@ -140,7 +140,7 @@ def _dump_audio(tmp_path, table, **changes):
     )
     rng = np.random.default_rng(0)
     audio = (rng.normal(size=3 * SAMPLE_RATE) * 300).astype(np.int16)
-    write_audio(audio, "audible", tmp_path / "a.flac", provenance_of({}))
+    write_audio(audio, "audible", tmp_path / "a.flac", provenance_of({}), recorded)
     write_audio(np.zeros(SAMPLE_RATE, np.int16), "no_audio", tmp_path / "b.flac", provenance_of({}))
     starts = np.array([0, 16_000, 32_000])
     windows = {
@@ -150,7 +150,15 @@ def _dump_audio(tmp_path, table, **changes):
         "audible": [True, False, True],
     }
     silent = {name: column[:1] for name, column in windows.items()} | {"audible": [False]}
-    settings = {"layers": "last2", "normalise": True, "mode": "chunked", "chunk_s": 20, "dtype": "float32"} | changes
+    settings = {
+        "layers": "last2",
+        "normalise": True,
+        "mode": "chunked",
+        "chunk_s": 20,
+        "min_tail_s": 1.0,
+        "dtype": "float32",
+    }
+    settings |= changes
     dump_audio_features.run(
         encoder=tmp_path / "audio",
         tracks=["a", "b"],
@@ -159,6 +167,7 @@ def _dump_audio(tmp_path, table, **changes):
         features=tmp_path / "test-000.npy",
         index=tmp_path / "test-000.parquet",
         settings=AudioFeatureSettings(**settings),
+        silence=silence,
         device="cpu",
         num_threads=1,
     )
@@ -173,6 +182,25 @@ def test_audio_rows_follow_the_windows_and_silence_is_absent(tmp_path, table, mo
     assert features.shape == (4, 16)
     assert not features[[1, 3]].any()
     assert features[0].any() and not np.array_equal(features[0], features[2])
+
+
+@pytest.mark.parametrize("mode", ["chunked", "windowed"])
+def test_silence_is_encoded_where_the_setting_says_so_but_not_for_a_track_without_audio(tmp_path, table, mode):
+    _, missing = _dump_audio(tmp_path, table, mode=mode)
+    index, features = _dump_audio(tmp_path, table, "encoded", mode=mode)
+    assert index["present"] == [True, True, True, False]
+    assert features[1].any() and not features[3].any()
+    assert np.array_equal(features[[0, 2]], missing[[0, 2]])
+    _, short = _dump_audio(tmp_path, table, "encoded", recorded=(0, 32_000), mode=mode)
+    assert not np.array_equal(short[2], features[2])
+    if mode == "windowed":
+        assert np.array_equal(short[2], short[1])
+
+
+def test_the_provenance_says_whether_silence_was_encoded(tmp_path, table):
+    _dump_audio(tmp_path, table, "encoded")
+    settings = read_provenance(tmp_path / "test-000.parquet")["settings"]
+    assert (settings["silence"], settings["min_tail_s"]) == ("encoded", 1.0)
 
 
 def test_a_waveform_is_left_as_it_is_where_the_settings_say_so(tmp_path, table):

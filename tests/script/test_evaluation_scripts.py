@@ -11,6 +11,7 @@ from frame_expressions.artifacts.logits import write_logits
 from frame_expressions.artifacts.parquet import read_parquet, write_parquet
 from frame_expressions.artifacts.provenance import provenance_of, sha256_of
 from frame_expressions.challenge.scores import macro_f1
+from frame_expressions.corpora.published_folds import divide_as_published
 from frame_expressions.runtime.errors import InputError
 from frame_expressions.smoothing.evaluation import EvaluationSettings
 from frame_expressions.smoothing.search import SmoothingSearchSettings
@@ -18,6 +19,7 @@ from frame_expressions.smoothing.smoothing import smooth_logits
 from workflow_scripts import assign_folds, compare_protocols, evaluate, tabulate_ablation
 
 LENGTH = 80
+PROTOCOLS = ("nested", "paper", "tuned", "official")
 
 
 @pytest.fixture
@@ -35,6 +37,7 @@ def fold(tmp_path):
         frames = {
             "face_present": np.ones(len(labels), bool),
             "audio_present": np.ones(len(labels), bool),
+            "imputed": np.zeros(len(labels), bool),
             "label": labels,
             "time_s": np.tile(np.arange(LENGTH) / 30, len(tracks)),
             "detected": np.arange(len(labels)) % 4 > 0,
@@ -53,21 +56,22 @@ def fold(tmp_path):
 def best(tmp_path):
     def write(name, kind, window_frames):
         path = tmp_path / f"{name}.json"
-        path.write_text(json.dumps({"kind": kind, "window_frames": window_frames, "windows_at_fps": 30}))
+        chosen = {"kind": kind, "window_frames": window_frames, "windows_at_fps": 30, "imputed": "include"}
+        path.write_text(json.dumps(chosen))
         return path
 
     return write
 
 
-def _evaluate(out, logits, best, **changes):
+def _evaluate(out, logits, best, label_shift_frames=0, **changes):
     evaluate.run(
         logits=logits,
         best=best,
         scores=out / "scores.json",
         tracks=out / "tracks.parquet",
         confusion=out / "confusion.png",
-        settings=EvaluationSettings(num_resamples=50, seed=1),
-        **{"group_of": {name: name[0] for name in ("a1", "a2", "b", "c")}} | changes,
+        settings=EvaluationSettings(num_resamples=50, seed=1, label_shift_frames=label_shift_frames),
+        **{"group_of": {name: name[0] for name in ("a1", "a2", "b", "c")}, "compares_kinds": False} | changes,
     )
     return json.loads((out / "scores.json").read_text())
 
@@ -87,6 +91,8 @@ def test_scores_are_those_of_the_held_out_tracks_each_smoothed_by_its_folds_choi
     assert scores["macro_f1"] == pytest.approx(np.mean(list(scores["f1"].values())))
     assert np.sum(scores["confusion"]) == scores["num_labelled"] == 3 * LENGTH
     assert scores["num_labelled_detected"] == 180
+    assert scores["macro_f1_std_ddof0"] == pytest.approx(np.std(figures))
+    assert scores["macro_f1_complete"] == scores["macro_f1"] and scores["num_labelled_complete"] == 3 * LENGTH
     assert scores["num_videos"] == 2
     low, high = scores["macro_f1_interval_95"]
     assert low <= scores["macro_f1"] <= high
@@ -108,22 +114,65 @@ def test_a_track_that_drags_the_score_down_shows(fold, best, tmp_path):
     assert tracks.loc["b", "macro_f1_without"] == pytest.approx(1.0)
 
 
-def test_the_protocols_stand_side_by_side(fold, best, tmp_path, capfd):
-    path, _ = fold("official", ["a1", "b"], ["a1", "b"])
-    for protocol in ("official", "paper", "nested"):
-        _evaluate(tmp_path / protocol, [path], [best("none", "none", 1)])
-    files = {protocol: tmp_path / protocol / "scores.json" for protocol in ("official", "paper", "nested")}
+def _compared(tmp_path, fold, best, label_shift_frames=0):
+    (one, _), (two, _) = fold("cv0", ["b"], ["a1", "a2"]), fold("cv1", ["c"], ["b"], seed=1)
+    for protocol in PROTOCOLS:
+        _evaluate(
+            tmp_path / protocol,
+            [one, two],
+            [best("all", "median", 9)],
+            label_shift_frames,
+            compares_kinds=protocol == "paper",
+        )
+    files = {protocol: tmp_path / protocol / "scores.json" for protocol in PROTOCOLS}
     compare_protocols.run(scores=files, table=tmp_path / "table.txt")
-    text = (tmp_path / "table.txt").read_text()
-    score = json.loads(files["paper"].read_text())["macro_f1"]
+    return json.loads(files["paper"].read_text()), (tmp_path / "table.txt").read_text()
+
+
+def test_the_protocols_stand_side_by_side_the_honest_one_first(fold, best, tmp_path, capfd):
+    scores, text = _compared(tmp_path, fold, best)
+    assert [line.split()[0] for line in text.splitlines()[2:6]] == list(PROTOCOLS)
     line = next(line for line in text.splitlines() if line.startswith("paper"))
-    assert f"{score:.4f}" in line
+    for name in ("mean", "std", "std_ddof0"):
+        assert f" {scores[f'macro_f1_{name}']:.4f}" in line
+    assert f" {scores['macro_f1']:.4f}" in line
+    complete = text.split("Complete frames")[1]
+    line = next(line for line in complete.splitlines() if line.startswith("paper"))
+    for name in ("mean", "std", "std_ddof0"):
+        assert f" {scores[f'macro_f1_complete_{name}']:.4f}" in line
+    assert f" {scores['num_labelled_complete']} " in line
+    assert "tuned: epoch and smoothing tuned on the reported fold" in text
+    assert "nested trains on 0 of 2 parts" in text and "paper and tuned on 1" in text
+    assert "label_shift_frames" not in text
     assert text in capfd.readouterr().out
+
+
+def test_every_kind_is_listed_at_the_fixed_window(fold, best, tmp_path):
+    scores, text = _compared(tmp_path, fold, best)
+    assert list(scores["by_kind"]) == ["gaussian", "mean", "median", "none", "vote"]
+    assert scores["by_kind"]["median"]["macro_f1_mean"] == scores["macro_f1_mean"]
+    assert scores["by_kind"]["none"]["macro_f1"] == scores["macro_f1_unsmoothed"]
+    listed = text.split("Every kind of smoothing over 9 frames, protocol paper")[1]
+    for kind, of_kind in scores["by_kind"].items():
+        line = next(line for line in listed.splitlines() if line.startswith(kind))
+        assert f" {of_kind['macro_f1_complete_mean']:.4f}" in line
+
+
+def test_the_table_says_that_labels_were_shifted(fold, best, tmp_path):
+    scores, text = _compared(tmp_path, fold, best, label_shift_frames=1)
+    assert scores["num_labelled"] == 3 * LENGTH - 3
+    assert "evaluation.label_shift_frames is 1" in text
+
+
+def _assign(folds, tracks, timelines=None, division="grouped", given=None):
+    inputs = {"tracks": tracks, "timelines": timelines or {}, "given": given}
+    assign_folds.run(**inputs, division=division, num_folds=3, folds=folds)
+    return pd.read_csv(folds, sep="\t").set_index("track")
 
 
 def test_folds_of_a_corpus_without_labels_are_refused_with_a_sentence(tmp_path):
     with pytest.raises(InputError, match="0 labelled videos cannot be divided into 3 parts"):
-        assign_folds.run(tracks=[], timelines={}, num_folds=3, folds=tmp_path / "folds.tsv")
+        _assign(tmp_path / "folds.tsv", [])
 
 
 def test_folds_are_assigned_by_video_whatever_tells_the_labels(tmp_path, annotation, table):
@@ -140,11 +189,51 @@ def test_folds_are_assigned_by_video_whatever_tells_the_labels(tmp_path, annotat
             }
         )
     timelines["v0"] = table("v0", {"time_s": np.arange(30) / 30})
-    assign_folds.run(tracks=rows, timelines=timelines, num_folds=3, folds=tmp_path / "folds.tsv")
-    folds = pd.read_csv(tmp_path / "folds.tsv", sep="\t").set_index("track")
+    folds = _assign(tmp_path / "folds.tsv", rows, timelines)
     assert folds.loc["t0", "Fear"] == 30 and folds.loc["t1", "Anger"] == 20
     assert folds.groupby("group")["part"].nunique().max() == 1
     assert set(folds["part"]) == {0, 1, 2}
+
+
+def _pairs(annotation):
+    """Three videos of two persons each, and the parts of them by the published rule."""
+    names = [f"v{number}_{side}" for number in range(3) for side in ("left", "right")]
+    rows = [
+        {
+            "track": name,
+            "video": name.split("_")[0],
+            "split": "validation" if number < 2 else "train",
+            "annotation": str(annotation(name, [number, number, 7 - number])),
+            "label": "",
+            "group": name.split("_")[0],
+        }
+        for number, name in enumerate(names)
+    ]
+    counts = np.array([[2 * (c == n) + (c == 7 - n) for c in range(8)] for n in range(6)])
+    return rows, divide_as_published(counts, names, [row["split"] for row in rows], 3)
+
+
+def test_the_published_folds_divide_videos_and_say_which(tmp_path, annotation, caplog):
+    rows, expected = _pairs(annotation)
+    table = _assign(tmp_path / "paper_folds.tsv", rows, division="published")
+    assert table["part"].tolist() == expected.tolist()
+    divided = [name for name in ("v0", "v1", "v2") if table.loc[table["group"] == name, "part"].nunique() == 2]
+    assert f"{len(divided)} videos have persons in different folds" in caplog.text
+    assert caplog.text.rstrip().endswith(": " + ", ".join(divided))
+    caplog.clear()
+    grouped = _assign(tmp_path / "folds.tsv", rows)
+    assert grouped.groupby("group")["part"].nunique().max() == 1 and "different folds" not in caplog.text
+
+
+def test_folds_can_be_given_as_a_table(tmp_path, annotation):
+    rows, _ = _pairs(annotation)
+    lines = ["txtid,fold", *(f"{row['track']},{3 - number // 2}" for number, row in enumerate(rows))]
+    (tmp_path / "mine.csv").write_text("\n".join(lines))
+    table = _assign(
+        tmp_path / "paper_folds.tsv", rows, division=str(tmp_path / "mine.csv"), given=tmp_path / "mine.csv"
+    )
+    assert table["part"].to_dict() == {row["track"]: 2 - number // 2 for number, row in enumerate(rows)}
+    assert table.loc["v2_right", "Fear"] == 0 and table.loc["v2_right", "Sadness"] == 2
 
 
 def _tabulate(out, rows):
@@ -152,8 +241,8 @@ def _tabulate(out, rows):
         rows=rows,
         method="method",
         group_of={name: name for name in ("a1", "b", "c")},
-        smoothing=SmoothingSearchSettings(kinds=["mean", "median"], windows=[3, 5], windows_at_fps=30),
-        evaluation=EvaluationSettings(num_resamples=20, seed=0),
+        smoothing=SmoothingSearchSettings(["mean", "median"], windows=[3, 5], windows_at_fps=30, imputed="include"),
+        evaluation=EvaluationSettings(num_resamples=20, seed=0, label_shift_frames=0),
         table=out / "table.parquet",
         text=out / "table.txt",
         figure=out / "table.png",
@@ -192,6 +281,8 @@ def test_the_ablation_table_has_a_row_for_every_configuration_and_seed(fold, tmp
     assert (found["num_labelled"] == 2 * LENGTH).all() and (found["num_padded"] == LENGTH).all()
     text = (tmp_path / "one" / "table.txt").read_text()
     assert f"{mean['worse'] - mean['method']:.4f}" in text
+    assert (found["num_complete"] == 2 * LENGTH).all() and (found["macro_f1_complete"] == found["macro_f1"]).all()
+    assert f"complete: on the {2 * LENGTH:,} labelled frames with face and audio" in " ".join(text.split())
     _tabulate(tmp_path / "two", rows)
     for name in ("table.parquet", "table.txt", "table.png"):
         assert sha256_of(tmp_path / "one" / name) == sha256_of(tmp_path / "two" / name)
@@ -205,7 +296,7 @@ def test_without_a_detected_face_the_score_on_faces_is_null_and_all_others_stand
     scores = _evaluate(tmp_path, [path], [best("one", "mean", 5)])
     assert scores["macro_f1_detected"] is None and scores["num_labelled_detected"] == 0
     assert scores["macro_f1"] > 0
-    protocols = dict.fromkeys(("official", "paper", "nested"), tmp_path / "scores.json")
+    protocols = dict.fromkeys(PROTOCOLS, tmp_path / "scores.json")
     compare_protocols.run(scores=protocols, table=tmp_path / "table.txt")
     assert "nan" not in (tmp_path / "table.txt").read_text().lower()
 

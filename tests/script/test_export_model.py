@@ -20,6 +20,8 @@ from tests.media import make_video
 from tests.unit.encoders.networks import WAV2VEC2
 from workflow_scripts import export_model
 
+SMOOTHING = {"kind": "vote", "window_frames": 5, "windows_at_fps": 30, "imputed": "exclude"}
+
 
 @pytest.fixture
 def parts(tmp_path, encoder):
@@ -30,11 +32,7 @@ def parts(tmp_path, encoder):
     sizes = {"num_visual": 8, "num_audio": 8, "num_classes": 8, "num_fused": 4}
     FusionModel(head="gate", visual_dropout=0.1, audio_dropout=0.1, dropout=0.1, **sizes).save(fusion, {})
     best, stage1, scores = tmp_path / "best.json", tmp_path / "stage1.json", tmp_path / "scores.json"
-    best.write_text(
-        json.dumps(
-            {"kind": "vote", "window_frames": 5, "windows_at_fps": 30, "macro_f1": 0.5, "macro_f1_unsmoothed": 0.25}
-        )
-    )
+    best.write_text(json.dumps(SMOOTHING | {"macro_f1": 0.5, "macro_f1_unsmoothed": 0.25}))
     given = {"provenance": {"settings": {"head": "gate", "tracks": ["somebody"]}, "inputs": {"secret": "0" * 64}}}
     stage1.write_text(
         json.dumps({"val_macro_f1": 0.75, "num_train_images": 1234, "num_left_out": {"missing": 5}, **given})
@@ -56,7 +54,7 @@ def test_the_folder_is_whole_and_says_how_it_was_made_but_not_on_whom(parts):
     export_model.run(**parts)
     exported = ExportedModel.read(parts["model"])
     assert exported.fusion == [parts["model"] / "fusion/official.safetensors"]
-    assert exported.smoothing == {"kind": "vote", "window_frames": 5, "windows_at_fps": 30}
+    assert exported.smoothing == SMOOTHING
     text = (parts["model"] / "config.json").read_text()
     assert "somebody" not in text and "secret" not in text
     content = json.loads(text)
@@ -71,7 +69,8 @@ def test_the_card_is_one_that_the_hub_reads(parts):
     card = ModelCard.load(parts["model"] / "README.md")
     (result,) = card.data.eval_results
     assert (result.metric_type, result.metric_value) == ("f1", 0.5)
-    for said in ("1,234 images (5 faulty left out)", "0.7500", "0.3750", "0.2500", "Predictor("):
+    trained = ("after the middle of the frame", "1,234 images (5 faulty left out)", "0.7500", "0.3750", "0.2500")
+    for said in (*trained, "Predictor(", "leaving out frames that take a feature"):
         assert said in card.text
 
 

@@ -5,13 +5,14 @@ import json
 import numpy as np
 import pytest
 
-from frame_expressions.artifacts.logits import read_labelled_logits, read_logits, read_presence
-from frame_expressions.artifacts.parquet import read_parquet
+from frame_expressions.artifacts.logits import read_imputed, read_labelled_logits, read_logits, read_presence
+from frame_expressions.artifacts.parquet import read_parquet, read_provenance
 from frame_expressions.artifacts.provenance import sha256_of
 from frame_expressions.artifacts.text import write_tsv
 from frame_expressions.artifacts.vocabulary import ROLES
 from frame_expressions.corpora.folds import PART_COLUMNS
 from frame_expressions.fusion import training_data
+from frame_expressions.fusion.model import FusionModel
 from frame_expressions.fusion.training import FusionSettings
 from frame_expressions.runtime.errors import InputError
 from frame_expressions.smoothing.search import SmoothingSearchSettings
@@ -23,6 +24,7 @@ TRAINING = {
     "batch_size": 32,
     "lr": 1e-2,
     "min_lr": 1e-4,
+    "schedule": "per_batch",
     "weight_decay": 1e-4,
     "seed": 0,
     "dtype": "float32",
@@ -58,7 +60,7 @@ def corpus(shard, annotation):
     }
 
 
-def _train(corpus, out, dtype="float32", **changes):
+def _train(corpus, out, dtype="float32", missing=("either", "auto"), **changes):
     settings = {
         "fold": "official",
         "folds": None,
@@ -70,6 +72,7 @@ def _train(corpus, out, dtype="float32", **changes):
     } | changes
     names = ("model.safetensors", "val_logits.parquet", "history.parquet", "metrics.json")
     block = {"head": "gate", "head_settings": HEAD, "training": TRAINING | {"dtype": dtype}}
+    block["missing"] = dict(zip(("training", "prediction"), missing, strict=True))
     train_fusion.run(
         outputs=train_fusion.Outputs(*(out / name for name in names)),
         settings=FusionSettings.from_config(block),
@@ -97,6 +100,7 @@ def test_the_chain_from_features_to_the_smoothing(corpus, tmp_path):
         visual=corpus["visual"],
         audio=corpus["audio"],
         model=tmp_path / "model.safetensors",
+        missing="auto",
         logits=tmp_path / "test_logits.parquet",
         num_threads=1,
     )
@@ -104,6 +108,7 @@ def test_the_chain_from_features_to_the_smoothing(corpus, tmp_path):
     assert list(again) == ["v1"] and np.array_equal(again["v1"], logits["v1"])
     face, audio = read_presence(tmp_path / "test_logits.parquet", ["v1"])["v1"]
     assert np.flatnonzero(~face).tolist() == [2] and np.flatnonzero(~audio).tolist() == [3, 4]
+    assert not read_imputed(tmp_path / "test_logits.parquet")["v1"].any()
 
     search_smoothing.run(
         logits=[tmp_path / "val_logits.parquet"],
@@ -111,7 +116,7 @@ def test_the_chain_from_features_to_the_smoothing(corpus, tmp_path):
         table=tmp_path / "search.parquet",
         best=tmp_path / "best.json",
         curve=tmp_path / "curve.png",
-        settings=SmoothingSearchSettings(kinds=["mean", "vote"], windows=[3, 5], windows_at_fps=30),
+        settings=SmoothingSearchSettings(["mean", "vote"], windows=[3, 5], windows_at_fps=30, imputed="include"),
     )
     table = read_parquet(tmp_path / "search.parquet").to_pydict()
     assert table["kind"] == ["none", "mean", "mean", "vote", "vote"]
@@ -120,6 +125,49 @@ def test_the_chain_from_features_to_the_smoothing(corpus, tmp_path):
     assert best["macro_f1"] == max(table["macro_f1"])
     assert best["macro_f1_unsmoothed"] == table["macro_f1"][0] == metrics["val_macro_f1"]
     assert (tmp_path / "curve.png").read_bytes().startswith(b"\x89PNG")
+
+
+def _predict(corpus, model, missing, logits):
+    predict_logits.run(
+        tracks=[row | {"split": "test"} for row in corpus["tracks"] if row["track"].startswith("v")],
+        visual=corpus["visual"],
+        audio=corpus["audio"],
+        model=model,
+        missing=missing,
+        logits=logits,
+        num_threads=1,
+    )
+    return read_logits(logits), read_imputed(logits)
+
+
+@pytest.mark.parametrize(
+    ("missing", "nearest"),
+    [
+        # Of each track, frame 3 lacks the face, frames 4 and 5 the audio: these take from frame 2, 2 and 6.
+        (("complete", "auto"), True),
+        (("either", "nearest_frame"), True),
+        (("complete", "alone"), False),
+        (("either", "auto"), False),
+    ],
+)
+def test_the_saved_model_says_how_incomplete_frames_are_predicted(corpus, tmp_path, missing, nearest):
+    _train(corpus, tmp_path, missing=missing)
+    validation = read_labelled_logits(tmp_path / "val_logits.parquet", "selection")
+    for track, logits in validation.logits.items():
+        assert np.flatnonzero(validation.imputed[track]).tolist() == ([2, 3, 4] if nearest else [])
+        assert np.array_equal(logits[2:5], logits[[1, 1, 5]]) == nearest
+    stored = FusionModel.load(tmp_path / "model.safetensors").settings["trained_on"]
+    assert stored == missing[0]
+    found, imputed = _predict(corpus, tmp_path / "model.safetensors", missing[1], tmp_path / "test.parquet")
+    assert all(np.array_equal(found[track], logits) for track, logits in validation.logits.items())
+    assert all(np.array_equal(imputed[track], known) for track, known in validation.imputed.items())
+    filling = read_provenance(tmp_path / "test.parquet")["settings"]["filling"]
+    assert filling == ("nearest_frame" if nearest else "alone")
+    # A setting of its own overrides the model.
+    other, imputed = _predict(corpus, tmp_path / "model.safetensors", "nearest_feature", tmp_path / "other.parquet")
+    assert np.flatnonzero(imputed["v1"]).tolist() == [2, 3, 4]
+    assert np.array_equal(other["v1"][[1, 5]], found["v1"][[1, 5]])
+    assert not np.array_equal(other["v1"][2:5], found["v1"][2:5])
 
 
 def test_a_cross_validated_fold_keeps_what_it_is_chosen_and_reported_on_apart(corpus, tmp_path):
@@ -141,6 +189,7 @@ def test_an_imported_models_validation_tracks_are_labelled(corpus, tmp_path):
         visual=corpus["visual"],
         audio=corpus["audio"],
         model=tmp_path / "model.safetensors",
+        missing="auto",
         logits=tmp_path / "imported.parquet",
         num_threads=1,
     )

@@ -26,6 +26,7 @@ def test_a_published_gate_becomes_a_fusion_model(given, tmp_path):
     path = tmp_path / "one" / "model.safetensors"
     assert sha256_of(path) == sha256_of(tmp_path / "two" / "model.safetensors")
     assert str(tmp_path).encode() not in path.read_bytes()
+    assert FusionModel.load(path).settings["trained_on"] == "complete"  # as the authors train
     generator = torch.Generator().manual_seed(3)
     visual, audio = torch.randn(4, 6, generator=generator), torch.randn(4, 5, generator=generator)
     there = np.ones(4, bool)

@@ -86,14 +86,14 @@ def subject(tmp_path):
 def tabulated(tmp_path, timeline, subject):
     """Run the script on logits by track; returns the table's rows."""
 
-    def run(statuses, logits, smoothing=NO_SMOOTHING, silent=()):
+    def run(statuses, logits, smoothing=NO_SMOOTHING, silent=(), filling="alone"):
         tracks = [f"clip.person{number}" for number in range(1, len(statuses) + 1)]
         paths = []
         for number, values in enumerate(logits):
             paths.append(tmp_path / f"logits{number}.parquet")
             of_track = dict(zip(tracks, values, strict=True))
             present = _presence([status[: len(values[0])] for status in statuses], silent)
-            write_logits(of_track, paths[-1], {}, present)
+            write_logits(of_track, paths[-1], provenance_of({"filling": filling}), present)
         tabulate_predictions.run(
             video="clip",
             tracks=tracks,
@@ -114,7 +114,11 @@ def _presence(statuses, silent=()):
     """Columns of the logits of videos with these face statuses; the audio is silent in some frames, 0 the first."""
     audible = [number not in silent for status in statuses for number in range(len(status))]
     seen = [state != "absent" for status in statuses for state in status]
-    return {"face_present": np.array(seen, bool), "audio_present": np.array(audible, bool)}
+    face, audio = np.array(seen, bool), np.array(audible, bool)
+    return {"face_present": face, "audio_present": audio, "imputed": ~(face | audio)}
+
+
+ALONE = provenance_of({"filling": "alone"})
 
 
 def _list(folder, name="clip", path="x/clip.mp4", refused=None, passed_over=None, persons="all"):
@@ -166,6 +170,38 @@ def test_a_frame_with_neither_face_nor_audio_has_no_prediction(tabulated, timeli
     assert (row["with_face"], row["with_audio"], row["unpredicted"], row["Fear"]) == (0.625, 0.625, 2, 1.0)
 
 
+@pytest.mark.parametrize("filling", ["nearest_frame", "nearest_feature"])
+def test_a_frame_that_takes_features_of_another_says_so(tabulated, timeline, tmp_path, filling):
+    status = [*SEEN[:3], *AWAY[:3], *SEEN[:2]]
+    rows = tabulated([status], [[_logits([3] * 8)]], silent=[2, 3, 4], filling=filling)
+    sources = ["face_and_audio"] * 2 + [filling, "nothing", "nothing", filling] + ["face_and_audio"] * 2
+    assert rows["predicted_from"].tolist() == sources
+    assert rows["expression"].isna().tolist() == [source == "nothing" for source in sources]  # nothing is invented
+    assert np.isnan(rows[list(PROBABILITIES)]).all(axis=1).tolist() == [source == "nothing" for source in sources]
+    _list(tmp_path)
+    (row,) = pd.read_csv(tmp_path / "videos.tsv", sep="\t").to_dict("records")
+    assert (row["with_face"], row["with_audio"], row["unpredicted"], row["Fear"]) == (0.625, 0.625, 2, 1.0)
+
+
+def test_frames_of_a_video_without_a_complete_one_say_what_they_have(tabulated, timeline):
+    status = [*SEEN[:3], *AWAY[:5]]
+    rows = tabulated([status], [[_logits([3] * 8)]], silent=[0, 1, 2, 3], filling="nearest_frame")
+    assert rows["predicted_from"].tolist() == ["face"] * 3 + ["nothing"] + ["audio"] * 4
+    rows = tabulated([status], [[_logits([3] * 8)]], silent=[0, 1, 2, 3], filling="nearest_feature")
+    assert rows["predicted_from"].tolist() == ["nearest_feature"] * 3 + ["nothing"] + ["nearest_feature"] * 4
+
+
+def test_the_smoothing_leaves_out_frames_that_take_features_of_others(tabulated):
+    # Frames 3 and 5 are complete; without the others' votes the window of frame 4 holds Anger and Fear: the lower.
+    status, logits = SEEN, [[_logits([5, 5, 1, 5, 3, 5, 5, 5])]]
+    silent = [0, 1, 3, 5, 6, 7]
+    smoothing = Smoothing("vote", 3, None, "exclude")
+    rows = tabulated([status], logits, smoothing, silent, "nearest_frame")
+    assert rows["expression"].tolist() == [EXPRESSIONS[number] for number in [1, 1, 1, 1, 3, 3, 3, 3]]
+    rows = tabulated([status], logits, smoothing, silent)
+    assert rows["expression"].tolist() == [EXPRESSIONS[number] for number in [5, 5, 5, 1, 5, 5, 5, 5]]
+
+
 def test_a_video_with_neither_face_nor_audio_has_no_expression(tabulated, timeline, tmp_path):
     rows = tabulated([AWAY], [[_logits([3] * 8)]], silent=range(8))
     assert rows["expression"].isna().all() and len(rows) == 8
@@ -199,7 +235,7 @@ def test_late_frames_have_times_of_their_own(tmp_path, subject):
     stamps_s = [Fraction(0), *(11_000 + Fraction(number, 240) for number in range(1, 8))]
     rows = [FrameRow(stamp, 1 / 240, True, 64, 48) for stamp in stamps_s]
     time_s, _ = write_timeline(rows, UNSHIFTED, tmp_path / "long.parquet", provenance_of({}))
-    write_logits({"clip": _logits([3] * 8)}, tmp_path / "logits.parquet", {}, _presence([SEEN]))
+    write_logits({"clip": _logits([3] * 8)}, tmp_path / "logits.parquet", ALONE, _presence([SEEN]))
     tabulate_predictions.run(
         video="clip",
         tracks=["clip"],
@@ -221,7 +257,7 @@ def test_late_frames_have_times_of_their_own(tmp_path, subject):
 def test_of_the_logits_of_all_videos_only_its_own_are_read(tmp_path, timeline, subject):
     many = {f"a{number}": np.zeros((5000, 8), np.float32) for number in range(8)}
     path = tmp_path / "logits.parquet"
-    write_logits(many | {"clip": _logits([3] * 8)}, path, {}, _presence([["absent"] * 40_000, SEEN]))
+    write_logits(many | {"clip": _logits([3] * 8)}, path, ALONE, _presence([["absent"] * 40_000, SEEN]))
     stored = bytearray(path.read_bytes())
     stored[4:400] = bytes(396)  # of the first videos: whoever reads them fails
     path.write_bytes(stored)
@@ -300,7 +336,7 @@ def test_a_skipped_video_gives_empty_tables_and_a_film_that_says_why(tmp_path, c
     timeline = extract_timeline(video, tmp_path / "timeline.parquet", on_bad_video="skip")
     empty = pa.table({name: [] for name in SUBJECT.names}, SUBJECT)
     write_parquet(empty, tmp_path / "subject.parquet", provenance_of({"num_persons": 0}))
-    write_logits({}, tmp_path / "logits.parquet", {}, _presence([]))
+    write_logits({}, tmp_path / "logits.parquet", ALONE, _presence([]))
     made = {"table": tmp_path / "bad.parquet", "csv": tmp_path / "bad.csv", "plot": tmp_path / "bad.png"}
     tabulate_predictions.run(
         video="bad",

@@ -8,7 +8,7 @@ import pytest
 import soundfile
 
 from frame_expressions.artifacts.provenance import provenance_of
-from frame_expressions.media.audio import read_audio
+from frame_expressions.media.audio import read_audio, read_recorded
 from frame_expressions.media.clock import UNSHIFTED
 from frame_expressions.media.clock_reader import read_clock
 from frame_expressions.media.limits import Limits
@@ -60,32 +60,37 @@ def test_audio_shorter_or_longer_than_the_video_is_padded_or_cut_with_a_note(tmp
     video = make(tmp_path / "v.mkv", ["-c:a", "pcm_s16le"])
     samples, _ = read_audio(resample(tmp_path, video, 75))
     assert len(samples) == 48000 and not samples[32100:].any()
+    assert read_recorded(tmp_path / "a.flac") == (0, 32000)
     assert "the last 1.000 s have no audio: padded with silence" in caplog.text and "cut" not in caplog.text
     samples, state = read_audio(resample(tmp_path, video, 25))
     assert len(samples) == 16000 and "the audio continues for at least 1.000 s after the last frame: cut" in caplog.text
     assert state == "silent"  # the beep was in what was cut
+    assert read_recorded(tmp_path / "a.flac") == (0, 16000)
 
 
 @pytest.mark.parametrize(
-    ("settings", "note"),
+    ("settings", "note", "first"),
     [
-        ({"audio_starts_s": 0.5}, "the first 0.500 s have no audio: padded with silence"),
-        ({"start_s": 0.48, "audio_starts_s": -0.48}, "the audio starts 0.480 s before the first frame: cut"),
+        ({"audio_starts_s": 0.5}, "the first 0.500 s have no audio: padded with silence", 8000),
+        ({"start_s": 0.48, "audio_starts_s": -0.48}, "the audio starts 0.480 s before the first frame: cut", 0),
     ],
 )
-def test_audio_that_starts_late_or_early_is_padded_or_cut_with_a_note(tmp_path, caplog, settings, note):
+def test_audio_that_starts_late_or_early_is_padded_or_cut_with_a_note(tmp_path, caplog, settings, note, first):
     caplog.set_level("INFO")
     samples, _ = read_audio(resample(tmp_path, make(tmp_path / "v.mkv", ["-c:a", "pcm_s16le"], **settings), 50))
     assert note in caplog.text and len(samples) == 32000
     assert np.flatnonzero(np.abs(samples) > 0.1)[0] / 16000 == pytest.approx(1.2, abs=0.01)
+    assert read_recorded(tmp_path / "a.flac")[0] == pytest.approx(first, abs=16)
 
 
 def test_no_audio_stream_and_digital_silence_are_told_apart(tmp_path):
     mute = make(tmp_path / "mute.mkv", ["-an"])
     assert read_audio(resample(tmp_path, mute, 50))[1] == "no_audio"
+    assert read_recorded(tmp_path / "a.flac") == (0, 0)
     silent = make(tmp_path / "silent.mkv", ["-c:a", "aac", "-af", "volume=0"])
     samples, state = read_audio(resample(tmp_path, silent, 50))
     assert state == "silent" and len(samples) == 32000 and not samples.any()
+    assert read_recorded(tmp_path / "a.flac")[1] > 31_000
 
 
 def test_unreadable_audio_becomes_no_audio_with_a_warning(tmp_path, caplog):

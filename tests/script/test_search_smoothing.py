@@ -8,7 +8,7 @@ from frame_expressions.artifacts.parquet import read_parquet
 from frame_expressions.artifacts.provenance import provenance_of
 from frame_expressions.challenge.scores import macro_f1
 from frame_expressions.runtime.errors import InputError
-from frame_expressions.smoothing.search import SmoothingSearchSettings
+from frame_expressions.smoothing.search import FixedSmoothingSettings, SmoothingSearchSettings
 from frame_expressions.smoothing.smoothing import Smoothing, smooth_logits
 from workflow_scripts import search_smoothing
 
@@ -17,7 +17,7 @@ from workflow_scripts import search_smoothing
 def logits(tmp_path):
     """Write logits [T, 8] of tracks that serve the selection; `labelled` says whether there are labels."""
 
-    def write(name, tracks, labelled=True):
+    def write(name, tracks, labelled=True, imputed=None):
         labels = np.concatenate([np.arange(len(values)) // 25 % 8 for values in tracks.values()]).astype(np.int8)
         labels[::7] = -1
         if not labelled:
@@ -26,6 +26,7 @@ def logits(tmp_path):
         frames = {
             "face_present": np.ones(len(labels), bool),
             "audio_present": np.ones(len(labels), bool),
+            "imputed": np.zeros(len(labels), bool) if imputed is None else imputed,
             "label": labels,
             "time_s": np.concatenate([np.arange(len(values)) / 30 for values in tracks.values()]),
             "detected": np.ones(length, bool),
@@ -45,8 +46,8 @@ def _track(length, seed):
     return (np.eye(8)[np.arange(length) // 25 % 8] + noise).astype(np.float32)
 
 
-def _run(out, logits):
-    settings = SmoothingSearchSettings(kinds=["vote", "median"], windows=[3, 15, 151], windows_at_fps=None)
+def _run(out, logits, imputed="include"):
+    settings = SmoothingSearchSettings(["vote", "median"], [3, 15, 151], windows_at_fps=None, imputed=imputed)
     files = {"table": out / "search.parquet", "best": out / "best.json", "curve": out / "curve.png"}
     search_smoothing.run(logits=logits, **files, role="selection", settings=settings)
     return read_parquet(files["table"]).to_pydict(), json.loads(files["best"].read_text())
@@ -66,6 +67,34 @@ def test_scores_of_all_files_together_and_the_best_of_them(logits, tmp_path):
     assert best["kind"] == table["kind"][row] != "none" and best["window_frames"] == table["window_frames"][row] == 15
     assert best["macro_f1_unsmoothed"] == table["macro_f1"][0] < best["macro_f1"] == table["macro_f1"][row]
     assert Smoothing.read(tmp_path / "best.json") == Smoothing(best["kind"], 15, None)
+
+
+def test_imputed_frames_are_left_out_where_the_setting_says_so(logits, tmp_path):
+    track = _track(300, 1)
+    imputed = np.arange(300) % 3 > 0
+    track[imputed] = 50 * np.eye(8)[6]  # what they say is wrong
+    path, truth = logits("one", {"a": track}, imputed=imputed)
+    table, best = _run(tmp_path, [path], "exclude")
+    for kind, window, score in zip(*table.values(), strict=True):
+        assert score == macro_f1(truth, smooth_logits(track, kind, window, ~imputed))
+    assert best["imputed"] == "exclude" and best["macro_f1"] > 0.5
+    assert Smoothing.read(tmp_path / "best.json") == Smoothing(best["kind"], 15, None, "exclude")
+    _, included = _run(tmp_path, [path])
+    assert included["macro_f1"] < 0.2
+
+
+def test_a_fixed_smoothing_is_kept_whatever_the_others_score(logits, tmp_path):
+    tracks = {"a": _track(200, 1)}
+    path, truth = logits("one", tracks)
+    files = {"table": tmp_path / "search.parquet", "best": tmp_path / "best.json", "curve": tmp_path / "curve.png"}
+    settings = FixedSmoothingSettings(kind="median", window_frames=151, imputed="include")
+    search_smoothing.run(logits=[path], **files, role="selection", settings=settings)
+    table, best = read_parquet(files["table"]).to_pydict(), json.loads(files["best"].read_text())
+    assert table["kind"] == ["none", "mean", "median", "gaussian", "vote"]
+    assert table["window_frames"] == [1, 151, 151, 151, 151]
+    assert Smoothing.read(files["best"]) == Smoothing("median", 151, None)  # in frames of each video
+    assert best["macro_f1"] == macro_f1(truth, smooth_logits(tracks["a"], "median", 151)) < max(table["macro_f1"])
+    assert best["macro_f1_unsmoothed"] == table["macro_f1"][0]
 
 
 def test_again_the_same_bytes(logits, tmp_path):

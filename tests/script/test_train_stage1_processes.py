@@ -103,6 +103,7 @@ def test_two_processes_go_on_after_an_interruption_as_if_there_were_none(folder)
         assert torch.equal(tensor, resumed["best_weights"][name]), name
         assert torch.equal(tensor, states[1]["whole"]["best_weights"][name]), name
     assert whole["history"] == states[1]["whole"]["history"]
+    assert (whole["best_weights"]["backbone.embeddings.mask_token"] == 1.0).all()  # no gradient in either process
 
 
 def test_each_process_draws_for_itself(folder):

@@ -18,13 +18,14 @@ HEADER = "image_location,Neutral,Anger,Disgust,Fear,Happiness,Sadness,Surprise,O
 CLASSES = {"a": [1, 1, 4, 1, 1, 2], "b": [4, 4, 4]}
 
 
-def write_logits(path, classes, scale=1.0):
+def write_logits(path, classes, scale=1.0, imputed=None):
     values = [scale * np.eye(8, dtype=np.float32)[numbers] for numbers in classes.values()]
     table = pa.table(
         {
             "track": [track for track, numbers in classes.items() for _ in numbers],
             "frame": pa.array([k + 1 for numbers in classes.values() for k in range(len(numbers))], pa.int32()),
             "logits": pa.FixedSizeListArray.from_arrays(pa.array(np.concatenate(values).ravel()), 8),
+            "imputed": imputed or [False] * sum(map(len, values)),
         }
     )
     write_parquet(table, path, provenance_of({}))
@@ -41,13 +42,13 @@ def write_timeline(path, num_frames, fps=30, **settings):
 def submit(tmp_path):
     """Run write_submission on tracks a (6 frames), b (3 frames) and s (skipped); returns lines and check."""
 
-    def call(rows, kind="none", window_frames=1, logits=None, tracks=("a", "b", "s"), fps=30):
+    def call(rows, kind="none", window_frames=1, logits=None, tracks=("a", "b", "s"), fps=30, imputed="include"):
         template = rows if isinstance(rows, Path) else None
         if isinstance(rows, list):
             template = tmp_path / "template.txt"
             template.write_text(HEADER + "".join(f"{row},0\n" for row in rows))
-        best = {"kind": kind, "window_frames": window_frames, "windows_at_fps": 30, "macro_f1": 0.5}
-        write_json(best, tmp_path / "best.json")
+        best = {"kind": kind, "window_frames": window_frames, "windows_at_fps": 30, "imputed": imputed}
+        write_json(best | {"macro_f1": 0.5}, tmp_path / "best.json")
         timelines = {
             "a": write_timeline(tmp_path / "a.parquet", 6, fps),
             "b": write_timeline(tmp_path / "b.parquet", 3),
@@ -92,7 +93,8 @@ def test_template_order_one_row_more_one_less_and_a_skipped_video(submit, tmp_pa
 def test_an_unusual_difference_reaches_the_check_file_and_the_log(tmp_path, caplog):
     logits = write_logits(tmp_path / "long.parquet", {"l": [2] * 96})
     write_timeline(tmp_path / "l.parquet", 96)
-    write_json({"kind": "none", "window_frames": 1, "windows_at_fps": None, "macro_f1": 0.5}, tmp_path / "best.json")
+    best = {"kind": "none", "window_frames": 1, "windows_at_fps": None, "imputed": "include", "macro_f1": 0.5}
+    write_json(best, tmp_path / "best.json")
     (tmp_path / "template.txt").write_text("".join(f"{row},0\n" for row in rows_of("l", 100)))
     out = tmp_path / "predictions.txt", tmp_path / "check.json"
     run(
@@ -122,6 +124,17 @@ def test_a_folder_of_track_files_is_a_template(submit, tmp_path):
 def test_smoothing_is_applied_within_each_track(submit):
     lines, _ = submit(rows_of("a", 6) + rows_of("b", 3) + rows_of("s", 1), kind="median", window_frames=3)
     assert [line[-1] for line in lines] == ["1", "1", "1", "1", "1", "2", "4", "4", "4", "1"]
+
+
+def test_imputed_frames_are_left_out_where_the_setting_says_so(submit, tmp_path):
+    # Of a (1 1 4 1 1 2), frames 1, 2 and 4 do not count. The window of frame 1 holds none that does: it takes frame 3.
+    imputed = [True, True, False, True, False, False, False, False, False]
+    logits = write_logits(tmp_path / "one.parquet", CLASSES, imputed=imputed)
+    settings = {"kind": "median", "window_frames": 3, "logits": [logits]}
+    lines, _ = submit(rows_of("a", 6), **settings, imputed="exclude")
+    assert [line[-1] for line in lines] == ["4", "4", "4", "1", "1", "2"]
+    lines, _ = submit(rows_of("a", 6), **settings)
+    assert [line[-1] for line in lines] == ["1", "1", "1", "1", "1", "2"]
 
 
 def test_a_window_lasts_as_long_at_any_frame_rate(submit):

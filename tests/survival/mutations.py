@@ -257,6 +257,7 @@ def _stages(video: Path, folder: Path) -> None:
         timeline=timeline,
         windows=folder / "windows.parquet",
         half_width_s=0.5,
+        window_centre="middle",
     )
 
 

@@ -51,6 +51,9 @@ def test_it_reads_what_the_submission_is_based_on(reported):
     assert "results/evaluation/official/scores.json" in _inputs_of_report(reported, {})
     folds = _inputs_of_report(reported, {"submission": {"models": "folds"}, "cross_validation": {"num_folds": 3}})
     assert {"results/evaluation/nested/scores.json", "results/smoothing/mean/search.parquet"} <= set(folds)
+    published = {"num_folds": 3, "protocol": "paper"}
+    paper = _inputs_of_report(reported, {"submission": {"models": "folds"}, "cross_validation": published})
+    assert {"results/evaluation/paper/scores.json", "results/smoothing/paper/search.parquet"} <= set(paper)
     assert {f"results/fusion/cv{part}/history.parquet" for part in range(3)} <= set(folds)
     assert "results/fusion/official/history.parquet" not in folds
 
@@ -60,6 +63,15 @@ def test_it_reads_what_the_submission_is_based_on(reported):
     imported = _inputs_of_report(reported, {"imported": {"backbone": given.name, "fusion": fusion}})
     assert "results/evaluation/imported/scores.json" in imported
     assert not any("history.parquet" in path or "stage1" in path or "rafdb" in path for path in imported)
+
+
+def test_an_existing_cross_validation_is_read_nested_first(reported):
+    table = reported.root / "results/evaluation/table.txt"
+    table.touch()
+    read = [path for path in _inputs_of_report(reported, {}) if path.endswith("scores.json")]
+    table.unlink()
+    assert [path.split("/")[2] for path in dict.fromkeys(read)] == ["official", "nested", "paper", "tuned"]
+    assert not any("nested" in path for path in _inputs_of_report(reported, {}))
 
 
 def test_an_existing_ablation_is_read(reported):

@@ -20,6 +20,7 @@ from frame_expressions.report.palette import COLOURS
 from frame_expressions.report.pictures import figure_picture
 from frame_expressions.report.plots import draw_confusion, draw_f1, draw_timeline
 from frame_expressions.runtime.errors import InputError
+from frame_expressions.smoothing.evaluation import shift_labels
 from frame_expressions.smoothing.smoothing import NO_SMOOTHING, Smoothing
 
 NUM_INFLUENTIAL, NUM_TIMELINES = 3, 2
@@ -35,15 +36,19 @@ class Heldout:
     smoothed: np.ndarray
 
 
-def read_heldout(logits: list[Path], best: list[Path]) -> dict[str, Heldout]:
-    """The held-out tracks by name, with the predictions of their folds. best: the smoothing of each fold."""
+def read_heldout(logits: list[Path], best: list[Path], label_shift_frames: int) -> dict[str, Heldout]:
+    """The held-out tracks by name, with the predictions of their folds and the labels as they are scored.
+
+    best: the smoothing of each fold, or one for all.
+    """
     found = {}
-    for path, chosen in zip(logits, map(Smoothing.read, best), strict=True):
-        fold = read_labelled_logits(path, "heldout")
+    for path, chosen in zip(logits, Smoothing.read_all(best, len(logits)), strict=True):
+        fold = shift_labels(read_labelled_logits(path, "heldout"), label_shift_frames)
         ends = np.cumsum([len(array) for array in fold.logits.values()])[:-1]
         for (track, array), truth in zip(fold.logits.items(), np.split(fold.labels, ends), strict=True):
-            time_s = fold.time_s[track]
-            found[track] = Heldout(time_s, truth, NO_SMOOTHING.classes(array, time_s), chosen.classes(array, time_s))
+            time_s, imputed = fold.time_s[track], fold.imputed[track]
+            classes = [smoothing.classes(array, time_s, imputed) for smoothing in (NO_SMOOTHING, chosen)]
+            found[track] = Heldout(time_s, truth, *classes)
     return found
 
 

@@ -148,9 +148,11 @@ def _draw_side_by_side(figure: Figure, theme: Theme, trained: list[Training]) ->
 
 
 def smoothing_section(search: Path, submitted: Path, is_mean: bool) -> Section:
-    """Macro-F1 of all smoothings tried. is_mean: whether they were tried on the mean of fold models."""
+    """Macro-F1 of all smoothings tried. is_mean: whether they were tried for the mean of fold models."""
     rows, chosen = read_parquet(search).to_pandas(), Smoothing.read(submitted)
-    unit = window_unit(read_provenance(search)["settings"]["windows_at_fps"])
+    settings = read_provenance(search)["settings"]
+    unit = window_unit(settings["windows_at_fps"])
+    fixed = "" if "kinds" in settings else ", fixed beforehand (cross_validation.paper.smoothing)"
     best = rows.groupby("kind", sort=False)["macro_f1"].max()
     summary = ", ".join(f"{kind} {score:.4f}" for kind, score in best.items())
     tried_on = "the held-out tracks of all folds, for the mean of their models" if is_mean else "the selection tracks"
@@ -159,7 +161,7 @@ def smoothing_section(search: Path, submitted: Path, is_mean: bool) -> Section:
         3.2,
         f"Macro-F1 by smoothing window, one line for each kind. The best of each: {summary}.",
         f"Tried on {tried_on}. The best of each kind: {summary}. Applied: {chosen.kind}"
-        + ("." if chosen.kind == "none" else f" over {chosen.window_frames} {unit}."),
+        + ("." if chosen.kind == "none" else f" over {chosen.window_frames} {unit}{fixed}."),
     )
     return Section("smoothing", "Smoothing over time", [picture])
 
@@ -176,17 +178,18 @@ def ablation_section(table: Path | None, method: str) -> Section:
         )
     found = read_parquet(table).to_pandas()
     summary = summarise(found, method)
-    columns = ["macro_f1", "std", "difference", "unsmoothed", "padded", "padded_unsmoothed"]
+    columns = ["macro_f1", "std", "difference", "unsmoothed", "complete", "padded", "padded_unsmoothed"]
     rows = [
         [name, row["varies"], *("-" if pd.isna(row[column]) else f"{row[column]:.4f}" for column in columns)]
         for name, row in summary.iterrows()
     ]
-    headers = ["macro-F1", "std", "difference", "unsmoothed", "padded", "padded, unsmoothed"]
+    headers = ["macro-F1", "std", "difference", "unsmoothed", "complete", "padded", "padded, unsmoothed"]
     text = (
         "Each configuration changes one thing in the method. Means over "
         f"{found['seed'].nunique()} seeds, and the mean difference to the method seed by seed, on "
-        f"{found['num_labelled'].iloc[0]:,} frames; padded: on the {found['num_padded'].iloc[0]:,} frames whose crops "
-        "extend past the frame's edge."
+        f"{found['num_labelled'].iloc[0]:,} frames; complete: on the {found['num_complete'].iloc[0]:,} with both face "
+        f"and audio, which the paper scores; padded: on the {found['num_padded'].iloc[0]:,} frames whose crops extend "
+        "past the frame's edge."
     )
     shown = Table("Macro-F1 of each configuration", ["configuration", "varies", *headers], rows)
     return Section("ablation", title, [Text(text), shown])

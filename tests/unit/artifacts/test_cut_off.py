@@ -130,7 +130,8 @@ def _preprocessor(folder):
 
 
 def _smoothing(folder):
-    write_json({"kind": "mean", "window_frames": 5, "windows_at_fps": None}, folder / "best.json")
+    chosen = {"kind": "mean", "window_frames": 5, "windows_at_fps": None, "imputed": "include"}
+    write_json(chosen, folder / "best.json")
     return folder / "best.json", lambda: Smoothing.read(folder / "best.json")
 
 

@@ -4,6 +4,7 @@ import pytest
 from frame_expressions.artifacts.logits import (
     join_labelled,
     mean_logits,
+    read_imputed,
     read_labelled_logits,
     read_logits,
     read_presence,
@@ -20,7 +21,8 @@ def _logits(seed, **lengths):
 
 def _present(logits):
     length = sum(map(len, logits.values()))
-    return {"face_present": np.arange(length) % 3 > 0, "audio_present": np.arange(length) % 2 > 0}
+    number = np.arange(length)
+    return {"face_present": number % 3 > 0, "audio_present": number % 2 > 0, "imputed": number % 6 == 0}
 
 
 def test_round_trip(tmp_path):
@@ -32,6 +34,9 @@ def test_round_trip(tmp_path):
     assert list(read_logits(tmp_path / "test.parquet", ["a", "c"])) == ["a"]
     face, audio = read_presence(tmp_path / "test.parquet", ["a", "c"])["a"]
     assert face.tolist() == [False, True] and audio.tolist() == [True, False]
+    imputed = read_imputed(tmp_path / "test.parquet")
+    assert list(imputed) == ["b", "a"]
+    assert imputed["b"].tolist() == [True, False, False] and imputed["a"].tolist() == [False, False]
     write_logits({}, tmp_path / "none.parquet", provenance_of({}), _present({}))
     assert read_logits(tmp_path / "none.parquet") == read_logits(tmp_path / "none.parquet", ["a"]) == {}
 
@@ -59,11 +64,13 @@ def test_labelled_frames_are_read_by_what_they_serve_and_joined(tmp_path):
     assert list(heldout.logits) == ["a"] and np.array_equal(heldout.logits["a"], logits["a"])
     assert heldout.labels.tolist() == [7, 6]
     assert heldout.time_s["a"].tolist() == [0, 0.04]
+    assert heldout.imputed["a"].tolist() == [False, False]
     assert heldout.detected.tolist() == [True, False]
     assert heldout.padded_share.tolist() == [0.25, 0.0]
     both = join_labelled([heldout, read_labelled_logits(tmp_path / "val.parquet", "selection")])
     assert list(both.logits) == ["a", "b"] and list(both.time_s) == ["a", "b"]
     assert both.labels.tolist() == [7, 6, 0, 1, -1]
+    assert both.imputed["b"].tolist() == [True, False, False]
 
 
 def test_folds_are_averaged_and_must_cover_the_same_frames(tmp_path):

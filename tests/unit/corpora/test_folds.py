@@ -10,8 +10,11 @@ from frame_expressions.corpora.folds import (
     Fold,
     divide,
     fold_names,
+    given_folds,
     make_fold,
+    parts_tables,
     read_parts,
+    smoothing_names,
     submitted_folds,
 )
 from frame_expressions.runtime.errors import InputError
@@ -34,8 +37,26 @@ def test_the_published_protocol_chooses_on_what_it_reports():
     assert make_fold("paper1", SPLITS, PARTS) == Fold(["a", "c"], ["b", "d"], ["b", "d"])
 
 
+def test_tuned_has_the_models_of_paper_but_a_smoothing_for_each_fold():
+    assert fold_names("tuned", 3) == fold_names("paper", 3) == ["paper0", "paper1", "paper2"]
+    assert smoothing_names("tuned", 3) == ["paper0", "paper1", "paper2"]
+    assert smoothing_names("paper", 3) == ["paper"]
+    assert smoothing_names("nested", 2) == ["cv0", "cv1"] and smoothing_names("official", 3) == ["official"]
+
+
+def test_nested_and_paper_have_tables_of_their_own():
+    assert parts_tables("cv3") == ["results/corpus/folds.tsv"]
+    assert parts_tables("paper3") == ["results/corpus/paper_folds.tsv"]
+    assert parts_tables("official") == parts_tables("imported") == []
+
+
+def test_only_a_table_of_folds_is_a_given_file():
+    for folds, files in (("grouped", []), ("published", []), ("mine.csv", ["mine.csv"])):
+        assert given_folds({"cross_validation": {"paper": {"folds": folds}}}) == files
+
+
 def test_every_track_is_held_out_once_in_a_cross_validation():
-    for protocol in ("nested", "paper"):
+    for protocol in ("nested", "paper", "tuned"):
         folds = [make_fold(name, SPLITS, PARTS) for name in fold_names(protocol, 3)]
         assert sorted(track for fold in folds for track in fold.heldout) == sorted(SPLITS)
         for fold in folds:

@@ -6,8 +6,9 @@ import pytest
 import soundfile
 
 from frame_expressions.artifacts.vocabulary import AUDIBLE, NO_AUDIO, SILENT
-from frame_expressions.media.audio import UndecodableAudio, read_audio, write_audio
-from frame_expressions.media.audio_decoder import SAMPLE_RATE, decode_blocks
+from frame_expressions.media.audio import UndecodableAudio, read_audio, read_recorded, write_audio
+from frame_expressions.media.audio_alignment import Recording, align
+from frame_expressions.media.audio_decoder import SAMPLE_RATE, Block, decode_blocks
 from frame_expressions.media.clock import UNSHIFTED
 from frame_expressions.media.video import read_video
 from frame_expressions.runtime.errors import InputError
@@ -138,3 +139,28 @@ def test_a_broken_recording_is_refused(tmp_path):
     soundfile.write(tmp_path / "c.flac", np.zeros(10), 16000)
     with pytest.raises(InputError, match="does not state whether it is audible"):
         read_audio(tmp_path / "c.flac")
+    with pytest.raises(InputError, match=r"c\.flac does not state which of its samples were recorded; delete it"):
+        read_recorded(tmp_path / "c.flac")
+
+
+def test_the_file_states_which_samples_were_recorded(tmp_path):
+    for recorded, stated in ((None, (0, 100)), ((20, 80), (20, 80)), ((0, 0), (0, 0))):
+        write_audio(np.ones(100, np.int16), AUDIBLE, tmp_path / "a.flac", {}, recorded)
+        assert read_recorded(tmp_path / "a.flac") == stated
+
+
+@pytest.mark.parametrize(
+    ("stamp_s", "recorded"),
+    [(0.5, (8000, 24_000)), (-0.5, (0, 8000)), (1.5, (8000, 32_000)), (5.0, (0, 0)), (-3.0, (0, 0))],
+)
+def test_what_was_recorded_within_the_timeline(stamp_s, recorded):
+    """A timeline of 2 s, and audio of 1 s; where it begins at 1.5 s, another half second is at 0.5 s."""
+    stamps_s, starts = np.array([stamp_s]), np.array([0])
+    if stamp_s == 1.5:
+        stamps_s, starts = np.array([0.5, 1.5]), np.array([0, 8000])
+    samples = np.ones(starts[-1] + SAMPLE_RATE, np.int16)
+    with Recording() as recording:
+        recording.add(Block(samples, stamps_s, starts, (0, ""), 0))
+        aligned, found = align(recording, 0.0, 2 * SAMPLE_RATE)
+    assert found == recorded
+    assert not aligned[: found[0]].any() and not aligned[found[1] :].any()

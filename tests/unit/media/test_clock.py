@@ -153,7 +153,9 @@ def test_audio_that_drifts_is_followed(drift):
     jitter_s = np.random.default_rng(0).uniform(0, 0.004, len(starts))
     with Recording() as recording:
         recording.add(Block(samples, starts / SAMPLE_RATE * (1 + drift) + jitter_s, starts, (0, ""), 0))
-        aligned = align(recording, 0.0, 61 * SAMPLE_RATE)
+        aligned, recorded = align(recording, 0.0, 61 * SAMPLE_RATE)
+    assert recorded[0] == pytest.approx(0, abs=80)
+    assert recorded[1] == pytest.approx(60 * (1 + drift) * SAMPLE_RATE, abs=160)
     heard = onsets_s(aligned)
     assert len(heard) == len(clicks_s) and heard == pytest.approx(clicks_s * (1 + drift), abs=0.01)
 

@@ -27,7 +27,9 @@ def folder(tmp_path, config):
     settings["crops"]["scales"] = [1.1]
     settings["encoders"]["visual"]["resize_px"] = 77
     settings["features"]["audio"]["layers"] = "first2"
-    settings["audio"]["half_width_s"] = 0.25
+    settings["features"]["audio"]["min_tail_s"] = 0.5
+    settings["audio"] = {"half_width_s": 0.25, "window_centre": "start", "silence": "encoded"}
+    settings["fusion"]["missing"]["prediction"] = "nearest_feature"
     content = {
         "model_type": MODEL_TYPE,
         "settings": settings,
@@ -46,8 +48,21 @@ def test_a_models_settings_and_encoders_win_over_the_configuration(folder, confi
     assert adapted_encoder(config) == [f"{folder}/visual/model.safetensors", f"{folder}/visual/config.json"]
     assert encoder_files(config, "audio") == [f"{folder}/audio/model.safetensors", f"{folder}/audio/config.json"]
     unlike = [key for key in config if config[key] != before[key]]
-    assert unlike == ["crops", "audio", "encoders", "features", "predict_videos"]
+    assert unlike == ["crops", "audio", "encoders", "features", "fusion", "predict_videos"]
+    assert config["fusion"] == before["fusion"] | {"missing": {"training": "either", "prediction": "nearest_feature"}}
     assert config["features"]["visual"] == before["features"]["visual"]
+
+
+def test_a_model_without_the_newer_audio_settings_is_used_as_it_was_trained(folder, config):
+    content = json.loads((folder / "config.json").read_text())
+    content["settings"]["audio"] = {"half_width_s": 0.5}
+    del content["settings"]["features"]["audio"]["min_tail_s"]
+    (folder / "config.json").write_text(json.dumps(content))
+    config["audio"]["silence"] = "encoded"
+    ExportedModel.read(folder).configure(config)
+    trained = {"half_width_s": 0.5, "window_centre": "start", "silence": "missing"}
+    assert settings_of(config)["audio"] == trained
+    assert config["features"]["audio"]["min_tail_s"] == 0
 
 
 def test_a_folder_without_a_model_names_the_next_command(tmp_path):

@@ -21,7 +21,7 @@ def frames():
     xyxy_px = np.where(there[:, None], np.ones((10, 4), np.float32), np.nan)
     status = np.where(there, "detected", "absent").tolist()
     logits = 9.0 * np.eye(8)[np.arange(10) % 8]
-    person = PersonPrediction(1, logits, xyxy_px, status, there, np.zeros(10, bool))
+    person = PersonPrediction(1, logits, xyxy_px, status, there, np.zeros(10, bool), "alone")
     return predictions_table([person], np.arange(10) / FPS, NO_SMOOTHING)
 
 

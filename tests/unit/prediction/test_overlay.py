@@ -2,7 +2,7 @@ import numpy as np
 import pytest
 
 from frame_expressions.artifacts.vocabulary import EXPRESSIONS
-from frame_expressions.prediction.overlay import Overlay, Shown, draw_notice, resize_to
+from frame_expressions.prediction.overlay import Overlay, Shown, _caption, draw_notice, resize_to
 
 COLOURS = [(40 * number, 250 - 30 * number, 60) for number in range(8)]
 FEAR = EXPRESSIONS.index("Fear")
@@ -76,6 +76,29 @@ def test_the_label_of_an_absent_person_goes_out():
     }
     lit = {who: {name for name in EXPRESSIONS if _has(panel, colour_of[name]).any()} for who, panel in panels.items()}
     assert lit == {"both": {"Sadness"}, "alone": set(), "nothing": set()}
+
+
+@pytest.mark.parametrize(
+    ("source", "seen", "away"),
+    [
+        ("face_and_audio", ["smoothed: Fear", "bars: this frame alone"], None),
+        ("audio", None, ["no face, Fear from the audio", "bars: this frame alone"]),
+        (
+            "nearest_frame",
+            ["smoothed: Fear", "bars: the nearest frame with face and audio"],
+            ["no face, Fear from the nearest complete frame", "bars: the nearest frame with face and audio"],
+        ),
+        (
+            "nearest_feature",
+            ["smoothed: Fear", "bars: this frame, completed from the nearest"],
+            ["no face, Fear from the audio and the nearest face", "bars: this frame, completed from the nearest"],
+        ),
+    ],
+)
+def test_the_caption_says_where_a_prediction_comes_from(source, seen, away):
+    for box, expected in (((9.0, 9.0, 90.0, 90.0), seen), (None, away)):
+        if expected:
+            assert _caption(_shown(box, source=source)) == expected
 
 
 def test_a_notice_breaks_lines_that_are_too_long():

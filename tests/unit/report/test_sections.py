@@ -28,8 +28,10 @@ from frame_expressions.report.sections.learning import (
 from frame_expressions.report.sections.machine import run_times_section
 from frame_expressions.report.sections.outcome import outcome_section
 from frame_expressions.runtime.errors import InputError
+from frame_expressions.smoothing.search import FixedSmoothingSettings
 from tests.html_page import Page
 from tests.report_run import ABLATION, LENGTH, STATE_OF, make_run, report
+from workflow_scripts import search_smoothing
 
 HOSTILE = '<b>&"x'
 
@@ -81,6 +83,7 @@ def test_the_page_opens_with_the_numbers_of_the_artifacts(finished, page, scores
     best = json.loads(finished["submitted"].read_text())
     assert figures == [
         f"{scores['macro_f1']:.3f}",
+        f"{scores['macro_f1_complete']:.3f}",
         f"{scores['macro_f1_unsmoothed']:.3f}",
         best["kind"],
         "1,234",
@@ -90,6 +93,70 @@ def test_the_page_opens_with_the_numbers_of_the_artifacts(finished, page, scores
     assert f"95% interval {low:.3f} to {high:.3f} (bootstrap over 3 videos)" in page.text
     assert f"over {best['window_frames']} frames at 20 a second" in page.text
     assert "4,321 validation images, epoch 2" in page.text
+    assert scores["num_labelled_complete"] == 3 * 72
+    assert "216 labelled frames with both face and audio, which the paper scores" in page.text
+
+
+def test_validation_scores_come_with_what_they_are_worth(page):
+    text = re.sub(r"\s+", " ", page.text)
+    assert "macro-F1 0.537 on Aff-Wild2's validation set" in text and "0.391 on the official test set" in text
+    assert "in the published work, not in this run" in text
+    assert (
+        "protocols of cross-validation have not been compared" in text
+        and "snakemake --cores 8 cross_validation" in text
+    )
+    assert "label_shift_frames" not in text.split("Versions and settings")[0]
+
+
+def _outcome(finished, scores, **changes):
+    given = {
+        "protocol": "official",
+        "scores": scores,
+        "submitted": finished["submitted"],
+        "check": json.loads(finished["check"].read_text()),
+        "num_folds": 1,
+        "stage1_metrics": finished["stage1_metrics"],
+        "compared": {},
+    }
+    return outcome_section(**given | changes)
+
+
+def test_nested_cross_validation_comes_first_where_it_was_run(finished, scores):
+    nested = scores | {"macro_f1_mean": 0.25, "macro_f1_std": 0.5, "macro_f1_std_ddof0": 0.125, "macro_f1": 0.375}
+    section = _outcome(finished, scores, compared={"nested": nested, "paper": scores, "official": scores})
+    (numbers,), (table,) = _blocks(section, Numbers), _blocks(section, Table)
+    assert numbers.figures[0][:2] == ("Macro-F1, nested cross-validation", "0.250")
+    assert [row[0] for row in table.rows] == ["nested", "paper", "official"]
+    assert table.rows[0][2:6] == ["0.2500", "0.5000", "0.1250", "0.3750"]
+    assert table.rows[1][3] == "-"  # a single fold
+    assert "have not been compared" not in _texts(section)
+
+
+def test_the_page_says_that_labels_were_shifted(finished, scores):
+    shifted = {"provenance": {"settings": {"label_shift_frames": 1}}}
+    assert "evaluation.label_shift_frames is 1" in _texts(_outcome(finished, scores | shifted))
+
+
+def test_the_published_protocol_says_what_was_chosen_where(finished, scores):
+    text = _texts(_outcome(finished, scores, protocol="paper"))
+    assert "The epoch of each fold was chosen on the same videos that it is scored on" in text
+    assert "one smoothing was fixed beforehand for all folds" in text
+
+
+def test_shifted_labels_are_those_that_were_scored(finished):
+    before = read_heldout(finished["logits"], finished["best"], 0)
+    after = read_heldout(finished["logits"], finished["best"], 1)
+    for name, track in after.items():
+        assert track.truth[0] == -1 and (track.truth[1:] == before[name].truth[:-1]).all()
+
+
+def test_a_fixed_smoothing_is_told_from_a_search(finished, tmp_path):
+    files = {"table": tmp_path / "search.parquet", "best": tmp_path / "best.json", "curve": tmp_path / "curve.png"}
+    settings = FixedSmoothingSettings(kind="median", window_frames=9, imputed="include")
+    search_smoothing.run(logits=finished["logits"], role="heldout", settings=settings, **files)
+    (picture,) = _blocks(smoothing_section(files["table"], files["best"], is_mean=True), Picture)
+    assert "Applied: median over 9 frames, fixed beforehand" in picture.caption
+    assert "on the held-out tracks of all folds" in picture.caption
 
 
 def test_names_and_settings_are_text(finished, page):
@@ -208,7 +275,7 @@ def test_f1_by_class_comes_with_intervals_that_hold_it(finished, scores):
 
 def _scores_section(finished, scores):
     tracks = read_parquet(finished["track_scores"]).to_pandas()
-    heldout = read_heldout(finished["logits"], finished["best"])
+    heldout = read_heldout(finished["logits"], finished["best"], 0)
     return scores_section(scores, tracks, heldout, finished["group_of"], 200, 0)
 
 
@@ -220,7 +287,7 @@ def test_scores_of_other_logits_are_refused(finished, scores):
 
 
 def test_held_out_tracks_are_read_with_the_prediction_before_and_after_smoothing(finished, scores):
-    heldout = read_heldout(finished["logits"], finished["best"])
+    heldout = read_heldout(finished["logits"], finished["best"], 0)
     assert list(heldout) == ["good", "fair", HOSTILE]
     truth, before, after = (
         np.concatenate([getattr(track, name) for track in heldout.values()])
@@ -232,7 +299,7 @@ def test_held_out_tracks_are_read_with_the_prediction_before_and_after_smoothing
 
 def test_timelines_are_of_the_best_and_the_worst_tracks(finished):
     tracks = read_parquet(finished["track_scores"]).to_pandas()
-    heldout = read_heldout(finished["logits"], finished["best"])
+    heldout = read_heldout(finished["logits"], finished["best"], 0)
     subjects = {name: finished["subjects"][0] / f"{name}.parquet" for name in heldout}
     (pictures,) = _blocks(timelines_section(tracks, heldout, subjects), Pictures)
     captions = [picture.caption for picture in pictures.pictures]
@@ -243,14 +310,8 @@ def test_timelines_are_of_the_best_and_the_worst_tracks(finished):
 
 def test_what_imported_weights_take_the_place_of_is_said(finished, scores):
     check = json.loads(finished["check"].read_text())
-    outcome = outcome_section(
-        protocol="imported",
-        scores=scores,
-        submitted=finished["submitted"],
-        check=check | {"skipped": {"x": "broken"}},
-        num_folds=1,
-        stage1_metrics=None,
-    )
+    skipped = check | {"skipped": {"x": "broken"}}
+    outcome = _outcome(finished, scores, protocol="imported", check=skipped, stage1_metrics=None)
     (numbers,) = _blocks(outcome, Numbers)
     assert [what for what, _, _ in numbers.figures][-1] == "Submission"
     assert numbers.figures[-1][2] == "rows of 1 tracks, 1 of them skipped"
@@ -275,14 +336,7 @@ def test_several_folds_are_told_apart(finished, scores):
     rows = pd.read_parquet(finished["search"])
     assert f"vote {rows.loc[rows['kind'] == 'vote', 'macro_f1'].max():.4f}" in picture.caption
     assert "held-out tracks of all folds" in picture.caption
-    outcome = outcome_section(
-        protocol="nested",
-        scores=scores,
-        submitted=finished["submitted"],
-        check=json.loads(finished["check"].read_text()),
-        num_folds=5,
-        stage1_metrics=finished["stage1_metrics"],
-    )
+    outcome = _outcome(finished, scores, protocol="nested", num_folds=5)
     assert "mean of 5 fold models" in _texts(outcome) and "on other videos than those it is scored on" in _texts(
         outcome
     )

@@ -17,14 +17,16 @@ from frame_expressions.smoothing.smoothing import (
 from frame_expressions.smoothing.track_smoother import KINDS, TrackSmoother
 
 
-def _frames(tracks, rates_fps, labels):
+def _frames(tracks, rates_fps, labels, imputed=None):
     length = len(labels)
     return LabelledLogits(
         logits=dict(enumerate(tracks)),
+        imputed=imputed or {number: np.zeros(len(track), bool) for number, track in enumerate(tracks)},
         time_s={number: np.arange(len(tracks[number])) / fps for number, fps in enumerate(rates_fps)},
         labels=labels,
         detected=np.ones(length, bool),
         padded_share=np.zeros(length),
+        complete=np.ones(length, bool),
     )
 
 
@@ -136,6 +138,100 @@ def test_a_track_longer_than_short_integers_count():
     assert not smooth_logits(logits, "median", 5).any()
 
 
+def _slowly_counting(logits, kind, window, counted):
+    """Classes if only some frames count, frame by frame."""
+    half, last = window // 2, len(logits) - 1
+    offsets = np.arange(-half, half + 1)
+    bell = np.exp(-0.5 * (offsets / (window / 4)) ** 2)
+    classes = []
+    for frame in range(len(logits)):
+        window_frames = np.clip(frame + offsets, 0, last)
+        counts = counted[window_frames]
+        part = logits[window_frames[counts]].astype(np.float64)
+        if kind == "none":
+            score = logits[frame]
+        elif len(part) == 0:
+            known = np.flatnonzero(counted)
+            score = logits[known[np.abs(known - frame).argmin()]]  # the first, so the earlier, of two equally near
+        elif kind == "gaussian":
+            score = np.average(part, axis=0, weights=bell[counts])
+        elif kind == "vote":
+            score = np.bincount(part.argmax(axis=1), minlength=logits.shape[1])
+        else:
+            score = {"mean": np.mean, "median": np.median}[kind](part, axis=0)
+        classes.append(int(np.argmax(score)))
+    return classes
+
+
+@pytest.mark.parametrize("kind", KINDS)
+@pytest.mark.parametrize("window", [1, 3, 9, 41, 205])
+@pytest.mark.parametrize(("length", "share"), [(1, 1.0), (5, 0.5), (60, 0.5), (300, 0.9), (300, 0.1), (300, 0.01)])
+def test_frames_that_do_not_count_equal_a_slow_loop(kind, window, length, share):
+    logits = _film(length, seed=window)
+    counted = np.random.default_rng(length + window).random(length) < share
+    counted[length // 2] = True
+    expected = _slowly_counting(logits, kind, window, counted)
+    assert smooth_logits(logits, kind, window, counted).tolist() == expected
+    assert TrackSmoother(logits, 301, counted).classes(kind, window).tolist() == expected
+
+
+@pytest.mark.parametrize("kind", ["mean", "median", "vote"])
+@pytest.mark.parametrize("window", [3, 9, 41])
+def test_ties_of_frames_that_count_go_to_the_lower_class(kind, window):
+    rng = np.random.default_rng(window)
+    logits = rng.integers(0, 3, size=(400, 8)).astype(np.float32)
+    counted = rng.random(400) < 0.5
+    expected = _slowly_counting(logits, kind, window, counted)
+    assert smooth_logits(logits, kind, window, counted).tolist() == expected
+
+
+def test_an_even_number_of_frames_that_count_has_the_mean_of_the_middle_two_as_its_median():
+    # Window 3 around the second frame: class 0 has 0 and 4, mean 2; class 1 has 3 and 0, mean 1.5.
+    logits = np.array([[0.0, 3.0], [0.0, 9.0], [4.0, 0.0]])
+    assert smooth_logits(logits, "median", 3, np.array([True, False, True])).tolist() == [1, 0, 0]
+    assert smooth_logits(logits, "median", 3).tolist() == [1, 1, 0]
+
+
+def test_a_repeated_end_counts_if_its_frame_does():
+    logits = np.array([[0.0, 1.0], [1.5, 0.0], [1.5, 0.0]])
+    # Window 5 around the first frame: that frame three times, then the two others.
+    assert smooth_logits(logits, "mean", 5, np.array([True, True, False]))[0] == 1  # 1.5 to 3
+    assert smooth_logits(logits, "mean", 5, np.array([False, True, True]))[0] == 0  # 3 to 0
+
+
+def test_a_window_without_a_frame_that_counts_takes_the_nearest_one():
+    logits = np.eye(3)[[0, 2, 2, 2, 1, 2]]
+    counted = np.array([True, False, False, False, True, False])
+    for kind in ("mean", "median", "gaussian", "vote"):
+        assert smooth_logits(logits, kind, 3, counted).tolist() == [0, 0, 0, 1, 1, 1], kind
+        assert smooth_logits(logits, kind, 1, counted).tolist() == [0, 0, 0, 1, 1, 1], kind
+    assert smooth_logits(logits, "none", 1, counted).tolist() == [0, 2, 2, 2, 1, 2]
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_a_track_in_which_all_or_no_frames_count_is_smoothed_as_without_them(kind):
+    logits = _film(300)
+    expected = smooth_logits(logits, kind, 31).tolist()
+    for counted in (np.ones(300, bool), np.zeros(300, bool)):
+        assert smooth_logits(logits, kind, 31, counted).tolist() == expected
+
+
+@pytest.mark.parametrize("kind", ["mean", "median", "gaussian", "vote"])
+def test_frames_that_do_not_count_are_settled_in_small_parts_and_say_nothing(kind, monkeypatch):
+    monkeypatch.setattr(track_smoother, "SETTLED_AT_ONCE", 31 * 8 * 3)
+    logits, counted = _film(500), np.arange(500) % 7 > 2
+    expected = _slowly_counting(logits, kind, 31, counted)
+    logits[~counted] = 1e6 * np.eye(8, dtype=np.float32)[5]  # loud, but unheard
+    assert smooth_logits(logits, kind, 31, counted).tolist() == expected
+
+
+def test_imputed_frames_count_unless_they_are_excluded():
+    logits, imputed = np.array([[0.0, 9.0], [1.0, 0.0], [1.0, 0.0]]), np.array([True, False, False])
+    times = np.arange(3) / 30
+    assert Smoothing("mean", 3, None).classes(logits, times, imputed).tolist() == [1, 1, 0]
+    assert Smoothing("mean", 3, None, "exclude").classes(logits, times, imputed).tolist() == [0, 0, 0]
+
+
 def test_an_unknown_kind():
     with pytest.raises(ValueError, match="'mode'; one of none, mean"):
         smooth_logits(_film(9), "mode", 3)
@@ -200,11 +296,14 @@ def test_each_track_is_smoothed_at_its_own_rate():
 
 
 @pytest.mark.parametrize("windows_at_fps", [None, 30])
-def test_search_gives_the_scores_of_smoothed_tracks(windows_at_fps):
+@pytest.mark.parametrize("imputed", ["include", "exclude"])
+def test_search_gives_the_scores_of_smoothed_tracks(windows_at_fps, imputed):
     rng = np.random.default_rng(4)
     tracks = [_film(length, seed=length) for length in (1, 90, 400)]
-    frames = _frames(tracks, [30, 60, 12], rng.integers(-1, 8, 491).astype(np.int8))
-    candidates = SmoothingSearchSettings(["median", "vote", "mean", "gaussian"], [3, 31, 99], windows_at_fps).candidates
+    filled = {number: rng.random(len(track)) < 0.3 for number, track in enumerate(tracks)}
+    frames = _frames(tracks, [30, 60, 12], rng.integers(-1, 8, 491).astype(np.int8), filled)
+    kinds = ["median", "vote", "mean", "gaussian"]
+    candidates = SmoothingSearchSettings(kinds, [3, 31, 99], windows_at_fps, imputed).candidates
     shown = []
 
     def watch(tracks):

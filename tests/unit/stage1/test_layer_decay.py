@@ -1,9 +1,12 @@
 import pytest
+import torch
 from torch import nn
 
 from frame_expressions.encoders.loading import random_encoder
 from frame_expressions.runtime.errors import InputError
+from frame_expressions.stage1.heads import make_head
 from frame_expressions.stage1.layer_decay import freeze, parameter_groups
+from frame_expressions.stage1.moe import MoESettings
 
 ARCHITECTURE = {
     "model_type": "dinov2",
@@ -28,8 +31,70 @@ def _by_name(backbone, head, groups):
     return {name: settings.get(id(parameter)) for name, parameter in named}
 
 
+def _rounded(settings):
+    """Rates to ten digits, so that products of another order are equal."""
+    return {name: pair and (float(f"{pair[0]:.10g}"), pair[1]) for name, pair in settings.items()}
+
+
 def _groups(backbone, head):
     return parameter_groups(backbone, head, backbone_lr=1e-5, head_lr=3e-4, layer_decay=0.85, weight_decay=0.05)
+
+
+# Parameters of a block of transformers' DINOv2: those with weight decay, and those without.
+MATRICES = [
+    *(f"attention.{part}_proj.weight" for part in "qkvo"),
+    "mlp.fc1.weight",
+    "mlp.fc2.weight",
+]
+VECTORS = [
+    *(name.replace(".weight", ".bias") for name in MATRICES),
+    *(f"{norm}.{part}" for norm in ("norm1", "norm2") for part in ("weight", "bias")),
+    "layer_scale1.lambda1",
+    "layer_scale2.lambda1",
+]
+
+
+def test_rate_and_decay_of_every_parameter_are_those_of_the_method():
+    backbone = random_encoder(ARCHITECTURE | {"num_hidden_layers": 24}, seed=0)
+    head = make_head(
+        "moe",
+        8,
+        8,
+        moe=MoESettings(
+            num_experts=4,
+            depth=3,
+            router_features=4,
+            expansion=2.0,
+            dropout=0.6,
+            max_drop_path=0.1,
+            top_k=None,
+            balance_weight=0.0,
+        ),
+    )
+    freeze(backbone, embeddings="patches", num_blocks=8)
+    expected = dict.fromkeys([f"embeddings.patch_embeddings.projection.{part}" for part in ("weight", "bias")])
+    expected |= {f"encoder.layer.{i}.{name}": None for i in range(8) for name in MATRICES + VECTORS}
+    for i in range(8, 24):
+        expected |= {f"encoder.layer.{i}.{name}": (1e-5 * 0.85 ** (23 - i), 0.05) for name in MATRICES}
+        expected |= {f"encoder.layer.{i}.{name}": (1e-5 * 0.85 ** (23 - i), 0.0) for name in VECTORS}
+    expected |= {f"embeddings.{name}": (1e-5, 0.05) for name in ("cls_token", "mask_token", "position_embeddings")}
+    expected |= {f"layernorm.{part}": (1e-5, 0.0) for part in ("weight", "bias")}
+    linear = ["router.0", "router.3", "classifier.2"]
+    norms = ["norm", "router.1", "classifier.0"]
+    for expert in range(4):
+        norms += [f"experts.{expert}.norms.{block}" for block in range(3)]
+        linear += [
+            f"experts.{expert}.feed_forwards.{block}.{layer}"
+            for block in range(3)
+            for layer in ("gate_and_value", "output")
+        ]
+    expected |= {f"head.{name}.weight": (3e-4, 0.05) for name in linear}
+    expected |= {f"head.{name}.bias": (3e-4, 0.0) for name in linear}
+    expected |= {f"head.{name}.{part}": (3e-4, 0.0) for name in norms for part in ("weight", "bias")}
+    assert _rounded(_by_name(backbone, head, _groups(backbone, head))) == _rounded(expected)
+    # As the method's description gives them.
+    assert expected["encoder.layer.23.mlp.fc1.weight"] == (1e-5, 0.05)
+    assert expected["encoder.layer.8.mlp.fc1.weight"][0] == pytest.approx(8.7e-7, abs=5e-9)
 
 
 @pytest.mark.parametrize(
@@ -41,26 +106,34 @@ def _groups(backbone, head):
         ("all", 3, ("embeddings.", "encoder.layer.")),
     ],
 )
-def test_learning_rate_and_decay_of_every_parameter(backbone, embeddings, num_blocks, frozen):
+def test_frozen_parameters_are_in_no_group_and_trained_patches_learn_the_slowest(
+    backbone, embeddings, num_blocks, frozen
+):
     freeze(backbone, embeddings=embeddings, num_blocks=num_blocks)
-    head = nn.Linear(8, 8)
-    for name, settings in _by_name(backbone, head, _groups(backbone, head)).items():
-        assert (settings is None) == name.startswith(frozen), name
-        if settings is None:
-            continue
-        lr, decay = settings
-        if name.startswith("head."):
-            expected = 3e-4
-        elif name.startswith("embeddings."):
-            expected = 1e-5 * 0.85**3
-        elif name.startswith("encoder.layer."):
-            expected = 1e-5 * 0.85 ** (2 - int(name.split(".")[2]))
-        else:
-            expected = 1e-5
-        assert lr == pytest.approx(expected, rel=1e-12), name
-        vector = name.endswith((".bias", "lambda1")) or "norm" in name
-        token = name.endswith(("cls_token", "mask_token", "position_embeddings"))
-        assert decay == (0.0 if vector or token else 0.05), name
+    found = _by_name(backbone, nn.Identity(), _groups(backbone, nn.Identity()))
+    assert {name for name, settings in found.items() if settings is None} == {
+        name for name in found if name.startswith(frozen)
+    }
+    if embeddings == "none":
+        slowest = pytest.approx(1e-5 * 0.85**3, rel=1e-12)
+        assert found["embeddings.patch_embeddings.projection.weight"] == (slowest, 0.05)
+        assert found["embeddings.patch_embeddings.projection.bias"] == (slowest, 0.0)
+
+
+def test_no_decay_goes_by_the_name_as_well_as_by_the_shape(backbone):
+    names = ["classifier.bias", "in_norm", "norm1.weight", "ln.weight", "ln_2.weight", "kiln.weight", "biased"]
+    shapes = dict.fromkeys(names, (2, 2)) | {"scale": (2,)}
+    head = nn.Module()
+    for name, shape in shapes.items():
+        *modules, last = name.split(".")
+        holder = head
+        for module in modules:
+            holder.add_module(module, nn.Module())
+            holder = getattr(holder, module)
+        holder.register_parameter(last, nn.Parameter(torch.zeros(shape)))
+    found = _by_name(backbone, head, _groups(backbone, head))
+    decayed = {name for name in shapes if found[f"head.{name}"][1] == 0.05}
+    assert decayed == {"kiln.weight", "biased"}
 
 
 def test_the_method_freezes_the_patch_projection_and_the_first_blocks(backbone):
@@ -75,7 +148,7 @@ def test_the_method_freezes_the_patch_projection_and_the_first_blocks(backbone):
     }
 
 
-# Beginning of the blocks' names, names at the input that are not decayed, and their projection of patches.
+# Beginning of the blocks' names, names of the tokens and positions, and of the projection of patches.
 FAMILIES = {
     "dinov2": ("encoder.layer", ["cls_token", "mask_token", "position_embeddings"], "patch_embeddings.projection"),
     "dinov2_with_registers": (
@@ -101,8 +174,10 @@ def test_other_families_name_their_blocks_and_embeddings_otherwise(model_type, n
     assert embeddings >= {f"embeddings.{name}" for name in [*tokens, f"{patches}.weight"]}
     for name in embeddings:
         lr, decay = settings[name]
-        assert lr == pytest.approx(1e-5 * 0.85**3, rel=1e-12), name
-        assert decay == (0.05 if name == f"embeddings.{patches}.weight" else 0.0), name
+        at_patches = name.startswith(f"embeddings.{patches}.")
+        assert lr == pytest.approx(1e-5 * 0.85**3 if at_patches else 1e-5, rel=1e-12), name
+        vector = name.endswith((".bias", "class_embedding"))  # CLIP's class token has one dimension
+        assert decay == (0.0 if vector else 0.05), name
     inside = {name: int(name.removeprefix(f"{blocks}.").split(".")[0]) for name in settings if name.startswith(blocks)}
     assert set(inside.values()) == {0, 1, 2}
     for name, block in inside.items():
@@ -114,7 +189,7 @@ def test_other_families_name_their_blocks_and_embeddings_otherwise(model_type, n
     assert frozen == at_input | {name for name, block in inside.items() if block < 2}
 
 
-def test_what_follows_the_embeddings_learns_as_slowly():
+def test_a_norm_before_the_blocks_learns_as_slowly_as_patches():
     backbone = random_encoder(ARCHITECTURE | {"model_type": "clip_vision_model", "intermediate_size": 16}, seed=0)
     settings = _by_name(backbone, nn.Identity(), _groups(backbone, nn.Identity()))
     assert settings["pre_layrnorm.weight"] == (pytest.approx(1e-5 * 0.85**3, rel=1e-12), 0.0)

@@ -3,7 +3,7 @@ import torch
 import torch.nn.functional as F
 
 from frame_expressions.stage1.heads import LinearHead, make_head
-from frame_expressions.stage1.moe import DropPath, MoEHead, MoESettings, balance_loss
+from frame_expressions.stage1.moe import DropPath, MoEHead, MoESettings, SwiGLU, balance_loss
 
 
 def _head(**settings):
@@ -141,3 +141,20 @@ def test_drop_path_drops_whole_samples_and_keeps_the_mean():
     assert torch.equal(dropped[:, 0], dropped[:, 1])
     assert abs(dropped.mean() - 1) < 0.02
     assert torch.equal(DropPath(0.25).eval()(torch.ones(3, 2)), torch.ones(3, 2))
+
+
+def test_dropout_acts_on_the_hidden_product_only():
+    torch.manual_seed(0)
+    layer = SwiGLU(1, expansion=1.0, dropout=0.6).train()
+    with torch.no_grad():
+        layer.gate_and_value.weight.zero_()
+        layer.gate_and_value.bias.copy_(torch.tensor([1.0, 2.0]))  # hidden product: silu(1) * 2
+        layer.output.weight.fill_(3.0)
+        layer.output.bias.fill_(10.0)
+    product = 2 * F.silu(torch.tensor(1.0)).item()
+    found = layer(torch.zeros(20_000, 1))
+    # The output itself is never dropped: it is its bias, or that and the product over 0.4.
+    assert found.unique().tolist() == pytest.approx([10.0, 10.0 + 3 * product / 0.4], rel=1e-6)
+    branch = found - 10.0
+    assert (branch == 0).float().mean().item() == pytest.approx(0.6, abs=0.02)
+    assert (branch.var() / branch.mean() ** 2).item() == pytest.approx(0.6 / 0.4, abs=0.1)

@@ -86,6 +86,7 @@ def images(tmp_path_factory):
 def _train(images, checkpoint, *, fingerprint="a", num_workers=0, device="cpu", **changes):
     torch.manual_seed(0)
     model = Classifier(backbone=random_encoder(ARCHITECTURE, seed=0), head=MoEHead(16, 8, MOE))
+    model.backbone.embeddings.mask_token.data.fill_(1.0)  # random_encoder leaves it at 0, which decay would not change
     settings = training.TrainingSettings(**(SETTINGS | changes))
     execution = training.Execution(device, num_workers, Checkpoint(checkpoint, fingerprint))
     return model, training.train(model, _augmentation(), *images, 28, settings, execution)
@@ -126,6 +127,12 @@ def test_it_learns_and_keeps_its_best_epoch(images, tmp_path):
     assert len(state.history) == 4
     assert state.best_predicted.tolist() == images[1].labels.tolist()
     assert all(torch.equal(tensor, state.best_weights[name]) for name, tensor in model.state_dict().items())
+
+
+def test_the_mask_token_has_no_gradient_and_so_no_decay(images, tmp_path):
+    model, _ = _train(images, tmp_path / "c.pt", weight_decay=10.0)
+    assert (model.backbone.embeddings.mask_token == 1.0).all()
+    assert model.backbone.embeddings.mask_token.requires_grad
 
 
 def test_the_heads_auxiliary_loss_is_part_of_the_loss(images, tmp_path, monkeypatch):

@@ -1,6 +1,9 @@
+from dataclasses import asdict
+
 import pytest
 import yaml
 
+from frame_expressions.fusion.training import FusionSettings
 from frame_expressions.workflow.ablation_plan import Ablation, with_seed_offset
 from tests.conftest import ROOT
 
@@ -84,3 +87,83 @@ def test_with_an_imported_backbone_stage1_is_not_compared(config):
     assert plan.visual_features("method", "all", 2) == "results/features/visual"
     assert plan.visual_features("method", "0.9", 0) == plan.visual_features("method", "0.9", 2)
     assert plan.fusion("method", 1, "cv0") != plan.fusion("method", 2, "cv0")
+
+
+GATE = {
+    "epochs": 20,
+    "batch_size": 4096,
+    "lr": 1e-4,
+    "min_lr": 1e-5,
+    "schedule": "per_epoch",
+    "weight_decay": 1e-4,
+    "seed": 3407,
+    "dtype": "float32",
+}
+HEAD = {"num_fused": 512, "visual_dropout": 0.2, "audio_dropout": 0.25, "dropout": 0.2}
+PUBLISHED = {
+    "method": ("gate", HEAD, GATE),
+    "head_linear": ("linear", HEAD, GATE | {"lr": 3e-4, "min_lr": 3e-5}),
+    "head_mlp": ("mlp", HEAD, GATE),
+    "head_bilinear": ("bilinear", HEAD | {"dropout": 0.3}, GATE | {"weight_decay": 5e-4}),
+    "head_weighting": ("weighting", HEAD, GATE),
+    "head_cross_attention": ("cross_attention", HEAD, GATE | {"lr": 8e-5, "min_lr": 8e-6}),
+    "head_moe": (
+        "moe",
+        HEAD | {"dropout": 0.6, "visual_dropout": 0.5},
+        GATE | {"lr": 1e-5, "min_lr": 1e-6, "weight_decay": 1e-5, "batch_size": 2048, "epochs": 10},
+    ),
+    "visual_only": ("visual", HEAD | {"visual_dropout": 0.0}, GATE | {"lr": 1e-3, "min_lr": 1e-4}),
+    "audio_only": ("audio", HEAD | {"audio_dropout": 0.0}, GATE | {"lr": 1e-3, "min_lr": 1e-3}),
+    "scale_0.9": ("gate", HEAD, GATE),
+    "without_padaug": ("gate", HEAD, GATE),
+}
+
+
+def _overlaid(config, *names):
+    def merge(block, over):
+        for key, value in over.items():
+            block[key] = merge(block[key], value) if isinstance(value, dict) else value
+        return block
+
+    for name in names:
+        merge(config, yaml.safe_load((ROOT / name).read_text()))
+    return config
+
+
+def test_every_head_is_trained_with_its_published_settings(config):
+    plan = Ablation(_overlaid(config, "config.affwild2.yaml"))
+    for name, (head, head_settings, training) in PUBLISHED.items():
+        block = plan.fusion_settings(name, 0)
+        missing = {"training": "complete", "prediction": "auto"}
+        expected = {"head": head, "head_settings": head_settings, "training": training, "missing": missing}
+        assert block == expected, name
+        assert asdict(FusionSettings.from_config(block)) == block
+
+
+def test_the_demonstration_keeps_the_published_ratios(config):
+    demo, full = (
+        Ablation(config),
+        Ablation(_overlaid(yaml.safe_load((ROOT / "config.yaml").read_text()), "config.affwild2.yaml")),
+    )
+    gates = demo.fusion_settings("method", 0)["training"], full.fusion_settings("method", 0)["training"]
+    for name in PUBLISHED:
+        blocks = demo.fusion_settings(name, 0), full.fusion_settings(name, 0)
+        assert blocks[0]["head_settings"] == blocks[1]["head_settings"]
+        ours, theirs = (
+            [block["training"][key] / gate[key] for key in ("lr", "weight_decay", "batch_size", "epochs")]
+            for block, gate in zip(blocks, gates, strict=True)
+        )
+        assert ours == pytest.approx(theirs), name
+
+
+def test_an_overlay_changes_only_the_ablation_of_other_heads(config):
+    config["fusion"]["head"] = "moe"
+    config["fusion"]["training"]["lr"] = 0.5
+    plan = Ablation(config)
+    assert plan.fusion_settings("method", 0) == plan.fusion_settings("scale_1.2", 0) == config["fusion"]
+    gate = plan.fusion_settings("head_gate", "2")
+    assert gate == config["fusion"] | {"head": "gate", "training": config["fusion"]["training"] | {"seed": 3409}}
+    config["ablation"]["heads"]["gate"] = {"head_settings": {"num_fused": 8}, "training": {"dtype": "bfloat16"}}
+    gate = Ablation(config).fusion_settings("head_gate", 0)
+    assert gate["head_settings"] == config["fusion"]["head_settings"] | {"num_fused": 8}
+    assert gate["training"] == config["fusion"]["training"] | {"dtype": "bfloat16"}

@@ -122,6 +122,41 @@ def test_sizes_that_do_not_fit_each_other(config):
         InputError, match=r"num_fused: 100 is not a multiple of 8, which the ablation's head cross_attention"
     ):
         check_ablation(_merged(config, over))
+    config["ablation"]["heads"]["cross_attention"]["head_settings"] = {"num_fused": 64}
+    check_ablation(_merged(config, over))
+    config["ablation"]["heads"]["cross_attention"]["head_settings"] = {"num_fused": 60}
+    with pytest.raises(
+        InputError, match=r"configuration: ablation\.heads\.cross_attention\.head_settings\.num_fused: 60 is not"
+    ):
+        check_ablation(config)
+
+
+@pytest.mark.parametrize(
+    ("over", "sentence"),
+    [
+        ({"crossattention": {}}, "unknown key 'ablation.heads.crossattention'; did you mean 'cross_attention'?"),
+        ({"moe": {"trainin": {}}}, "unknown key 'ablation.heads.moe.trainin'; did you mean 'training'?"),
+        (
+            {"moe": {"training": {"epoch": 1}}},
+            "unknown key 'ablation.heads.moe.training.epoch'; did you mean 'epochs'?",
+        ),
+        ({"moe": {"training": {"seed": 1}}}, "unknown key 'ablation.heads.moe.training.seed'; the known keys are"),
+        ({"moe": {"training": {"lr": 0}}}, "ablation.heads.moe.training.lr: "),
+        ({"moe": {"head_settings": {"dropout": 60}}}, "ablation.heads.moe.head_settings.dropout: "),
+        ({"mlp": None}, "ablation.heads.mlp: null is not a block of keys"),
+    ],
+)
+def test_settings_of_the_ablations_heads_are_checked(config, over, sentence):
+    for head, block in over.items():
+        config["ablation"]["heads"][head] = block
+    with pytest.raises(InputError, match=re.escape(sentence)):
+        check_keys(config, SCHEMA)
+
+
+def test_a_schedule_is_one_of_two(config):
+    with pytest.raises(InputError, match=r"schedule: 'per_step' is not one of per_batch, per_epoch"):
+        check_keys(_merged(config, {"fusion": {"training": {"schedule": "per_step"}}}), SCHEMA)
+    check_keys(_merged(config, {"fusion": {"training": {"schedule": "per_epoch", "dtype": "float16"}}}), SCHEMA)
 
 
 def test_numbers_of_stage1_that_do_not_fit_each_other(config):
@@ -251,6 +286,29 @@ def test_weights_to_import_are_there_and_complete(config, tmp_path):
             check_config(_merged(config, {"imported": {"fusion": fusion | {name: None}}}), SCHEMA)
 
 
+def test_a_table_of_folds_that_does_not_exist_is_refused(config, tmp_path):
+    for folds in ("publshed", str(tmp_path)):
+        over = {"cross_validation": {"paper": {"folds": folds}}}
+        with pytest.raises(InputError, match=rf"paper\.folds: {folds} does not exist; write grouped, published, or"):
+            check_config(_merged(config, over), SCHEMA)
+    for folds in ("grouped", "published"):
+        check_config(_merged(config, {"cross_validation": {"paper": {"folds": folds}}}), SCHEMA)
+
+
+@pytest.mark.parametrize(
+    ("over", "sentence"),
+    [
+        ({"cross_validation": {"paper": {"smoothing": {"window_frames": 30}}}}, "30 is not an odd number"),
+        ({"cross_validation": {"paper": {"smoothing": {"kind": "none"}}}}, "'none' is not one of mean, median"),
+        ({"cross_validation": {"protocol": "tuned"}}, "'tuned' is not one of nested, paper"),
+        ({"evaluation": {"label_shift_frames": 2}}, "2 is not one of 0, 1"),
+    ],
+)
+def test_protocols_are_checked(config, over, sentence):
+    with pytest.raises(InputError, match=sentence):
+        check_keys(_merged(config, over), SCHEMA)
+
+
 def test_an_imported_backbone_needs_no_images(config, tmp_path):
     sets = [{"name": "mine", "layout": "table", "root": str(tmp_path / "lost")}]
     over = {"corpus": {"layout": "table"}, "stage1": {"image_sets": sets}}
@@ -275,9 +333,14 @@ def test_the_full_size_overlay_holds_the_papers_settings(config, tmp_path):
         "facebook/dinov2-large",
         224,
     )
+    assert full["cross_validation"]["paper"] == {
+        "folds": "published",
+        "smoothing": {"kind": "median", "window_frames": 101},
+    }
     # Whatever describes the method stands in the overlay, so that a change of the demo cannot reach the paper's run.
     for section in ("crops", "audio", "fusion", "smoothing", "subject"):
         assert over[section] == full[section], section
+    assert over["ablation"]["heads"] == full["ablation"]["heads"]
     assert over["detector"]["insightface"] == full["detector"]["insightface"]
     for part in ("moe", "padaug", "augmentation", "training"):
         assert over["stage1"][part] == full["stage1"][part], part

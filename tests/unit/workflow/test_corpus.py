@@ -156,6 +156,18 @@ def test_a_layout_without_its_folder_says_what_it_needs(config, tmp_path, monkey
         read_corpus(config)
 
 
+def test_a_given_table_of_folds_is_checked_while_the_corpus_is_read(config, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    tracks = [track.track for track in read_corpus(config).labelled_tracks]
+    config["cross_validation"]["paper"]["folds"] = "mine.tsv"
+    rows = [f"{track}\t{number % 5 + 1}\n" for number, track in enumerate(tracks)]
+    Path("mine.tsv").write_text("track\tfold\n" + "".join(rows))
+    read_corpus(config)
+    Path("mine.tsv").write_text("track\tfold\n" + "".join(rows[:-1]))
+    with pytest.raises(InputError, match=f"table of folds mine.tsv lacks the labelled track {tracks[-1]}"):
+        read_corpus(config)
+
+
 def test_given_weights_are_read_where_they_lie(config, tmp_path):
     names = ["model.safetensors", "config.json", "preprocessor_config.json"]
     assert encoder_files(config, "visual") == [f"results/models/visual/{name}" for name in names[:2]]

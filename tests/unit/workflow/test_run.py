@@ -68,6 +68,10 @@ def test_what_is_submitted(config):
     config["submission"]["models"] = "folds"
     assert run.submitted_folds == [f"cv{number}" for number in range(5)]
     assert run.submitted_smoothing == "results/smoothing/mean/best.json" and run.reported_protocol == "nested"
+    assert run.reported_smoothing == [f"results/smoothing/cv{number}/best.json" for number in range(5)]
+    config["cross_validation"]["protocol"] = "paper"
+    assert run.submitted_folds == [f"paper{number}" for number in range(5)] and run.reported_protocol == "paper"
+    assert run.reported_smoothing == ["results/smoothing/paper/best.json"] == [run.submitted_smoothing]
     config["submission"]["models"] = "single"
     config["imported"] |= {"backbone": "b.pt", "fusion": {"weights": "gate.pt"}}
     assert run.submitted_folds == ["imported"] and run.trained_folds == [] and not run.trains_stage1

@@ -26,7 +26,9 @@ DATACLASSES = {
     "fusion": "fusion.training:FusionSettings",
     "fusion.head_settings": "fusion.model:HeadSettings",
     "fusion.training": "fusion.training:TrainingSettings",
+    "fusion.missing": "fusion.missing:MissingSettings",
     "smoothing": "smoothing.search:SmoothingSearchSettings",
+    "cross_validation.paper.smoothing": "smoothing.search:FixedSmoothingSettings",
     "evaluation": "smoothing.evaluation:EvaluationSettings",
     "execution.limits": "media.limits:Limits",
 }
