@@ -186,14 +186,14 @@ def test_looks_come_in_the_order_of_the_images(tmp_path, num_processes):
 
 def test_an_image_that_ends_its_process_costs_that_image_only(tmp_path, monkeypatch):
     """Decoders that crash, hang and take all memory: the rule neither hangs nor stops."""
-    monkeypatch.setattr(image_check, "LIMITS", Limits(0.5, 0, 0, 0, memory_mb=300))
+    monkeypatch.setattr(image_check, "LIMITS", Limits(4, 0, 0, 0, memory_mb=300))
 
     def misbehave(path):
         if path.name == "crash":
             faulthandler.disable()
             os.kill(os.getpid(), signal.SIGSEGV)
         if path.name == "hang":
-            time.sleep(30)
+            time.sleep(1000)
         if path.name == "grow":
             np.ones(10**9, np.uint8)
         return Look(digest=path.name.encode())
@@ -202,8 +202,8 @@ def test_an_image_that_ends_its_process_costs_that_image_only(tmp_path, monkeypa
     names = ["a", "crash", "b", "hang", "crash", "c", "grow", "d", "e"]
     start = time.monotonic()
     looks = list(look_at_images([tmp_path / name for name in names], 2))
-    assert time.monotonic() - start < 10
-    limit = "takes more than 0.5 s or 300 MB to decode"
+    assert time.monotonic() - start < 100
+    limit = "takes more than 4 s or 300 MB to decode"
     expected = {"crash": "crashed its decoder (SIGSEGV)", "hang": limit, "grow": limit}
     for name, look in zip(names, looks, strict=True):
         assert look == (Look("undecodable", expected[name]) if name in expected else Look(digest=name.encode()))

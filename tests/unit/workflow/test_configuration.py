@@ -168,6 +168,15 @@ def test_numbers_of_stage1_that_do_not_fit_each_other(config):
         check_config(_merged(config, {"stage1": {"moe": {"top_k": 5}}}), SCHEMA)
 
 
+def test_two_image_sets_need_two_names(config):
+    item = {"name": "mine", "layout": "table", "root": "results/demo/a.csv"}
+    over = {"stage1": {"image_sets": [item, item | {"root": "results/demo/b.csv"}]}}
+    with pytest.raises(InputError, match=r"stage1\.image_sets: two sets have the name 'mine'; rename one of them"):
+        check_config(_merged(config, over), SCHEMA)
+    over["stage1"]["image_sets"][1] = item | {"name": "other"}
+    check_config(_merged(config, over), SCHEMA)
+
+
 def test_missing_weights_folder_and_images_are_found_at_once(config, tmp_path):
     lost = str(tmp_path / "lost")
     with pytest.raises(InputError, match=rf"encoders.audio.path: {lost} has no config.json"):
