@@ -37,7 +37,7 @@ try:
     from benchmarks.crops import SCALES, SEEN_PX, STORED_PX, Shard, synthetic_images, write_shard_of_crops
     from benchmarks.measuring import Row, limited, seconds_in_turns, show
     from frame_expressions.encoders.loading import load_encoder, random_encoder, save_encoder
-    from frame_expressions.encoders.preprocessing import centre_crop, decode, normalise, to_input
+    from frame_expressions.encoders.preprocessing import decode, normalise, to_input
     from frame_expressions.encoders.visual import VisualEncoder, VisualFeatureSettings, decode_crop
     from frame_expressions.networks.device import start_torch
     from frame_expressions.networks.losses import soft_cross_entropy, soft_targets
@@ -128,7 +128,7 @@ def stage1_rows(device: str, encoder: Path, jpegs: list[bytes], num_threads: int
     """Images per second of Stage I's training, relative to the bare step on one batch in device memory."""
     try:
         from frame_expressions.stage1.checkpoint import Checkpoint
-        from frame_expressions.stage1.dataset import ImageDataset
+        from frame_expressions.stage1.dataset import ImageDataset, RandomCropDataset
         from frame_expressions.stage1.model import Classifier
         from frame_expressions.stage1.training import Execution, TrainingSettings, train
     except ModuleNotFoundError as error:
@@ -142,8 +142,10 @@ def stage1_rows(device: str, encoder: Path, jpegs: list[bytes], num_threads: int
     batch_size = training["batch_size"]
     paths = _image_files(jpegs)
     images = [paths[number % len(paths)] for number in range(steps * batch_size)]
+    classes = np.arange(len(images)) % NUM_CLASSES
     sets = [
-        ImageDataset(part, np.arange(len(part)) % NUM_CLASSES, STORED_PX) for part in (images, images[:NUM_CLASSES])
+        RandomCropDataset(images, classes, SEEN_PX, settings["augmentation"]["crop_scale"]),
+        ImageDataset(images[:NUM_CLASSES], classes[:NUM_CLASSES], STORED_PX),
     ]
     torch.manual_seed(0)
     network = load_encoder(encoder)
@@ -246,16 +248,16 @@ class _Clock(nn.Module):
 
 
 def _augmentation(settings: dict) -> Callable[[torch.Tensor, torch.Generator], torch.Tensor]:
-    """Stage I's augmentation, or a centre crop if kornia is not installed."""
+    """Stage I's augmentation, or none if kornia is not installed."""
     try:
         from frame_expressions.stage1.augmentation import Augmentation, AugmentationSettings
     except ModuleNotFoundError as error:
         print(f"Stage I runs without its augmentation: the Python package {error.name} is not installed")
-        return lambda images, generator: normalise(centre_crop(images, SEEN_PX))
+        return lambda images, generator: normalise(images)
     from frame_expressions.stage1.padaug import PadAug, PadAugSettings
 
     padaug = PadAug(PadAugSettings(**settings["padaug"]))
-    return Augmentation(AugmentationSettings(**settings["augmentation"]), padaug, SEEN_PX)
+    return Augmentation(AugmentationSettings(**settings["augmentation"]), padaug)
 
 
 def _bare_step(model: nn.Module, device: str, training: dict) -> Callable[[], None]:

@@ -15,13 +15,13 @@ def run(
     affectnet_root: Path,
     rafdb_root: Path,
     seed: int,
-    images: dict[str, int],
+    images: dict[str, float],
     num_processes: int,
 ) -> None:
     """Write both sets; the lists, which name the images, are written last.
 
     images: number of images of each class: affectnet_train_per_class, affectnet_validation_per_class,
-    rafdb_train_per_class and rafdb_test_per_class.
+    rafdb_train_per_class and rafdb_test_per_class. border_share: share of AffectNet's with a black border.
     """
     logging.info("drawing images in %s and %s with %s, seed %d", affectnet_root, rafdb_root, images, seed)
     affectnet_counts = {split: images[f"affectnet_{split}_per_class"] for split in ("train", "validation")}
@@ -31,7 +31,10 @@ def run(
     rows = {"train": [], "validation": []}
     lines = []
     with ProcessPoolExecutor(num_processes, mp_context=multiprocessing.get_context("fork")) as pool:
-        drawn = pool.map(partial(image_sets.write_affectnet_batch, root=affectnet_root, seed=seed), affectnet)
+        write_batch = partial(
+            image_sets.write_affectnet_batch, root=affectnet_root, seed=seed, border_share=images["border_share"]
+        )
+        drawn = pool.map(write_batch, affectnet)
         for batch, batch_rows in zip(affectnet, progress(drawn, len(affectnet), "AffectNet", "batches"), strict=True):
             rows[batch.split] += batch_rows
         drawn = pool.map(partial(image_sets.write_rafdb_batch, root=rafdb_root, seed=seed), rafdb)

@@ -28,7 +28,7 @@ from frame_expressions.runtime.job import log_to
 from frame_expressions.runtime.tensorboard import TensorBoardLog, tensorboard_folder
 from frame_expressions.stage1.augmentation import Augmentation
 from frame_expressions.stage1.checkpoint import Checkpoint, TrainingState, fingerprint_of
-from frame_expressions.stage1.dataset import ImageDataset
+from frame_expressions.stage1.dataset import ImageDataset, RandomCropDataset
 from frame_expressions.stage1.heads import make_head
 from frame_expressions.stage1.layer_decay import freeze
 from frame_expressions.stage1.model import Classifier
@@ -79,7 +79,12 @@ def run(
         )
     found = read_image_sets(settings.image_sets, settings.holdout)
     found = without_faulty_images(settings.image_sets, found, faulty)
-    sets = {split: _of_split(found, split, settings.stored_px) for split in ("train", "validation")}
+    sets = {
+        "train": RandomCropDataset(
+            *_of_split(found, "train"), image_px=settings.image_px, crop_scale=settings.augmentation.crop_scale
+        ),
+        "validation": ImageDataset(*_of_split(found, "validation"), stored_px=settings.stored_px),
+    }
     logging.info(
         "Stage I with the head %s in %d processes on %d training and %d validation images",
         settings.head,
@@ -135,7 +140,7 @@ def _fit(
     model = Classifier(backbone=network, head=head)
     state = train(
         model,
-        Augmentation(settings.augmentation, PadAug(settings.padaug), settings.image_px),
+        Augmentation(settings.augmentation, PadAug(settings.padaug)),
         sets["train"],
         sets["validation"],
         settings.image_px,
@@ -171,8 +176,8 @@ def _write(
     logging.info("made %s: best epoch %d, macro-F1 %.4f", *best)
 
 
-def _of_split(image_sets: list[ImageSet], split: str, stored_px: int) -> ImageDataset:
-    """The images of one split of all sets, in the order of the sets."""
+def _of_split(image_sets: list[ImageSet], split: str) -> tuple[list[Path], np.ndarray]:
+    """The images of one split of all sets, in the order of the sets, and their classes."""
     chosen = [images.split == split for images in image_sets]
     paths = [
         path
@@ -181,7 +186,7 @@ def _of_split(image_sets: list[ImageSet], split: str, stored_px: int) -> ImageDa
         if is_chosen
     ]
     labels = [images.labels[mask] for images, mask in zip(image_sets, chosen, strict=True)]
-    return ImageDataset(paths, np.concatenate(labels), stored_px)
+    return paths, np.concatenate(labels)
 
 
 if __name__ == "__main__":

@@ -40,7 +40,6 @@ AFFECTNET_PX = 128
 RAFDB_PX = 100
 AFFECTNET_FRAMING = (0.85, 1.6)
 RAFDB_FRAMING = (0.95, 1.3)
-BORDER_SHARE = 0.15
 _VALENCE_AROUSAL = (
     (0.0, 0.0), (-0.5, 0.7), (-0.65, 0.35), (-0.2, 0.8), (0.75, 0.3), (-0.7, -0.3), (0.2, 0.8), (-0.5, 0.3),
 )  # fmt: skip
@@ -75,8 +74,11 @@ def plan_batches(
     return batches
 
 
-def write_affectnet_batch(batch: Batch, root: Path, seed: int) -> list[tuple]:
-    """Draw the images of a batch under `Manually_Annotated_Images`; returns the batch's rows of the list."""
+def write_affectnet_batch(batch: Batch, root: Path, seed: int, border_share: float) -> list[tuple]:
+    """Draw the images of a batch under `Manually_Annotated_Images`; returns the batch's rows of the list.
+
+    border_share: share of the images with a black border.
+    """
     rng = np.random.default_rng([seed, 1, batch.place])
     person = make_person(rng)
     folder = root / "Manually_Annotated_Images" / str(batch.place + 1)
@@ -90,7 +92,7 @@ def write_affectnet_batch(batch: Batch, root: Path, seed: int) -> list[tuple]:
             rows.append((path, 0, 0, AFFECTNET_PX, AFFECTNET_PX, "", label, -2, -2))
             continue
         expression = AFFECTNET_IDS.index(label) if label < NUM_CLASSES else None
-        drawn = draw_face(person, expression, AFFECTNET_PX, AFFECTNET_FRAMING, BORDER_SHARE, rng)
+        drawn = draw_face(person, expression, AFFECTNET_PX, AFFECTNET_FRAMING, border_share, rng)
         _save(drawn.rgb, folder / name, rng)
         x1, y1, x2, y2 = (round(value) for value in drawn.pose.xyxy_px())
         landmarks = ";".join(f"{value:.2f}" for value in drawn.landmarks_px.ravel())

@@ -5,7 +5,7 @@ from kornia_rs import imgproc
 
 
 def resize(rgb: np.ndarray, size_px: int) -> np.ndarray:
-    """Resize uint8 [H, W, 3] to [size_px, size_px, 3], bicubic with antialiasing.
+    """Resize uint8 [H, W, 3] to [size_px, size_px, 3], bicubic with antialiasing; each side by its own factor.
 
     Equals Pillow within rounding, except for the outermost pixels, in at most half of its time.
     """

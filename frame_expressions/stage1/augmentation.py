@@ -1,4 +1,7 @@
-"""Stage I's augmentation of a batch, in the method's order; kornia does everything except PadAug."""
+"""Stage I's augmentation of a batch, in the method's order; kornia does everything except PadAug.
+
+The first step, the random crop, is taken when an image is decoded (`dataset.RandomCropDataset`).
+"""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -26,15 +29,14 @@ class AugmentationSettings:
 
 
 class Augmentation(nn.Module):
-    """Crop, flip, colour, blur, PadAug, normalise, erase: [B, 3, S, S] in [0, 1] -> [B, 3, P, P], RGB.
+    """Flip, colour, blur, PadAug, normalise, erase: [B, 3, P, P] in [0, 1] -> [B, 3, P, P], RGB.
 
-    S is the stored size, P = `image_px`. A probability of 0 omits a step.
+    A probability of 0 omits a step.
     """
 
-    def __init__(self, settings: AugmentationSettings, padaug: nn.Module, image_px: int):
+    def __init__(self, settings: AugmentationSettings, padaug: nn.Module):
         super().__init__()
         self.before = K.AugmentationSequential(
-            K.RandomResizedCrop((image_px, image_px), scale=settings.crop_scale, resample="bicubic"),
             *_likely(K.RandomHorizontalFlip(p=settings.flip_p)),
             *_likely(K.ColorJitter(*settings.jitter, p=settings.jitter_p)),
             *_likely(K.RandomGrayscale(p=settings.gray_p)),
@@ -52,8 +54,7 @@ class Augmentation(nn.Module):
         seed = int(torch.randint(2**62, (), generator=generator))
         with torch.random.fork_rng(devices=[images.device] if images.is_cuda else []):
             torch.manual_seed(seed)
-            images = self.before(images).clamp(0.0, 1.0)  # bicubic overshoots
-            images = self.padaug(images, generator)
+            images = self.padaug(self.before(images), generator)
             return self.after(images)
 
 

@@ -4,6 +4,7 @@ Shapes: B images, C classes.
 """
 
 import logging
+import math
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 
@@ -22,7 +23,7 @@ from frame_expressions.networks.schedule import warmup_then_cosine
 from frame_expressions.runtime.errors import InputError
 from frame_expressions.runtime.job import progress
 from frame_expressions.stage1.checkpoint import Checkpoint, TrainingState
-from frame_expressions.stage1.dataset import ImageDataset, batches, image_loader
+from frame_expressions.stage1.dataset import ImageDataset, RandomCropDataset, batches, image_loader
 from frame_expressions.stage1.layer_decay import parameter_groups
 from frame_expressions.stage1.model import Classifier
 
@@ -32,6 +33,7 @@ class TrainingSettings:
     """The block `stage1.training` of the configuration, which documents each setting."""
 
     epochs: int
+    schedule: str
     warmup_epochs: float
     batch_size: int
     head_lr: float
@@ -63,7 +65,7 @@ class Execution:
 def train(
     model: Classifier,
     augmentation: nn.Module,
-    train_set: ImageDataset,
+    train_set: RandomCropDataset,
     validation_set: ImageDataset,
     image_px: int,
     settings: TrainingSettings,
@@ -72,21 +74,20 @@ def train(
     """Train `model`, leave it at its best epoch by macro-F1 on `validation_set`, and return the history.
 
     The checkpoint is replaced after every epoch, and resumed if its fingerprint is this run's. All randomness of an
-    epoch follows from (seed, epoch, process), so an interrupted run ends like an uninterrupted one.
+    epoch follows from (seed, epoch, process), that of the crops from (seed, epoch, image), so an interrupted run ends
+    like an uninterrupted one.
 
     With several processes (`run_in_processes`), each takes an equal share of every batch, so `batch_size` is that of
-    the whole. The order of the images and mixup's shares are common, all other draws differ. Every process returns the
-    same state. Raises InputError for a batch that cannot be shared, for training that diverges, and for a checkpoint
-    that cannot be read.
+    the whole. The order of the images, their crops and mixup's shares are common, all other draws differ. Every process
+    returns the same state. Raises InputError for a batch that cannot be shared, for training that diverges, and for a
+    checkpoint that cannot be read.
     """
     # --- Device, batches, optimizer, schedule
     accelerator = _accelerator(execution.device, settings.precision)
     shuffler = torch.Generator()
     loader, validation_loader = _loaders(accelerator, train_set, validation_set, settings, execution, shuffler)
     optimizer = _optimizer(model, settings, fused=accelerator.device.type == "cuda")
-    num_warmup = int(len(loader) * settings.warmup_epochs)
-    num_steps = len(loader) * settings.epochs
-    schedule = warmup_then_cosine(optimizer, num_steps=num_steps, num_warmup_steps=num_warmup, min_lr=settings.min_lr)
+    schedule = _schedule(optimizer, settings, len(loader))
     weights = _class_weights(train_set).to(accelerator.device)
     wrapped, optimizer, loader, validation_loader = accelerator.prepare(model, optimizer, loader, validation_loader)
 
@@ -100,11 +101,13 @@ def train(
 
     for epoch in range(state.epoch + 1, settings.epochs + 1):
         # --- Train
+        train_set.start_epoch(settings.seed, epoch)
         inputs = _inputs_of_epoch(loader, augmentation, settings, epoch, accelerator.process_index, shuffler)
         shown = progress(
             on_own_stream(inputs, accelerator.device), len(loader), f"epoch {epoch} of {settings.epochs}", "batches"
         )
-        loss = _train_epoch(accelerator, wrapped, optimizer, schedule, shown, weights, settings.max_grad_norm)
+        per_batch = schedule if settings.schedule == "per_batch" else None
+        loss = _train_epoch(accelerator, wrapped, optimizer, per_batch, shown, weights, settings.max_grad_norm)
 
         # --- Validate
         predicted = _predict(accelerator, wrapped, validation_loader, image_px)
@@ -112,6 +115,8 @@ def train(
         score = macro_f1(validation_set.labels, predicted.numpy())
         row = {"epoch": epoch, "train_loss": loss, "val_macro_f1": score, "head_lr": _head_lr(optimizer)}
         state.add(row, predicted, model)
+        if settings.schedule == "per_epoch":
+            schedule.step()
 
         # --- Report and save
         report(row)
@@ -166,6 +171,19 @@ def _optimizer(model: Classifier, settings: TrainingSettings, fused: bool) -> to
     return torch.optim.AdamW(groups, fused=fused)
 
 
+def _schedule(
+    optimizer: torch.optim.Optimizer, settings: TrainingSettings, num_batches: int
+) -> torch.optim.lr_scheduler.LRScheduler:
+    """The learning rates, to be stepped as `settings.schedule` says. num_batches: of an epoch."""
+    steps_per_epoch = num_batches if settings.schedule == "per_batch" else 1
+    return warmup_then_cosine(
+        optimizer,
+        num_steps=steps_per_epoch * settings.epochs,
+        num_warmup_steps=math.ceil(steps_per_epoch * settings.warmup_epochs),
+        min_lr=settings.min_lr,
+    )
+
+
 def _class_weights(train_set: ImageDataset) -> torch.Tensor:
     """Weights [C] of the classes, 0 for one without an image, which is warned of."""
     weights = class_weights(train_set.labels, NUM_CLASSES)
@@ -203,14 +221,14 @@ def _train_epoch(
     accelerator: Accelerator,
     model: nn.Module,
     optimizer: torch.optim.Optimizer,
-    schedule: torch.optim.lr_scheduler.LRScheduler,
+    schedule: torch.optim.lr_scheduler.LRScheduler | None,
     inputs: Iterable[tuple[torch.Tensor, torch.Tensor]],
     weights: torch.Tensor,
     max_grad_norm: float,
 ) -> float:
     """One step for each batch of images [B, 3, P, P] and soft targets [B, C]; returns the mean loss of all processes.
 
-    weights: of the classes, [C].
+    schedule: stepped after every batch, if there is one. weights: of the classes, [C].
     """
     model.train()
     losses = []
@@ -220,7 +238,8 @@ def _train_epoch(
         accelerator.backward(loss)
         accelerator.clip_grad_norm_(model.parameters(), max_grad_norm)
         optimizer.step()
-        schedule.step()
+        if schedule is not None:
+            schedule.step()
         optimizer.zero_grad()
         losses.append(loss.detach())  # reading its value would wait for the GPU
     return float(accelerator.reduce(torch.stack(losses).mean(), reduction="mean"))

@@ -13,15 +13,16 @@ IMAGES = {
     "affectnet_validation_per_class": 2,
     "rafdb_train_per_class": 3,
     "rafdb_test_per_class": 2,
+    "border_share": 0.15,
 }
 
 
-def make(folder: Path, num_processes: int) -> None:
+def make(folder: Path, num_processes: int, **changes: float) -> None:
     run(
         affectnet_root=folder / "affectnet",
         rafdb_root=folder / "rafdb",
         seed=7,
-        images=IMAGES,
+        images=IMAGES | changes,
         num_processes=num_processes,
     )
 
@@ -60,6 +61,16 @@ def test_images_are_coloured_squares(made):
             rgb = np.asarray(Image.open(path))
             assert rgb.shape == (side, side, 3)
             assert np.ptp(rgb.reshape(-1, 3).astype(int), axis=1).max() > 20
+
+
+@pytest.mark.parametrize("share", [0.0, 1.0])
+def test_as_many_images_of_the_first_set_have_a_black_border_as_configured(tmp_path, share):
+    make(tmp_path, 1, border_share=share, affectnet_train_per_class=1)
+    affectnet = read_image_set("affectnet_csv", tmp_path / "affectnet")
+    for path in affectnet.paths:
+        rgb = np.asarray(Image.open(path))
+        edges = (rgb[:4], rgb[-4:], rgb[:, :4], rgb[:, -4:])
+        assert any(edge.max() < 16 for edge in edges) == bool(share)  # a JPEG's black is not quite 0
 
 
 def test_the_number_of_processes_changes_nothing(made, tmp_path):

@@ -24,3 +24,10 @@ def test_resizing_gives_pillows_pixels_within_rounding(side):
     difference = np.abs(resize(portrait, 256) - expected)
     edge = -(-256 // side) + 1  # where Pillow averages fewer pixels, and `resize` repeats the outermost one
     assert difference[edge:-edge, edge:-edge].max() <= 6 and difference.mean() <= 0.15
+
+
+def test_an_image_that_is_not_square_gives_pillows_pixels_within_rounding():
+    window = skimage.data.astronaut()[30:270, 100:420]
+    expected = np.asarray(Image.fromarray(window).resize((224, 224), Image.Resampling.BICUBIC)).astype(int)
+    difference = np.abs(resize(window, 224) - expected)
+    assert difference[2:-2, 2:-2].max() <= 6 and difference.mean() <= 0.15

@@ -1,7 +1,10 @@
+import math
+
 import numpy as np
 import pytest
 import torch
 from PIL import Image
+from torch.optim.optimizer import register_optimizer_step_pre_hook
 
 from frame_expressions.encoders.loading import random_encoder
 from frame_expressions.encoders.preprocessing import IMAGENET_MEAN, IMAGENET_STD
@@ -9,7 +12,7 @@ from frame_expressions.runtime.errors import InputError
 from frame_expressions.stage1 import training
 from frame_expressions.stage1.augmentation import Augmentation, AugmentationSettings
 from frame_expressions.stage1.checkpoint import Checkpoint
-from frame_expressions.stage1.dataset import ImageDataset
+from frame_expressions.stage1.dataset import ImageDataset, RandomCropDataset
 from frame_expressions.stage1.model import Classifier
 from frame_expressions.stage1.moe import MoEHead, MoESettings
 from frame_expressions.stage1.padaug import PadAug, PadAugSettings
@@ -24,6 +27,7 @@ ARCHITECTURE = {
 }
 SETTINGS = {
     "epochs": 4,
+    "schedule": "per_batch",
     "warmup_epochs": 0.5,
     "batch_size": 16,
     "head_lr": 3e-3,
@@ -62,15 +66,15 @@ def _augmentation():
         erase_p=0.25,
     )
     padaug = PadAug(PadAugSettings(probability=0.5, bar_width=(0.03, 0.2), max_l_area=0.2, max_shift=0.02))
-    return Augmentation(settings, padaug, image_px=28)
+    return Augmentation(settings, padaug)
 
 
 @pytest.fixture(scope="module")
 def images(tmp_path_factory):
-    """Two classes of plain images, dark and bright: (training, validation)."""
+    """Two classes of plain images, dark and bright: [training, validation]."""
     folder = tmp_path_factory.mktemp("images")
     rng = np.random.default_rng(0)
-    sets = []
+    sets = {}
     for part, count in (("train", 48), ("validation", 16)):
         paths, labels = [], []
         for number in range(count):
@@ -79,8 +83,12 @@ def images(tmp_path_factory):
             paths.append(folder / f"{part}{number}.png")
             Image.fromarray(pixels.astype(np.uint8)).save(paths[-1])
             labels.append(label)
-        sets.append(ImageDataset(paths, np.array(labels), 32))
-    return sets
+        sets[part] = paths, np.array(labels)
+    return [_training_set(*sets["train"]), ImageDataset(*sets["validation"], stored_px=32)]
+
+
+def _training_set(paths, labels):
+    return RandomCropDataset(paths, labels, image_px=28, crop_scale=(0.8, 1.0))
 
 
 def _train(images, checkpoint, *, fingerprint="a", num_workers=0, device="cpu", **changes):
@@ -90,12 +98,6 @@ def _train(images, checkpoint, *, fingerprint="a", num_workers=0, device="cpu", 
     settings = training.TrainingSettings(**(SETTINGS | changes))
     execution = training.Execution(device, num_workers, Checkpoint(checkpoint, fingerprint))
     return model, training.train(model, _augmentation(), *images, 28, settings, execution)
-
-
-def test_items_are_the_resized_middle_square(images):
-    image, label = images[0][1]
-    assert image.shape == (32, 32, 3) and image.dtype == torch.uint8
-    assert label == 1 and image.float().mean() > 170
 
 
 def test_an_unreadable_image_is_named(tmp_path):
@@ -109,7 +111,7 @@ def test_an_unreadable_image_is_named(tmp_path):
 def test_an_unreadable_image_ends_training_with_one_sentence(images, tmp_path, num_workers):
     bad = tmp_path / "black.jpg"
     bad.write_bytes(b"not an image")
-    broken = ImageDataset([bad] * 16, np.zeros(16, dtype=np.int8), 32)
+    broken = _training_set([bad] * 16, np.zeros(16, dtype=np.int8))
     with pytest.raises(InputError, match=r"black\.jpg is not a readable image") as caught:
         _train([broken, images[1]], tmp_path / "c.pt", num_workers=num_workers)
     assert str(caught.value).startswith(str(bad)) and "\n" not in str(caught.value)
@@ -143,8 +145,38 @@ def test_the_heads_auxiliary_loss_is_part_of_the_loss(images, tmp_path, monkeypa
     assert raised.history[0]["train_loss"] == pytest.approx(plain.history[0]["train_loss"] + 2.0, abs=1e-5)
 
 
-def test_an_interrupted_run_ends_like_an_uninterrupted_one(images, tmp_path, monkeypatch):
-    whole, state = _train(images, tmp_path / "whole.pt")
+def _cosine(num_steps):
+    """The head's rates in that many steps after the warm-up."""
+    return [1e-6 + (3e-3 - 1e-6) / 2 * (1 + math.cos(math.pi * step / num_steps)) for step in range(num_steps)]
+
+
+@pytest.mark.parametrize(
+    ("schedule", "warmup_epochs", "expected"),
+    [
+        ("per_batch", 0, _cosine(12)),
+        ("per_batch", 0.5, [1e-3, 2e-3, *_cosine(10)]),
+        ("per_epoch", 0, np.repeat(_cosine(4), 3)),
+        ("per_epoch", 0.5, np.repeat([1.5e-3, *_cosine(3)], 3)),  # counted as a whole epoch
+        ("per_epoch", 2, np.repeat([1e-3, 2e-3, *_cosine(2)], 3)),
+    ],
+)
+def test_the_rate_falls_with_every_batch_or_once_per_epoch(images, tmp_path, schedule, warmup_epochs, expected):
+    rates = []
+    hook = register_optimizer_step_pre_hook(
+        lambda optimizer, *_: rates.append(max(group["lr"] for group in optimizer.param_groups))
+    )
+    try:
+        _, state = _train(images, tmp_path / "c.pt", schedule=schedule, warmup_epochs=warmup_epochs)
+    finally:
+        hook.remove()
+    assert rates == pytest.approx(list(expected), rel=1e-9)  # 4 epochs of 3 batches
+    if schedule == "per_epoch":
+        assert [row["head_lr"] for row in state.history] == rates[::3]
+
+
+@pytest.mark.parametrize("schedule", ["per_batch", "per_epoch"])
+def test_an_interrupted_run_ends_like_an_uninterrupted_one(images, tmp_path, monkeypatch, schedule):
+    whole, state = _train(images, tmp_path / "whole.pt", schedule=schedule)
 
     class Killed(Exception):
         pass
@@ -158,9 +190,9 @@ def test_an_interrupted_run_ends_like_an_uninterrupted_one(images, tmp_path, mon
 
     monkeypatch.setattr(Checkpoint, "save", save_then_die)
     with pytest.raises(Killed):
-        _train(images, tmp_path / "part.pt")
+        _train(images, tmp_path / "part.pt", schedule=schedule)
     monkeypatch.undo()
-    resumed, again = _train(images, tmp_path / "part.pt")
+    resumed, again = _train(images, tmp_path / "part.pt", schedule=schedule)
     assert again.history == state.history and again.best_epoch == state.best_epoch
     for name, tensor in whole.state_dict().items():
         assert torch.equal(tensor, resumed.state_dict()[name]), name
@@ -173,7 +205,7 @@ def test_a_checkpoint_of_other_settings_is_not_taken_up(images, tmp_path):
 
 
 def test_augmentation_is_seeded_by_its_generator_alone():
-    augmentation, images = _augmentation(), torch.rand(8, 3, 32, 32)
+    augmentation, images = _augmentation(), torch.rand(8, 3, 28, 28)
     runs = []
     for global_seed in (1, 2):
         torch.manual_seed(global_seed)
@@ -185,17 +217,18 @@ def test_augmentation_is_seeded_by_its_generator_alone():
 
 
 def test_augmentation_keeps_images_upright_and_in_range():
-    images = torch.zeros(16, 3, 32, 32)
-    images[:, :, :16] = 0.9  # bright above
+    images = torch.zeros(16, 3, 28, 28)
+    images[:, :, :14] = 0.9  # bright above
     found = _augmentation()(images, torch.Generator().manual_seed(0))
     mean, std = torch.tensor(IMAGENET_MEAN).view(3, 1, 1), torch.tensor(IMAGENET_STD).view(3, 1, 1)
     images = found * std + mean
+    assert images.min() > -1e-5 and images.max() < 1 + 1e-5
     assert (images[:, :, 6:10].mean(dim=(1, 2, 3)) > images[:, :, 20:24].mean(dim=(1, 2, 3))).float().mean() > 0.8
 
 
 def test_training_that_diverges_ends_with_a_sentence_and_without_a_checkpoint(images, tmp_path):
     # The only step: its loss is still a number, what it makes of the weights is none.
-    few = ImageDataset(images[0].paths[:16], images[0].labels[:16], 32)
+    few = _training_set(images[0].paths[:16], images[0].labels[:16])
     rates = {"head_lr": 1e37, "backbone_lr": 1e37, "weight_decay": 0.0, "warmup_epochs": 0, "epochs": 1}
     with pytest.raises(InputError, match=r"Stage I diverged in epoch 1 of 1 .*lower stage1\.training\.head_lr"):
         _train([few, images[1]], tmp_path / "c.pt", **rates)
