@@ -76,6 +76,11 @@ def smoothing_names(protocol: str, num_folds: int) -> list[str]:
     return ["paper"] if protocol == "paper" else fold_names(protocol, num_folds)
 
 
+def is_cross_validated(fold: str) -> bool:
+    """Whether a fold consists of parts rather than of the corpus's own split."""
+    return _PART.fullmatch(fold) is not None
+
+
 def parts_tables(fold: str) -> list[str]:
     """The table of parts that a fold is made from; none if it is the corpus's own split."""
     match = _PART.fullmatch(fold)
