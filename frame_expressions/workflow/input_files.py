@@ -156,5 +156,6 @@ def _missing_imported(config: dict) -> Iterator[InputError]:
     if faults:
         yield InputError(
             f"imported.gates: {'; '.join(faults)}",
-            f"give folders that each hold one file of weights and {', '.join(f'{name}.npy' for name in STATISTICS)}",
+            f"give folders that each hold one file of weights and {', '.join(f'{name}.npy' for name in STATISTICS)}, "
+            "or a checkpoint with these four in it",
         )
