@@ -96,7 +96,7 @@ def train(
         if not (np.isfinite(losses).all() and np.isfinite(logits).all()):
             raise InputError(
                 f"The fusion diverged in epoch {epoch} of {settings.epochs} (mean loss {np.mean(losses):.4g})",
-                "lower fusion.training.lr",
+                "lower fusion.training.lr, or that of the head in ablation.heads if the ablation trains it",
             )
         loss = float(np.mean(losses))
         score = macro_f1(validation_frames.labels[scored], logits.argmax(axis=1))
