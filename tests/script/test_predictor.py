@@ -101,11 +101,13 @@ def test_a_table_has_the_contracts_columns_and_a_row_for_each_frame(model, clips
     indirect=["model"],
 )
 def test_the_model_says_what_incomplete_frames_are_predicted_from(model, filling, clips, monkeypatch):
-    # A face in frames 11 to 30; the beep is in the windows of frames 19 to 44.
-    face = np.isin(np.arange(1, 51), np.arange(11, 31))
-    values = np.random.default_rng(0).normal(size=(50, 8)).astype(np.float16) * face[:, None]
+    # A face in frames 11 to 30, audio in frames 19 to 44.
+    number = np.arange(1, 51)
+    face, heard = (number >= 11) & (number <= 30), (number >= 19) & (number <= 44)
+    features = np.random.default_rng(0).normal(size=(2, 50, 8)).astype(np.float16)
     predictor = Predictor(model)
-    monkeypatch.setattr(predictor, "_embed_crops", lambda video, boxes: (values, face))
+    monkeypatch.setattr(predictor, "_embed_crops", lambda *_: (features[0] * face[:, None], face))
+    monkeypatch.setattr(predictor, "_embed_audio", lambda *_: (features[1] * heard[:, None], heard))
     found = predictor.predict(clips[0])
     of_one = ("face", "audio") if filling == "alone" else (filling, filling)
     sources = [("nothing", 10), (of_one[0], 8), ("face_and_audio", 12), (of_one[1], 14), ("nothing", 6)]
