@@ -73,14 +73,12 @@ def train(
 ) -> TrainingState:
     """Train `model`, leave it at its best epoch by macro-F1 on `validation_set`, and return the history.
 
-    The checkpoint is replaced after every epoch, and resumed if its fingerprint is this run's. All randomness of an
-    epoch follows from (seed, epoch, process), that of the crops from (seed, epoch, image), so an interrupted run ends
-    like an uninterrupted one.
+    The checkpoint is replaced after every epoch, and resumed if its fingerprint is this run's. All randomness follows
+    from (seed, epoch, process), that of the crops from (seed, epoch, image), so a resumed run ends like any other.
 
-    With several processes (`run_in_processes`), each takes an equal share of every batch, so `batch_size` is that of
-    the whole. The order of the images, their crops and mixup's shares are common, all other draws differ. Every process
-    returns the same state. Raises InputError for a batch that cannot be shared, for training that diverges, and for a
-    checkpoint that cannot be read.
+    With several processes (`run_in_processes`), each takes an equal share of every batch. The order of the images,
+    their crops and mixup's shares are common, all other draws differ. Every process returns the same state. Raises
+    InputError for a batch that cannot be shared, training that diverges, and a checkpoint that cannot be read.
     """
     # --- Device, batches, optimizer, schedule
     accelerator = _accelerator(execution.device, settings.precision)
@@ -92,13 +90,12 @@ def train(
     wrapped, optimizer, loader, validation_loader = accelerator.prepare(model, optimizer, loader, validation_loader)
 
     # --- Resume
-    scaler = {} if accelerator.scaler is None else {"scaler": accelerator.scaler}
-    parts = {"model": model, "optimizer": optimizer, "schedule": schedule, **scaler}
+    parts = {"model": model, "optimizer": optimizer, "schedule": schedule}
+    parts |= {"scaler": accelerator.scaler} if accelerator.scaler else {}
     state = execution.checkpoint.resume(parts)
     report = execution.on_epoch_end if accelerator.is_main_process and execution.on_epoch_end else _ignore
     for row in state.history:
         report(row)
-
     for epoch in range(state.epoch + 1, settings.epochs + 1):
         # --- Train
         train_set.start_epoch(settings.seed, epoch)

@@ -81,4 +81,4 @@ def test_what_is_submitted(config):
     assert run.scored_folds == ["imported"] and run.reported_protocol == "imported"
     assert run.submitted_smoothing == "results/smoothing/imported/best.json"
     config["submission"]["models"] = "folds"
-    assert run.scored_folds == run.submitted_folds == run.trained_folds == [f"cv{number}" for number in range(5)]
+    assert run.scored_folds == run.submitted_folds == run.trained_folds == [f"paper{number}" for number in range(5)]
