@@ -1,6 +1,7 @@
 """Cross-validation, ablation and imported weights, on top of a finished small run."""
 
 import json
+import re
 import shutil
 
 import numpy as np
@@ -15,6 +16,7 @@ from frame_expressions.artifacts.parquet import read_parquet
 from frame_expressions.artifacts.provenance import sha256_of
 from frame_expressions.artifacts.vocabulary import EXPRESSIONS
 from frame_expressions.smoothing.smoothing import Smoothing
+from tests.conftest import ROOT
 from tests.original_weights import dinov2_state, gate_state
 from tests.project import Project
 
@@ -67,6 +69,51 @@ def test_paper_has_one_fixed_smoothing_and_shares_its_models_with_tuned(cross_va
     assert set(paper["by_kind"]) == {"none", "mean", "median", "gaussian", "vote"} and "by_kind" not in tuned
     corpus = project.root / "results/corpus"
     assert (corpus / "paper_folds.tsv").read_bytes() == (corpus / "folds.tsv").read_bytes()
+
+
+def _differences():
+    """The rows of docs/differences.md that name a setting: the setting, and the first rules that run again."""
+    rows = re.findall(
+        r"^\|.*\| `([^`|]+: [^`|]+)` \| ([a-z0-9_, ]+) \|$", (ROOT / "docs/differences.md").read_text(), re.MULTILINE
+    )
+    return [(setting, rules.split(", ")) for setting, rules in rows]
+
+
+@pytest.fixture(scope="module")
+def rules_after(cross_validated):
+    """The rules of all jobs that depend on a job of a rule, with itself."""
+    project, _ = cross_validated
+    graph = project.run("--dag", "submission", "cross_validation", *SMALL)
+    rule_of = dict(re.findall(r'(\d+)\[label = "(\w+)', graph))
+    edges = re.findall(r"(\d+) -> (\d+)", graph)
+
+    def after(rule):
+        reached = {job for job, name in rule_of.items() if name == rule}
+        while new := {end for start, end in edges if start in reached} - reached:
+            reached |= new
+        return {rule_of[job] for job in reached}
+
+    return after
+
+
+def _merged(settings, changes):
+    both = {
+        key: _merged(settings[key], changes[key]) for key in settings.keys() & changes if isinstance(changes[key], dict)
+    }
+    return settings | changes | both
+
+
+@pytest.mark.parametrize(("setting", "rules"), _differences())
+def test_a_switched_difference_re_runs_what_the_page_says_and_nothing_else(
+    cross_validated, rules_after, setting, rules
+):
+    project, _ = cross_validated
+    _overlay(project, _merged({"cross_validation": {"num_folds": 3}}, yaml.safe_load(setting)))
+    jobs = project.jobs("cross_validation", *SMALL)
+    assert jobs.keys() - {"cross_validation"} == set().union(*map(rules_after, rules)) - {
+        "submission",
+        "cross_validation",
+    }
 
 
 def test_other_parts_for_paper_leave_nested_as_it_is(cross_validated):
