@@ -64,19 +64,19 @@ def rows(num_threads: int = NUM_THREADS) -> list[Row]:
                 PEER_FRAMES,
             ),
             "chunks": (partial(_plain_chunks, network, extractor, part), PEER_CHUNKS * CHUNK_S * FPS),
-            "limit": (partial(_forward, network, chunk), CHUNK_S * FPS),
+            "reference": (partial(_forward, network, chunk), CHUNK_S * FPS),
         }
     )
     furthest = np.abs(_embedded(part, num_threads) - _plain_chunks(network, extractor, part)).max()
     shutil.rmtree(_encoder())  # hundreds of megabytes
     return [
-        compared("3 audio features", seconds, "frame", times_peer=20, of_limit=0.9),
+        compared("3 audio features", seconds, "frame", times_peer=20, of_reference=0.9),
         compared(
             "3 audio features, relative to plain chunks",
             {"ours": seconds["ours"], "peer": seconds["chunks"]},
             "frame",
             times_peer=0.95,
-            of_limit=None,
+            of_reference=None,
         ),
         limited("3 difference from plain chunks", float(furthest), "", at_most=1e-4),
     ]

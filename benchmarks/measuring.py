@@ -22,18 +22,18 @@ RUNS = 5
 
 @dataclass(frozen=True)
 class Row:
-    """One row of the table. `peer` is common practice, `limit` the hardware limit.
+    """One row of the table. `peer` is common practice, `reference` the parts that the work needs, without the rest.
 
-    `times_peer` and `of_limit` are ratios of speed, None without a peer or limit.
+    `times_peer` and `of_reference` are ratios of speed, None without a peer or reference.
     """
 
     figure: str
     unit: str
     ours: float
     peer: float | None
-    limit: float | None
+    reference: float | None
     times_peer: float | None
-    of_limit: float | None
+    of_reference: float | None
     target: str
     met: bool
 
@@ -54,14 +54,16 @@ def seconds_in_turns(ways: dict[str, tuple[Callable[[], object], float]], runs: 
     return {name: statistics.median(times) for name, times in taken.items()}
 
 
-def compared(figure: str, seconds: dict[str, float], unit: str, *, times_peer: float, of_limit: float | None) -> Row:
-    """A row for a speed. seconds: per unit, of `ours`, `peer` and `limit`; times_peer, of_limit: the target ratios."""
-    ours, peer, limit = (seconds.get(name) for name in ("ours", "peer", "limit"))
-    faster, near = peer / ours, None if limit is None else limit / ours
+def compared(
+    figure: str, seconds: dict[str, float], unit: str, *, times_peer: float, of_reference: float | None
+) -> Row:
+    """A row for a speed. seconds: per unit, of `ours`, `peer` and `reference`. The others are the target ratios."""
+    ours, peer, reference = (seconds.get(name) for name in ("ours", "peer", "reference"))
+    faster, near = peer / ours, None if reference is None else reference / ours
     target, met = f">= {times_peer:g} x peer", faster >= times_peer
-    if of_limit is not None:
-        target, met = f"{target}, >= {of_limit:g} of the limit", met and near >= of_limit
-    milli = [None if value is None else 1000 * value for value in (ours, peer, limit)]
+    if of_reference is not None:
+        target, met = f"{target}, >= {of_reference:g} of the reference", met and near >= of_reference
+    milli = [None if value is None else 1000 * value for value in (ours, peer, reference)]
     return Row(figure, f"ms per {unit}", *milli, faster, near, target, met)
 
 

@@ -51,14 +51,14 @@ def rows() -> list[Row]:
         {
             "ours": (partial(_ours, frames), len(WINDOWS)),
             "peer": (partial(_slow_scores, frames, part[1:]), len(PEER_WINDOWS)),
-            "limit": (lambda: [together.max() for _ in WINDOWS], len(WINDOWS)),
+            "reference": (lambda: [together.max() for _ in WINDOWS], len(WINDOWS)),
         }
     )
     scores = dict(_ours(frames))
     slowly = _slow_scores(frames, list(scores))
     furthest = max(abs(scores[tried] - score) for tried, score in slowly)
     return [
-        compared("4 smoothing search", seconds, "window, 4 kinds", times_peer=5, of_limit=None),
+        compared("4 smoothing search", seconds, "window, 4 kinds", times_peer=5, of_reference=None),
         limited(f"4 largest difference of {len(scores)} scores from the peer's", furthest, "macro-F1", at_most=1e-9),
         limited("4 peak memory above the interpreter", added_mib(_rule, file), "MiB", at_most=1024),
     ]

@@ -54,7 +54,7 @@ def rows() -> list[Row]:
         {
             "ours": (partial(_ours, shard, DTYPE), shard.num_crops),
             "peer": (partial(extractor, files, pool=True), PART),
-            "limit": (in_memory, PART),
+            "reference": (in_memory, PART),
         }
     )
     exact = _embedded(jpegs[:PART], torch.float32)
@@ -64,7 +64,7 @@ def rows() -> list[Row]:
     stored = np.load(FOLDER / "features.npy")[:num_frames].astype(np.float32)
     of_frames = plain[: num_frames * len(SCALES)].reshape(num_frames, len(SCALES), -1).mean(axis=1)
     return [
-        compared(f"2 visual features, {DTYPE}", seconds, "crop", times_peer=2, of_limit=0.95),
+        compared(f"2 visual features, {DTYPE}", seconds, "crop", times_peer=2, of_reference=0.95),
         limited("2 fp32 difference from the pipeline", float(np.abs(exact - plain).max()), "", at_most=1e-4),
         limited("2 bf16 cosine with the pipeline", _least_cosine(half, plain), "", at_least=0.999),
         limited("2 bf16 cosine of the stored frames", _least_cosine(stored, of_frames), "", at_least=0.999),
