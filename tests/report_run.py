@@ -171,7 +171,7 @@ def _write_ablation(folder: Path) -> Path:
         {"configuration": name, "varies": "nothing" if name == "method" else "fusion head", "seed": seed}
         | dict.fromkeys(("macro_f1", "macro_f1_unsmoothed", "macro_f1_complete"), score)
         | {"macro_f1_padded": None, "macro_f1_padded_unsmoothed": None, "num_labelled": 240, "num_padded": 0}
-        | {"num_complete": 216}
+        | {"num_complete": 216, "difference_low": -0.2, "difference_high": 0.01}
         for name, scores in ABLATION.items()
         for seed, score in enumerate(scores)
     ]

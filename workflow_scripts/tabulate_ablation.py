@@ -4,6 +4,7 @@ import logging
 from dataclasses import asdict
 from pathlib import Path
 
+import numpy as np
 import pandas as pd
 import pyarrow as pa
 from matplotlib.figure import Figure
@@ -14,6 +15,7 @@ from frame_expressions.artifacts.provenance import provenance_of
 from frame_expressions.artifacts.schemas import ABLATION
 from frame_expressions.artifacts.text import write_text
 from frame_expressions.artifacts.vocabulary import HELDOUT, SELECTION
+from frame_expressions.challenge.scores import difference_interval
 from frame_expressions.report.ablation_summary import summarise
 from frame_expressions.report.figures import write_png
 from frame_expressions.runtime.job import log_to, print_result, progress
@@ -23,9 +25,9 @@ from frame_expressions.smoothing.search import SmoothingSearchSettings
 
 NOTES = """
 macro_f1: smoothed, kind and window chosen on the fold's selection tracks (mean and standard deviation over {seeds}
-seeds; difference to the method seed by seed); unsmoothed: before smoothing; complete: on the {complete:,} labelled
-frames with face and audio, which the paper scores; padded: on the {padded} frames whose crops extend past the frame's
-edge. Folds: {folds}.
+seeds; difference to the method seed by seed; low, high: the 95 % interval of the difference over videos); unsmoothed:
+before smoothing; complete: on the {complete:,} labelled frames with face and audio, which the paper scores; padded: on
+the {padded} frames whose crops extend past the frame's edge. Folds: {folds}.
 """
 SHIFT_NOTES = "evaluation.label_shift_frames is {shift}: labels are moved as in the authors' scripts.\n"
 
@@ -47,6 +49,7 @@ def run(
     video of each track.
     """
     scored, padded = [], None
+    counts_of: dict[str, list[np.ndarray]] = {}
     for row in progress(rows, len(rows), "configurations", "runs"):
         logging.info("%s, seed %d", row["configuration"], row["seed"])
         folds = [_read_fold(Path(path), smoothing) for path in row["logits"]]
@@ -57,11 +60,14 @@ def run(
             for kind in ("none", *smoothing.kinds):
                 tried[kind] = row | {"configuration": f"smoothing_{kind}", "varies": "smoothing"}
         for kind, described in tried.items():
-            scores = score_configuration(folds, kind, padded, group_of, evaluation)
+            scores, counts = score_configuration(folds, kind, padded, group_of, evaluation)
+            counts_of.setdefault(described["configuration"], []).append(counts)
             scored.append({name: described[name] for name in ("configuration", "varies", "seed")} | scores)
     # The smoothing rows of all seeds come last.
     found = pd.DataFrame(scored).sort_values("varies", key=lambda column: column == "smoothing", kind="stable")
     found = found.reset_index(drop=True)
+    limits = _differences(counts_of, method, evaluation)
+    found[["difference_low", "difference_high"]] = [limits[name] for name in found["configuration"]]
     settings = {"smoothing": asdict(smoothing), "evaluation": asdict(evaluation)}
     provenance = provenance_of(settings, [Path(path) for row in rows for path in row["logits"]])
     write_parquet(pa.Table.from_pandas(found, ABLATION, preserve_index=False), table, provenance)
@@ -79,6 +85,17 @@ def run(
     _draw(found, method, figure)
     print_result(readable)
     logging.info("made %s: %d rows", table, len(found))
+
+
+def _differences(
+    counts_of: dict[str, list[np.ndarray]], method: str, evaluation: EvaluationSettings
+) -> dict[str, tuple[float, float]]:
+    """The interval of each configuration's difference to the method. counts_of: [G, C, C] of each seed."""
+    stacked = {name: np.stack(counts, axis=1) for name, counts in counts_of.items()}
+    return {
+        name: difference_interval(counts, stacked[method], evaluation.num_resamples, evaluation.seed)
+        for name, counts in stacked.items()
+    }
 
 
 def _read_fold(logits: Path, smoothing: SmoothingSearchSettings) -> AblationFold:

@@ -121,6 +121,8 @@ ABLATION = pa.schema(
         ("macro_f1", pa.float64()),
         ("macro_f1_low", pa.float64()),
         ("macro_f1_high", pa.float64()),
+        ("difference_low", pa.float64()),
+        ("difference_high", pa.float64()),
         ("macro_f1_unsmoothed", pa.float64()),
         ("macro_f1_complete", pa.float64()),
         ("macro_f1_padded", pa.float64()),

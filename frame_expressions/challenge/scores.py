@@ -74,6 +74,18 @@ def macro_f1_interval(confusions: np.ndarray, num_resamples: int, seed: int) -> 
     return float(low), float(high)
 
 
+def difference_interval(
+    confusions: np.ndarray, others: np.ndarray, num_resamples: int, seed: int
+) -> tuple[float, float]:
+    """95 % interval of the mean difference of macro-F1 between runs and other runs, both [G, S, C, C] for S seeds.
+
+    The same groups (videos) are drawn for both sides, so what is common to them cancels out; see `f1_intervals`.
+    """
+    both = np.stack([confusions, others], axis=1)  # [G, 2, S, C, C]
+    ((low, high),) = _bootstrap(_mean_difference, both, num_resamples, seed)
+    return float(low), float(high)
+
+
 def f1_intervals(confusions: np.ndarray, num_resamples: int, seed: int) -> np.ndarray:
     """95 % percentile interval [C, 2] of each class's F1 over groups (videos) drawn with replacement, from [G, C, C].
 
@@ -86,10 +98,16 @@ def _mean_f1(confusion: np.ndarray) -> np.ndarray:
     return f1_of_confusion(confusion).mean(axis=-1, keepdims=True)
 
 
+def _mean_difference(confusion: np.ndarray) -> np.ndarray:
+    """Difference of the two sides [..., 2, S, C, C], averaged over the seeds: [..., 1]."""
+    scores = f1_of_confusion(confusion).mean(axis=-1)
+    return (scores[..., 0, :] - scores[..., 1, :]).mean(axis=-1, keepdims=True)
+
+
 def _bootstrap(
     score: Callable[[np.ndarray], np.ndarray], confusions: np.ndarray, num_resamples: int, seed: int
 ) -> np.ndarray:
-    """Lower and upper limits [K, 2] of scores [..., K] of confusion matrices [..., C, C]."""
+    """Lower and upper limits [K, 2] of scores [..., K] of confusion matrices; of the groups they are [G, ..., C, C]."""
     # Most rules score without intervals, and this import would take half of their start-up time.
     from scipy.stats import bootstrap
 
@@ -97,7 +115,9 @@ def _bootstrap(
         return np.repeat(score(confusions.sum(axis=0))[:, None], 2, axis=1)
 
     def score_drawn(drawn: np.ndarray, axis: int = -1) -> np.ndarray:
-        return np.moveaxis(score(confusions[drawn].sum(axis=axis - 2)), -1, 0)  # SciPy wants the resamples last
+        return np.moveaxis(
+            score(confusions[drawn].sum(axis=axis - (confusions.ndim - 1))), -1, 0
+        )  # SciPy wants the resamples last
 
     found = bootstrap(
         (np.arange(len(confusions)),),

@@ -39,8 +39,8 @@ def score_configuration(
     is_padded: np.ndarray,
     group_of: dict[str, str],
     settings: EvaluationSettings,
-) -> dict:
-    """Scores of the held-out frames of all folds together.
+) -> tuple[dict, np.ndarray]:
+    """Scores of the held-out frames of all folds together, and the confusion matrix of each video [G, C, C].
 
     kind: the smoothing kind to choose from, None for all. is_padded: bool [N], the frames of the padded scores, which
     are None if none of them is labelled. group_of: the video of each track, the unit of the bootstrap.
@@ -52,7 +52,7 @@ def score_configuration(
     counts = group_confusions(frames.labels, predicted, names_of_frames(frames, group_of))
     low, high = macro_f1_interval(counts, settings.num_resamples, settings.seed)
     has_padded = bool((padded != UNLABELLED).any())
-    return {
+    scores = {
         "macro_f1": macro_f1(frames.labels, predicted),
         "macro_f1_low": low,
         "macro_f1_high": high,
@@ -64,3 +64,4 @@ def score_configuration(
         "num_complete": int(((frames.labels != UNLABELLED) & frames.complete).sum()),
         "num_padded": int((padded != UNLABELLED).sum()),
     }
+    return scores, counts

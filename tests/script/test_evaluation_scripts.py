@@ -275,6 +275,10 @@ def test_the_ablation_table_has_a_row_for_every_configuration_and_seed(fold, tmp
     method = found[found["configuration"] == "method"].set_index("seed")
     plain = found[found["configuration"] == "smoothing_none"].set_index("seed")
     assert (method["macro_f1_unsmoothed"] == plain["macro_f1"]).all()
+    assert (method[["difference_low", "difference_high"]] == 0).all(axis=None)
+    worse = found[found["configuration"] == "worse"]
+    assert (worse["difference_low"] <= mean["worse"] - mean["method"]).all()
+    assert (worse["difference_high"] >= mean["worse"] - mean["method"]).all()
     kinds = found[found["configuration"].isin(["smoothing_mean", "smoothing_median"])]
     # On each fold the method takes the kind that is best on its selection tracks.
     assert method["macro_f1"].max() <= kinds["macro_f1"].max() + 1e-9

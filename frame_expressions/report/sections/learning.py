@@ -178,18 +178,18 @@ def ablation_section(table: Path | None, method: str) -> Section:
         )
     found = read_parquet(table).to_pandas()
     summary = summarise(found, method)
-    columns = ["macro_f1", "std", "difference", "unsmoothed", "complete", "padded", "padded_unsmoothed"]
+    columns = ["macro_f1", "std", "difference", "low", "high", "unsmoothed", "complete", "padded", "padded_unsmoothed"]
     rows = [
         [name, row["varies"], *("-" if pd.isna(row[column]) else f"{row[column]:.4f}" for column in columns)]
         for name, row in summary.iterrows()
     ]
-    headers = ["macro-F1", "std", "difference", "unsmoothed", "complete", "padded", "padded, unsmoothed"]
+    headers = ["macro-F1", "std", "difference", "from", "to", "unsmoothed", "complete", "padded", "padded, unsmoothed"]
     text = (
         "Each configuration changes one thing in the method. Means over "
-        f"{found['seed'].nunique()} seeds, and the mean difference to the method seed by seed, on "
-        f"{found['num_labelled'].iloc[0]:,} frames; complete: on the {found['num_complete'].iloc[0]:,} with both face "
-        f"and audio, which the paper scores; padded: on the {found['num_padded'].iloc[0]:,} frames whose crops extend "
-        "past the frame's edge."
+        f"{found['seed'].nunique()} seeds, and the mean difference to the method seed by seed, with its 95% interval "
+        f"over videos, on {found['num_labelled'].iloc[0]:,} frames; complete: on the "
+        f"{found['num_complete'].iloc[0]:,} with both face and audio, which the paper scores; padded: on the "
+        f"{found['num_padded'].iloc[0]:,} frames whose crops extend past the frame's edge."
     )
     shown = Table("Macro-F1 of each configuration", ["configuration", "varies", *headers], rows)
     return Section("ablation", title, [Text(text), shown])

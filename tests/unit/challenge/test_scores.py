@@ -6,6 +6,7 @@ from sklearn.metrics import confusion_matrix, f1_score
 
 from frame_expressions.challenge.scores import (
     confusion_of,
+    difference_interval,
     f1_intervals,
     f1_of_confusion,
     group_confusions,
@@ -89,6 +90,23 @@ def test_the_interval_is_that_of_drawing_whole_groups(frames):
     assert (low, high) == pytest.approx(tuple(np.percentile(scores, [2.5, 97.5])), abs=0.006)
     assert low < macro_f1(*frames[:2]) < high
     assert macro_f1_interval(counts, 100, seed=3) == macro_f1_interval(counts, 100, seed=3)
+
+
+def test_the_interval_of_a_difference_draws_the_same_videos_for_both_sides():
+    rng = np.random.default_rng(0)
+    ours, theirs = rng.integers(0, 30, (2, 12, 2, 8, 8))  # 12 videos, two seeds
+    drawn = rng.integers(0, 12, (20000, 12))
+    by_seed = [
+        f1_of_confusion(side[drawn, seed].sum(axis=1)).mean(axis=-1) for side in (ours, theirs) for seed in (0, 1)
+    ]
+    slow = np.percentile((by_seed[0] + by_seed[1] - by_seed[2] - by_seed[3]) / 2, (2.5, 97.5))
+    assert difference_interval(ours, theirs, 20000, seed=1) == pytest.approx(tuple(slow), abs=0.002)
+    assert difference_interval(ours, ours, 100, seed=1) == (0.0, 0.0)
+    # Each side alone varies much more than their difference, where one side is the other with a few more errors.
+    worse = ours + np.eye(8, dtype=int)[::-1]
+    low, high = difference_interval(worse, ours, 1000, seed=1)
+    alone = macro_f1_interval(ours[:, 0], 1000, seed=1)
+    assert high - low < (alone[1] - alone[0]) / 2
 
 
 def test_identical_groups_give_an_interval_of_width_zero():

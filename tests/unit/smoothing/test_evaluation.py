@@ -113,8 +113,9 @@ def test_kinds_are_compared_at_one_window():
 
 def test_the_ablation_scores_the_same_frames():
     fold = AblationFold(ONE, ONE, [NO_SMOOTHING])
-    scores = score_configuration([fold], None, np.zeros(7, bool), GROUPS, AS_LABELLED)
+    scores, counts = score_configuration([fold], None, np.zeros(7, bool), GROUPS, AS_LABELLED)
+    assert counts.sum() == scores["num_labelled"]
     assert scores["macro_f1_complete"] == pytest.approx((2 / 3 + 1 + 2 / 3) / 8) and scores["num_complete"] == 4
-    moved = score_configuration([fold], None, np.zeros(7, bool), GROUPS, AS_THE_AUTHORS)
+    moved, _ = score_configuration([fold], None, np.zeros(7, bool), GROUPS, AS_THE_AUTHORS)
     assert moved["num_labelled"] == 5 and moved["num_complete"] == 3
     assert moved["macro_f1"] == pytest.approx(_score([ONE], AS_THE_AUTHORS)[0]["macro_f1"])
