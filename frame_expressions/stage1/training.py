@@ -125,6 +125,9 @@ def train(
 
 
 def _accelerator(device: str, precision: str) -> Accelerator:
+    """Raises InputError for fp16 on a CPU, where accelerate would train in float32 without a word."""
+    if device == "cpu" and precision == "fp16":
+        raise InputError("stage1.training.precision is fp16, which needs a GPU", "set it to no or bf16")
     return Accelerator(
         cpu=device == "cpu",
         mixed_precision=precision,

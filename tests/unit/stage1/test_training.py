@@ -226,6 +226,11 @@ def test_augmentation_keeps_images_upright_and_in_range():
     assert (images[:, :, 6:10].mean(dim=(1, 2, 3)) > images[:, :, 20:24].mean(dim=(1, 2, 3))).float().mean() > 0.8
 
 
+def test_half_precision_with_loss_scaling_needs_a_gpu(images, tmp_path):
+    with pytest.raises(InputError, match="precision is fp16, which needs a GPU; set it to no or bf16"):
+        _train(images, tmp_path / "c.pt", precision="fp16")
+
+
 def test_training_that_diverges_ends_with_a_sentence_and_without_a_checkpoint(images, tmp_path):
     # The only step: its loss is still a number, what it makes of the weights is none.
     few = _training_set(images[0].paths[:16], images[0].labels[:16])
