@@ -83,7 +83,7 @@ def _differences():
 def rules_after(cross_validated):
     """The rules of all jobs that depend on a job of a rule, with itself."""
     project, _ = cross_validated
-    graph = project.run("--dag", "submission", "cross_validation", *SMALL)
+    graph = project.run("submission", "cross_validation", "--dag", *SMALL)
     rule_of = dict(re.findall(r'(\d+)\[label = "(\w+)', graph))
     edges = re.findall(r"(\d+) -> (\d+)", graph)
 
