@@ -108,7 +108,7 @@ def test_python_alone_predicts_the_same(predicted, model, videos):
     assert alone["expression"].fillna("").tolist() == rows["expression"].fillna("").tolist()
     assert np.allclose(alone["p_Fear"], rows["p_Fear"], atol=1e-5, equal_nan=True)
     scored = json.loads((model / "config.json").read_text())["trained"]["smoothing"]
-    assert 0 < scored["macro_f1_unsmoothed"] <= scored["macro_f1"]
+    assert 0 <= scored["macro_f1_unsmoothed"] <= scored["macro_f1"] <= 1  # so small a run may hit no label
 
 
 @pytest.mark.parametrize(
