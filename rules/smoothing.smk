@@ -5,7 +5,7 @@ Writes results/smoothing/{fold}/search.parquet, best.json, curve.png
 
 Kind and window of a fold are chosen on its selection tracks, those of the mean of the nested fold models on all folds'
 held-out tracks. The protocol `paper` has one smoothing for all folds, fixed in the configuration; the other kinds over
-its window are scored beside it.
+its window are scored, too.
 """
 
 from frame_expressions.corpora.folds import fold_names

@@ -129,7 +129,7 @@ def follow_main_person(persons: Persons, max_gap_s: float, takeover_s: float) ->
     While that person is away, the next by presence with a face of similar size takes over, if seen for at least
     `takeover_s` in that time, so a short absence does not switch to another person. A face that may be the same
     person's, lost by tracking (`Persons.may_be`), needs only `max_gap_s`. If the detector computes no identities,
-    nobody takes over in a shot that shows none of those followed so far, since a face after a cut can be anyone's.
+    no one takes over in a shot without anyone followed so far, because a face after a cut could be anyone's.
     """
     if not persons.mains:
         return _nobody(persons)

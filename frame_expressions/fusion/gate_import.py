@@ -26,7 +26,7 @@ _NAMES = tuple(
 def read_statistics(weights: Path, files: Sequence[Path]) -> dict[str, np.ndarray]:
     """The four statistics of a gate by name, float32 [D] each: from .npy files, or if none are given from its weights.
 
-    files: named as in `gate_files`. Raises InputError if the checkpoint lacks one, or for one that is no vector.
+    files: named as in `gate_files`. Raises InputError if the checkpoint lacks one, or if one is not a vector.
     """
     if files:
         return {path.stem: read_vector(path) for path in files}
@@ -40,7 +40,7 @@ def read_statistics(weights: Path, files: Sequence[Path]) -> dict[str, np.ndarra
     for name, values in found.items():
         if not isinstance(values, np.ndarray | torch.Tensor) or values.ndim != 1:
             raise InputError(
-                f"{weights}: {name} is not a one-dimensional array of numbers", "put the four .npy files beside it"
+                f"{weights}: {name} is not a one-dimensional array of numbers", "put the four .npy files next to it"
             )
     return {name: np.asarray(values, np.float32) for name, values in found.items()}
 

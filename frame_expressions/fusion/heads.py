@@ -14,7 +14,7 @@ import torch
 from torch import nn
 
 from frame_expressions.fusion.dropout import Dropout
-from frame_expressions.stage1.moe import Expert, MoESettings
+from frame_expressions.stage1.moe import Expert, MoESettings, make_router
 
 
 class FusionHead(nn.Module):
@@ -232,12 +232,7 @@ class MoEFusion(FusionHead):
             balance_weight=self.BALANCE_WEIGHT,
         )
         self.in_norm = nn.LayerNorm(num_joined)
-        self.router = nn.Sequential(
-            nn.Linear(num_joined, self.ROUTER_FEATURES),
-            nn.LayerNorm(self.ROUTER_FEATURES),
-            nn.GELU(),
-            nn.Linear(self.ROUTER_FEATURES, self.NUM_EXPERTS),
-        )
+        self.router = make_router(num_joined, settings)
         self.experts = nn.ModuleList(Expert(num_joined, settings) for _ in range(self.NUM_EXPERTS))
         self.cls = _classifier(num_joined, num_classes, dropout)
 

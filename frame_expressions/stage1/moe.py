@@ -78,6 +78,16 @@ class Expert(nn.Module):
         return x
 
 
+def make_router(num_features: int, settings: MoESettings) -> nn.Sequential:
+    """Maps features [B, D] to one score per expert [B, E], before the softmax."""
+    return nn.Sequential(
+        nn.Linear(num_features, settings.router_features),
+        nn.LayerNorm(settings.router_features),
+        nn.GELU(),
+        nn.Linear(settings.router_features, settings.num_experts),
+    )
+
+
 class MoEHead(nn.Module):
     """Mixture of experts on the CLS feature: features [B, D] -> logits [B, C] and the auxiliary loss [].
 
@@ -91,12 +101,7 @@ class MoEHead(nn.Module):
         self.top_k = settings.top_k
         self.balance_weight = settings.balance_weight
         self.norm = nn.LayerNorm(num_features)
-        self.router = nn.Sequential(
-            nn.Linear(num_features, settings.router_features),
-            nn.LayerNorm(settings.router_features),
-            nn.GELU(),
-            nn.Linear(settings.router_features, settings.num_experts),
-        )
+        self.router = make_router(num_features, settings)
         self.experts = nn.ModuleList(Expert(num_features, settings) for _ in range(settings.num_experts))
         self.classifier = nn.Sequential(
             nn.LayerNorm(num_features), nn.Dropout(settings.dropout), nn.Linear(num_features, num_classes)

@@ -120,7 +120,7 @@ def settings_of_head(fusion: dict, overlays: dict[str, dict], head: str) -> dict
     """
     if head == fusion["head"]:
         return fusion
-    return fusion | {"head": head} | {part: fusion[part] | changes for part, changes in overlays[head].items()}
+    return fusion | {"head": head} | {part: fusion[part] | changes for part, changes in overlays.get(head, {}).items()}
 
 
 def with_seed_offset(training: dict, run: int | str) -> dict:

@@ -94,7 +94,7 @@ def check_keys(config: dict, schema: Path) -> None:
 def check_ablation(config: dict) -> None:
     """Raise InputError for settings that do not fit one of the ablation's fusion heads."""
     settings = settings_of_head(config["fusion"], config["ablation"]["heads"], "cross_attention")
-    own = config["ablation"]["heads"]["cross_attention"].get("head_settings", {})
+    own = config["ablation"]["heads"].get("cross_attention", {}).get("head_settings", {})
     block = "ablation.heads.cross_attention" if "num_fused" in own else "fusion"
     _check_num_fused(settings, block, "the ablation's head cross_attention")
 

@@ -53,8 +53,9 @@ def test_a_models_settings_and_encoders_win_over_the_configuration(folder, confi
     assert config["features"]["visual"] == before["features"]["visual"]
 
 
-def test_a_model_without_the_newer_audio_settings_is_used_as_it_was_trained(folder, config):
+def test_a_model_without_the_newer_settings_is_used_as_it_was_trained(folder, config):
     content = json.loads((folder / "config.json").read_text())
+    del content["settings"]["fusion"]
     content["settings"]["audio"] = {"half_width_s": 0.5}
     del content["settings"]["features"]["audio"]["min_tail_s"]
     (folder / "config.json").write_text(json.dumps(content))
@@ -63,6 +64,7 @@ def test_a_model_without_the_newer_audio_settings_is_used_as_it_was_trained(fold
     trained = {"half_width_s": 0.5, "window_centre": "start", "silence": "missing"}
     assert settings_of(config)["audio"] == trained
     assert config["features"]["audio"]["min_tail_s"] == 0
+    assert config["fusion"]["missing"]["prediction"] == "alone"
 
 
 def test_a_folder_without_a_model_names_the_next_command(tmp_path):
